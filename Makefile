@@ -1,0 +1,39 @@
+# Two commands do everything: `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint bench-sql clean
+
+run: .venv/.installed
+	@mkdir -p inbox
+	@exec $(BIN)/tagger run --config config/tagger.yaml
+
+test: .venv/.installed-dev
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-sql: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.sql
+
+clean:
+	rm -rf .venv
+
+.venv/.installed: pyproject.toml | .venv
+	$(BIN)/pip install --disable-pip-version-check -e .
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml | .venv
+	$(BIN)/pip install --disable-pip-version-check -e '.[dev]'
+	@touch $@ .venv/.installed
+
+.venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Tagger needs Python 3.11 or newer: install one, then: make run PYTHON=python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo 'This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

@@ -1,0 +1,53 @@
+"""The commands, a file each. Anything heavy is imported inside them, so that `--help` is quick."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tagger.cli import config, models, run, scan, search, status, tag
+from tagger.errors import TaggerError
+
+app = typer.Typer(
+    name="tagger",
+    help=(
+        "Watches folders, tags every new picture with a ResNet-18, and keeps the tags in SQL.\n\n"
+        "Exit codes: 0 done; 1 a file failed, or Tagger did; 2 wrong use or config; "
+        "3 the model cannot be used; 4 the database cannot be used; 130 interrupted."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (run.run, scan.scan, tag.tag, search.search, status.status):
+    app.command()(command)
+app.add_typer(config.app, name="config")
+app.add_typer(models.app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tagger {version('tagger')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def main() -> None:
+    """The `tagger` command: errors of ours become a sentence on stderr and an exit code."""
+    # A path may hold bytes that are no text; printing it must not be what fails.
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    try:
+        app()
+    except TaggerError as error:
+        typer.echo(f"tagger: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,52 @@
+"""The two options that every command takes, and the settings that they lead to."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tagger.config import Settings
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="TAGGER_CONFIG",
+        help="The config file. Default: ~/.config/tagger/config.yaml, where there is one.",
+        show_default=False,
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", help="The database: a path or a SQLAlchemy URL.", show_default=False),
+]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders to work on. Default: the config file's sources.", show_default=False),
+]
+
+
+def load_settings(
+    config: Path | None, database: str | None, folders: Iterable[Path] | None = ()
+) -> "Settings":
+    """This run's Settings. Raises ConfigError."""
+    # Imported here: pydantic costs a tenth of a second, which --help need not pay.
+    from tagger import config as configuration
+
+    _refuse_no_folder(folders or ())
+    file = config or configuration.default_config()
+    return configuration.load(file, folders or (), database)
+
+
+def _refuse_no_folder(folders: Iterable[Path]) -> None:
+    """A folder in the config may come later; one just typed that is not there is a slip."""
+    for folder in folders:
+        if folder.is_file():
+            raise ConfigError(str(folder), "is a file", "tagger tag FILE prints a picture's tags")
+        if not folder.is_dir():
+            raise ConfigError(str(folder), "no such folder", "make it first, or check the name")

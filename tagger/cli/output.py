@@ -1,0 +1,41 @@
+"""How results are shown: a table for people, a line per result for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on the terminal's full width; its cells are printed as they are."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column == "score" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def print_lines(rows: Iterable[Sequence[str]]) -> None:
+    """A line per row, its cells set apart by tabs."""
+    for row in rows:
+        typer.echo("\t".join(row))
+
+
+def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
+    """An object per line, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
+    for one in objects:
+        typer.echo(json.dumps(one))
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)

@@ -1,0 +1,47 @@
+"""`tagger scan`: the daemon's road, once."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from tagger.cli.logs import log_to_stderr
+from tagger.cli.options import Config, Database, Folders, load_settings
+
+if TYPE_CHECKING:
+    from tagger.pipeline.intake import Tally
+
+
+def scan(folders: Folders = None, config: Config = None, database: Database = None) -> None:
+    """Tag what is new in the folders, once. Exits with 1 if a file failed."""
+    settings = load_settings(config, database, folders)
+    log_to_stderr(settings.log_level)
+    from tagger import daemon
+
+    with _progress() as progress:
+        tally, code = daemon.scan(settings, progress)
+    typer.echo(f"{tally.new} new, {tally.tagged} tagged, {tally.unchanged} unchanged, {tally.failed} failed")
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[["Tally"], None]]:
+    """A bar with rate and remaining time, on a terminal; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("tagging", total=None, rate="")
+
+        def show(tally: "Tally") -> None:
+            speed = bar.tasks[0].speed
+            rate = f"{speed:.0f} pictures/s" if speed else ""
+            bar.update(task, completed=tally.tagged + tally.failed, total=tally.new or None, rate=rate)
+
+        yield show

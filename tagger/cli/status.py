@@ -1,0 +1,60 @@
+"""`tagger status`: where the work stands."""
+
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tagger.cli.options import Config, Database, load_settings
+from tagger.records import shown
+
+if TYPE_CHECKING:
+    from tagger.store.queries import Status
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Count the files by state and source; name the model in use and the last picture tagged."""
+    settings = load_settings(config, database)
+    from tagger.store import queries
+    from tagger.store.database import Database as Store
+
+    with closing(Store.open(settings.database, create=False)) as store:
+        found = _as_dict(queries.status(store), settings.database)
+    typer.echo(json.dumps(found, indent=2) if as_json else _for_people(found))
+
+
+def _as_dict(status: "Status", database: str) -> dict[str, Any]:
+    model, last = status.model, status.last
+    return {
+        "database": database,
+        "sources": {source.name: _present(source.files) for source in status.sources},
+        "total": _present(status.files),
+        "model": model and {"name": model.identity.name, "description": model.description},
+        "last_tagged": last and {"path": last.path, "at": last.tagged_at.isoformat(timespec="milliseconds")},
+    }
+
+
+def _present(files: Mapping[Any, int]) -> dict[str, int]:
+    return {str(state): count for state, count in files.items() if count}
+
+
+def _for_people(found: Mapping[str, Any]) -> str:
+    model, last = found["model"], found["last_tagged"]
+    lines = [
+        f"database  {shown(found['database'])}",
+        f"model     {model['description'] if model else 'none yet'}",
+        f"last      {last['at']}  {shown(last['path'])}" if last else "last      nothing tagged yet",
+    ]
+    counts = {f"source {name}": files for name, files in found["sources"].items()} | {"total": found["total"]}
+    width = max(map(len, counts))
+    return "\n".join([*lines, *(f"{name:{width}}  {_counted(files)}" for name, files in counts.items())])
+
+
+def _counted(files: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {state}" for state, count in files.items()) or "no files"

@@ -1,0 +1,291 @@
+"""The config: YAML → frozen settings. Every default lives here and nowhere else.
+
+Three layers, the later ones win: the file, `TAGGER_…` variables, the command line. pydantic checks
+the sum of them once, so that a value is judged the same wherever it came from.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import platformdirs
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from tagger.errors import ConfigError
+from tagger.explain import explain
+
+PREFIX = "TAGGER_"
+NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_PHOTOS"}
+"""Variables of ours that are no keys: where the config is, and where the tests find photos."""
+
+
+def _absolute(value: str | Path, info: ValidationInfo) -> Path:
+    """A path as the user meant it: `~` expanded, relative to the config file, links left alone."""
+    if "\0" in str(value):
+        raise ValueError("holds a NUL character")
+    try:
+        return _below((info.context or {}).get("base", Path.cwd()), Path(value).expanduser())
+    except RuntimeError:
+        raise ValueError(f"{value}: there is no such user") from None
+
+
+def _below(folder: Path, path: Path) -> Path:
+    # Not Path.resolve, which follows links.
+    return Path(os.path.normpath(folder / path))
+
+
+def _pattern(value: str) -> str:
+    if not {"", ".", ".."}.isdisjoint(value.split("/")):
+        raise ValueError(f"{value!r} must be relative to the source's folder, such as '*.png' or 'raw/**'")
+    return value
+
+
+def _database(value: str, info: ValidationInfo) -> str:
+    return value if "://" in value else str(_absolute(value, info))
+
+
+# Nothing is converted, so that `settle: true` is no second; YAML has neither paths nor tuples, though.
+AbsolutePath = Annotated[Path, Field(strict=False), AfterValidator(_absolute)]
+Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], Field(strict=False)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Source(Section):
+    """A folder to watch. `start` is where the work begins: the folder, or one inside it that was asked for."""
+
+    path: AbsolutePath
+    name: str = Field(default="", pattern=r"^[^\x00-\x1f/]*$")
+    recursive: bool = True
+    include: Patterns = ()
+    exclude: Patterns = ()
+    settle: float = Field(default=0.5, ge=0, le=3600)
+    _start: Path | None = PrivateAttr(None)
+    _named_by_user: bool = PrivateAttr(True)
+
+    @property
+    def start(self) -> Path:
+        return self._start or self.path
+
+    def called(self, name: str) -> "Source":
+        """The source, under a name that we made up."""
+        renamed = self.model_copy(update={"name": name})
+        renamed._named_by_user = False
+        return renamed
+
+    def within(self, folder: Path) -> "Source":
+        """The source, limited to a folder inside it."""
+        if folder == self.path:
+            return self
+        limited = self.model_copy()
+        limited._start = folder
+        return limited
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_folder(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str | Path) else value
+
+
+class Model(Section):
+    name: str = "resnet18"
+    weights: str = "auto"
+    top_k: int = Field(default=5, ge=1, le=100)
+
+    @field_validator("weights")
+    @classmethod
+    def _weights(cls, value: str, info: ValidationInfo) -> str:
+        return value if value == "auto" else str(_absolute(value, info))
+
+
+class Engine(Section):
+    backend: Literal["auto", "torch", "fake"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
+class Decode(Section):
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
+    max_pixels: int = Field(default=100_000_000, ge=1)
+    max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+
+
+class Batch(Section):
+    max_size: int = Field(default=16, ge=1, le=1024)
+
+
+class Settings(Section):
+    """Everything a run depends on. Raises pydantic's ValidationError; `load` turns it into words."""
+
+    database: Annotated[str, AfterValidator(_database)] = Field(
+        default_factory=lambda: str(data_home() / "tags.db")
+    )
+    sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
+    model: Model = Model()
+    engine: Engine = Engine()
+    decode: Decode = Decode()
+    batch: Batch = Batch()
+    rescan: float = Field(default=300, ge=1, le=86400 * 7)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("sources")
+    @classmethod
+    def _distinct(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+        _refuse_repeats("name", [source.name for source in sources if source.name])
+        _refuse_repeats("path", [str(source.path) for source in sources])
+        return tuple(_named(sources))
+
+    def with_names(self, known: Mapping[str, str]) -> "Settings":
+        """The same, with the names that a database knows: `known` is its sources' roots → names.
+
+        A source that the user did not name keeps the name its folder has there, and takes no other's.
+        """
+        nameless = [source if source._named_by_user else source.called("") for source in self.sources]
+        return self.model_copy(update={"sources": tuple(_named(nameless, known.values(), known))})
+
+
+def _refuse_repeats(key: str, values: list[str]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"two sources have the {key} {value!r}; each needs its own")
+
+
+def _named(
+    sources: Iterable[Source], taken: Iterable[str] = (), known: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Source]:
+    """Sources that nobody named take their folder's name, with a number where that is taken."""
+    sources = tuple(sources)
+    names = {*taken, *(source.name for source in sources)}
+    for source in sources:
+        if not source.name:
+            source = source.called(known.get(str(source.path)) or _free_name(source.path, names))
+            names.add(source.name)
+        yield source
+
+
+def _free_name(folder: Path, taken: set[str]) -> str:
+    stem, number = folder.name or "root", 1
+    name = stem
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def data_home() -> Path:
+    """Where Tagger keeps what it makes: systemd's state directory, else the XDG data directory."""
+    state = os.environ.get("STATE_DIRECTORY")
+    return Path(state.split(":")[0]) if state else platformdirs.user_data_path("tagger")
+
+
+def default_config() -> Path | None:
+    """The user's own config file, if there is one."""
+    path = platformdirs.user_config_path("tagger") / "config.yaml"
+    return path if path.exists() else None
+
+
+def load(
+    file: Path | None = None,
+    folders: Iterable[Path] = (),
+    database: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings of this run. Raises ConfigError, which names each wrong key.
+
+    `folders` take the place of the configured sources; one inside a configured source keeps
+    that source's settings, and sources inside a folder keep theirs.
+    """
+    data = _overlay(_read(file) if file else {}, _overrides(environ))
+    if database is not None:
+        data["database"] = database if "://" in database else str(_below(Path.cwd(), Path(database)))
+    base = file.absolute().parent if file else Path.cwd()
+    try:
+        settings = Settings.model_validate(data, context={"base": base})
+        return _limited(settings, [_below(Path.cwd(), folder) for folder in folders])
+    except ValidationError as error:
+        raise ConfigError(str(file or "config"), explain(error, Settings), _see(file)) from None
+
+
+def _limited(settings: Settings, folders: list[Path]) -> Settings:
+    if not folders:
+        return settings
+    chosen = dict.fromkeys(source for folder in folders for source in _under(folder, settings.sources))
+    others = [source.name for source in settings.sources]
+    return settings.model_copy(update={"sources": tuple(_named(chosen, others))})
+
+
+def _under(folder: Path, sources: Iterable[Source]) -> Iterator[Source]:
+    """Whose files lie in a folder: the innermost source around it, or a new one, and those inside it."""
+    around = [source for source in sources if folder.is_relative_to(source.path)]
+    inner = max(around, key=lambda source: len(source.path.parts), default=Source(path=folder))
+    yield inner.within(folder)
+    yield from (source for source in sources if folder in source.path.parents)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(file), "no such file", "name another with --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), f"cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(str(file), f"is not YAML: {error}", "check the indentation there") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(str(file), "must hold keys such as 'sources:'", _see(file))
+    return data
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[str, Any]:
+    """`TAGGER_MODEL__TOP_K=3` → `{"model": {"top_k": 3}}`; values are read as YAML."""
+    found: dict[str, Any] = {}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+            continue
+        *sections, key = variable.removeprefix(PREFIX).lower().split("__")
+        place = found
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(
+                    variable, f"{section!r} has been given a value of its own", "unset one of the two"
+                )
+        place[key] = _value(variable, environ[variable])
+    return found
+
+
+def _value(variable: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(variable, f"is not a YAML value: {error}", "quote it") from None
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` wins; sections are merged key by key, lists are replaced whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        both = isinstance(value, dict) and isinstance(under, dict)
+        merged[key] = _overlay(under, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _see(file: Path | None) -> str:
+    return "config/tagger.yaml in the project explains every key" if file else ""

@@ -1,0 +1,57 @@
+"""A bounded queue that can be closed.
+
+Closing is how work ends: put raises at once, take goes on until the channel is empty and then raises.
+Sentinels were rejected: with several takers one must be counted out per thread, and a lost one hangs.
+(`queue.Queue.shutdown` does the same, but only from Python 3.13 on, and without taking in batches.)
+"""
+
+from collections import deque
+from threading import Condition
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Closed(Exception):  # noqa: N818 - not an error: the ordinary end of work
+    """There is nothing more to take, or nobody to put for."""
+
+
+class Channel(Generic[T]):
+    """Holds at most `capacity` items; safe for any number of threads on either side."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._items: deque[T] = deque()
+        self._closed = False
+        self._changed = Condition()
+
+    def put(self, item: T) -> None:
+        """Waits while the channel is full. Raises Closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity)
+            if self._closed:
+                raise Closed
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def take(self, limit: int) -> list[T]:
+        """Waits for one item, then takes what is there, up to `limit`. Raises Closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._items)
+            if not self._items:
+                raise Closed
+            taken = [self._items.popleft() for _ in range(min(limit, len(self._items)))]
+            self._changed.notify_all()
+            return taken
+
+    def get(self) -> T:
+        """Waits for one item. Raises Closed."""
+        return self.take(1)[0]
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        return len(self._items)

@@ -1,0 +1,191 @@
+"""What needs tags, and which of it first: sightings and scan pages, compared with the journal.
+
+Sightings are hints and coalesce by path; settled ones that differ from the journal are admitted to it.
+The journal is also the queue: decode threads pull the most urgent row from it, a few at a time, so a new
+file never waits behind a backlog. A queue in memory was rejected: it would be a second truth to lose.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Condition, Lock
+
+from tagger.ingest.settle import Settling
+from tagger.pipeline.channel import Closed
+from tagger.records import Changed, Failed, Gone, Known, Origin, Outcome, Sighting, Stamp, Tagged
+from tagger.store.journal import Journal
+
+CLAIM = 8
+"""Files taken from the journal at a time: enough to spread the commit, few enough to stay urgent."""
+
+
+@dataclass
+class Tally:
+    """Files counted since the start. `new` are new or changed ones, and those left over from before."""
+
+    scanned: int = 0
+    new: int = 0
+    tagged: int = 0
+    failed: int = 0
+
+    @property
+    def unchanged(self) -> int:
+        return max(0, self.scanned - self.new)
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self.tagged += isinstance(outcome, Tagged | Known)
+            self.failed += isinstance(outcome, Failed)
+            self.new -= isinstance(outcome, Gone | Changed)
+
+
+class Intake:
+    """`see` and `compare` bring files in, `get` hands them out, `done` takes back what became of them."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        settling: Settling,
+        folder_seen: Callable[[Sighting], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`folder_seen` is told of a sighting that turned out to be a folder."""
+        self._journal, self._settling, self._clock = journal, settling, clock
+        self._folder_seen = folder_seen
+        self._changed = Condition()
+        self._turn = Lock()
+        self._sightings: dict[str, Sighting] = {}
+        self._settling_now = False
+        self._ready: deque[Stamp] = deque()
+        self._unclaimed = True
+        self._admissions = 0
+        self._in_flight = 0
+        self._finishing = False
+        self._closed = False
+        journal.recover()
+        self.tally = Tally(new=journal.waiting())
+
+    def see(self, sighting: Sighting) -> None:
+        """A path may be new. Only remembers it, so that an observer's thread is free at once."""
+        with self._changed:
+            known = self._sightings.get(sighting.path)
+            if known is None or known.origin.urgency < sighting.origin.urgency:
+                self._sightings[sighting.path] = sighting
+            self._changed.notify_all()
+
+    def compare(self, page: Sequence[Stamp]) -> None:
+        """Admits what differs from the journal in a page of a scan; what is still young settles first."""
+        different = self._journal.differences(page)
+        settled = [stamp for stamp in different if self._settling.is_old(stamp, time.time())]
+        for stamp in set(different).difference(settled):
+            self.see(Sighting(stamp.path, stamp.source, Origin.SCAN))
+        self._admit(settled, Origin.SCAN)
+        self.tally.scanned += len(page)
+
+    def requeue_due(self) -> None:
+        """Failed files whose time to be tried again has come are work again."""
+        self._add_work(self._journal.requeue_due())
+
+    def step(self) -> None:
+        """Waits for sightings or for one to be due, and admits what has settled. Raises Closed."""
+        for sighting in self._await_sightings():
+            self._settling.add(sighting, self._clock())
+        self.settle(self._clock())
+
+    def settle(self, now: float) -> None:
+        """Admits what has settled by `now` and differs from the journal."""
+        due = self._settling.due(now)
+        for folder in due.folders:
+            self._folder_seen(folder)
+        for origin in Origin:
+            stamps = [stamp for stamp, seen_by in due.settled if seen_by is origin]
+            self._admit(self._journal.differences(stamps), origin)
+        with self._changed:
+            self._settling_now = False
+            self._changed.notify_all()
+
+    def get(self) -> Stamp:
+        """The most urgent file; waits for one. Raises Closed."""
+        with self._turn:
+            while self._closed or not self._ready:
+                self._refill(self._await_admission())
+            with self._changed:
+                self._in_flight += 1
+                return self._ready.popleft()
+
+    def done(self, outcomes: Sequence[Outcome]) -> None:
+        """What became of files that were handed out. Those that changed meanwhile are seen anew."""
+        for outcome in outcomes:
+            if isinstance(outcome, Changed):
+                self.see(Sighting(outcome.stamp.path, outcome.stamp.source, Origin.WATCH))
+        with self._changed:
+            self._in_flight -= len(outcomes)
+            self.tally.count(outcomes)
+            self._changed.notify_all()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every file that was seen has been dealt with."""
+        with self._changed:
+            unsettled = self._sightings or self._settling_now or len(self._settling)
+            return not (unsettled or self._unclaimed or self._ready or self._in_flight)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will be seen, and all that was seen has been dealt with."""
+        return self._finishing and self.idle
+
+    def finish(self) -> None:
+        """Nothing more will be seen: `get` raises Closed once all is done."""
+        with self._changed:
+            self._finishing = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """No more files are handed out: those not yet handed out go back to the journal."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        with self._turn:
+            self._journal.release(list(self._ready))
+            self._ready.clear()
+
+    def _await_sightings(self) -> list[Sighting]:
+        with self._changed:
+            due = self._settling.next_due()
+            timeout = None if due is None else max(0.0, due - self._clock())
+            self._changed.wait_for(lambda: self._closed or self._sightings, timeout)
+            if self._closed:
+                raise Closed
+            sightings, self._sightings = self._sightings, {}
+            self._settling_now = True
+            return list(sightings.values())
+
+    def _await_admission(self) -> int:
+        """Waits until the journal may hold work; the number of admissions so far. Raises Closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._unclaimed or self.finished)
+            if self._closed or not self._unclaimed:
+                raise Closed
+            return self._admissions
+
+    def _refill(self, admissions: int) -> None:
+        claimed = self._journal.claim(CLAIM)
+        with self._changed:
+            self._ready.extend(claimed)
+            # Something may have been admitted between the claim and now.
+            self._unclaimed = len(claimed) == CLAIM or self._admissions != admissions
+            self._changed.notify_all()
+
+    def _admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
+        if stamps:
+            self._journal.admit(stamps, origin)
+            self._add_work(len(stamps))
+
+    def _add_work(self, files: int) -> None:
+        with self._changed:
+            self.tally.new += files
+            self._admissions += 1
+            self._unclaimed = True
+            self._changed.notify_all()

@@ -1,0 +1,92 @@
+"""The road from a stamp to its outcome, and the drain.
+
+    supply ⇐ pulled by decode × N → [pictures] → infer × 1 → [outcomes] → sink × 1
+
+Only model-sized pictures wait in channels. Stages are stopped in the order of the road, each after it has
+finished what it holds, so that the end of a run looks like any other moment of it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tagger.pipeline.channel import Channel
+from tagger.pipeline.in_flight import InFlight
+from tagger.pipeline.stage import Crashed, Stage
+from tagger.records import Changed, Content, Failed, Gone, Known, Outcome, Picture, Stamp, Tagged
+
+
+class Supply(Protocol):
+    def get(self) -> Stamp:
+        """The most urgent file; waits for one. Raises Closed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is done to a file at each stage; the rooms provide it."""
+
+    read: Callable[[Stamp], Content | Failed | Gone | Changed]
+    is_known: Callable[[str], bool]
+    decode: Callable[[Content], Picture | Failed]
+    classify: Callable[[Sequence[Picture]], Sequence[Tagged | Failed]]
+    sink: Callable[[Sequence[Outcome]], None]
+
+
+class Pipeline:
+    """`batch_size` pictures at most go to the engine together; `decoders` threads decode."""
+
+    def __init__(
+        self, supply: Supply, steps: Steps, batch_size: int, decoders: int, crashed: Crashed
+    ) -> None:
+        self._supply, self._steps, self._batch_size = supply, steps, batch_size
+        self._in_flight = InFlight()
+        self._pictures: Channel[Picture] = Channel(batch_size)
+        self._outcomes: Channel[Outcome] = Channel(4 * batch_size)
+        self._decode = Stage("decode", self.decode_one, crashed, decoders)
+        self._infer = Stage("infer", self.infer_batch, crashed)
+        self._sink = Stage("sink", self.sink_batch, crashed)
+
+    def start(self) -> None:
+        for stage in (self._sink, self._infer, self._decode):
+            stage.start()
+
+    def drain(self, deadline: float) -> bool:
+        """Waits until what is on the road has arrived; False where `time.monotonic()` passes the deadline.
+
+        The supply must have been closed.
+        """
+        decoded = self._decode.join(deadline)
+        self._pictures.close()
+        inferred = self._infer.join(deadline)
+        self._outcomes.close()
+        return self._sink.join(deadline) and inferred and decoded
+
+    def decode_one(self) -> None:
+        result = self._decoded(self._supply.get())
+        if isinstance(result, Picture):
+            self._pictures.put(result)
+        elif result is not None:
+            self._outcomes.put(result)
+
+    def infer_batch(self) -> None:
+        # Work-conserving: an engine that is free takes what is there. Waiting for more pays on no CPU.
+        for outcome in self._steps.classify(self._pictures.take(self._batch_size)):
+            self._outcomes.put(outcome)
+
+    def sink_batch(self) -> None:
+        arrived = self._outcomes.take(4 * self._batch_size)
+        self._steps.sink(arrived)
+        if followers := [follower for outcome in arrived for follower in self._in_flight.release(outcome)]:
+            self._steps.sink(followers)
+
+    def _decoded(self, stamp: Stamp) -> Picture | Outcome | None:
+        """The file's picture, or what became of it instead; None where it waits for its twin."""
+        content = self._steps.read(stamp)
+        if not isinstance(content, Content):
+            return content
+        if not self._in_flight.leads(content):
+            return None
+        if self._steps.is_known(content.sha256):
+            return Known(stamp, content.sha256)
+        return self._steps.decode(content)

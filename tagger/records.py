@@ -1,0 +1,176 @@
+"""The values that travel the road, in the order in which they are born.
+
+    Sighting → Stamp → Content → Picture → Tagged | Known | Failed | Gone | Changed
+
+One frozen type per step, so that no field is ever "filled in later": a stage that needs a fact
+takes the type that has it. A single `Item` that grows along the way was rejected for that reason.
+Paths are `str` as `os.fsdecode` gives them: absolute, bytes that are not UTF-8 kept as surrogates.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # numpy costs a tenth of a second, which `tagger --help` need not pay
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Origin(StrEnum):
+    """Who saw the path. `urgency` orders the work: asked for by a person, then new, then backlog."""
+
+    SCAN = "scan"
+    WATCH = "watch"
+    CLI = "cli"
+    WEB = "web"
+
+    @property
+    def urgency(self) -> int:
+        return {Origin.SCAN: 0, Origin.WATCH: 1}.get(self, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A hint that a path may be new. Never the truth: that is a stat compared with the journal."""
+
+    path: str
+    source: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What was seen at a path: two equal stamps mean that nobody has touched the file between them.
+
+    The change time (`ctime_ns`) tells a replacement even where size and mtime were restored. The inode
+    is left out: network file systems renumber theirs, and it tells nothing that the change time does not.
+    """
+
+    path: str
+    source: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes, read once, and their hash (hex)."""
+
+    stamp: Stamp
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file says about itself. `width` and `height` are those of the upright picture, in pixels.
+
+    `taken_at` is the camera's own time (UTC), or None where the file does not tell.
+    """
+
+    sha256: str
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded file. `pixels` is H×W×3 uint8 RGB, upright and of the model's input size."""
+
+    stamp: Stamp
+    facts: Facts
+    pixels: "NDArray[np.uint8]"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class. `key` is its identity (a WordNet id, or `head/label`), `name` is for people and unique."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One label of a picture: `score` is a probability (0–1), `rank` counts from 1."""
+
+    label: Label
+    score: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model says of one picture.
+
+    `margin` is the top score less the second; `entropy` is that of the full distribution, in nats.
+    """
+
+    tags: tuple[Tag, ...]
+    top_score: float
+    margin: float
+    entropy: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """What makes two models the same: tags of another identity are stale."""
+
+    name: str
+    weights_sha256: str
+    preprocessing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A file with its reading, ready to be stored."""
+
+    stamp: Stamp
+    facts: Facts
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file whose content this model has tagged before: the store copies, nothing is inferred."""
+
+    stamp: Stamp
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A file that could not be tagged: at which stage, why, and whether trying again could help."""
+
+    stamp: Stamp
+    stage: str
+    reason: str
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A file that vanished before it was read. Not an error."""
+
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A file that was no longer what its stamp says when it was read: it must settle again."""
+
+    stamp: Stamp
+
+
+Outcome = Tagged | Known | Failed | Gone | Changed
+
+
+def shown(path: str) -> str:
+    """A path for people: what would not print, or would move the cursor, is escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in path
+    )

@@ -1,0 +1,42 @@
+"""The two kinds of value that look different in the database: times and paths."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Dialect, String, TypeDecorator
+
+from tagger.store import pathtext
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC time as `YYYY-MM-DD HH:MM:SS.fff`: text, so that SQLite's `datetime('now')` compares with it.
+
+    Takes and gives aware datetimes; one without a zone is refused with ValueError.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _: Dialect) -> str | None:
+        return None if value is None else instant_text(value)
+
+    def process_result_value(self, value: str | None, _: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+class PathText(TypeDecorator[str]):
+    """A path; see `pathtext`."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Dialect) -> str | None:
+        return None if value is None else pathtext.to_text(value)
+
+    def process_result_value(self, value: str | None, _: Dialect) -> str | None:
+        return None if value is None else pathtext.from_text(value)
+
+
+def instant_text(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")

@@ -1,0 +1,205 @@
+"""One SQLite file: one connection that writes, behind a lock; any number that read.
+
+Transactions are begun by us, not by Python's sqlite3 module, which begins none for reads and too late
+for writes: `BEGIN IMMEDIATE` waits its turn at the start, where nothing has been done yet. The journal
+is a write-ahead log only while a worker has the database open; at rest it is a single plain file,
+which may be copied, or read where nothing can be written.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
+from sqlalchemy.pool import QueuePool
+
+from tagger.errors import DatabaseError
+from tagger.store.schema import VERSION
+
+_BUSY_SECONDS = 30.0
+_CACHE_KIB = 32 * 1024
+_LOG_PAGES = 16 * 1024
+"""Pages of 4 KiB in the write-ahead log before it is copied back: each tag touches a page of its label in two
+indexes, and a page that is touched often should be copied once."""
+
+_HINTS = {
+    sqlite3.SQLITE_NOTADB: "name another with --database",
+    sqlite3.SQLITE_CORRUPT: "restore a copy, or move it away: tagger scan builds a new one",
+    sqlite3.SQLITE_BUSY: "another program is writing to it: close that, then try again",
+    sqlite3.SQLITE_FULL: "make room on its disk, then start again: nothing that was committed is lost",
+}
+_DEFAULT_HINT = "check the permissions of the file and its folder"
+
+
+class Database:
+    """An open database. Made by `open`; threads may share it."""
+
+    def __init__(self, path: Path | None, create: bool) -> None:
+        self.name = str(path or "the database in memory")
+        self._path, self._for_work = path, create
+        self._writing = threading.Lock()
+        self._writer = _engine(lambda: _connect_writer(path), "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+        self._readers = _engine(lambda: _connect(path, "ro"), "BEGIN", pool_size=4, max_overflow=-1)
+        self._prepare()
+
+    @classmethod
+    def open(cls, address: str, create: bool) -> "Database":
+        """The database at a path or SQLAlchemy URL, in the newest version.
+
+        With `create`, for a worker: made if missing, migrated if old. Without, for reading what is there.
+        Raises DatabaseError if it is missing, damaged, another program's, of another version, or not
+        writable where it must be.
+        """
+        path = locate(address)
+        if path and create:
+            make_folder(path.parent)
+            with _files_in_words(path):
+                path.touch()
+        if path:
+            _expect_file(path)
+        return cls(path, create)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """The one write transaction: committed at the end, rolled back on an exception.
+
+        Raises DatabaseError if the database cannot be written. Not to be nested.
+        """
+        with self._writing, _in_words(self.name), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read-only transaction: one state of the database, whatever is committed meanwhile.
+
+        Raises DatabaseError if the database cannot be read.
+        """
+        if self._path is None:  # memory belongs to its one connection
+            with self.write() as connection:
+                yield connection
+        else:
+            with _in_words(self.name), self._readers.begin() as connection:
+                yield connection
+
+    def close(self) -> None:
+        """Leaves a single file behind, unless another program still has it open."""
+        self._readers.dispose()
+        with self._writing:
+            if self._for_work:
+                _leave_write_ahead(self._writer)
+            self._writer.dispose()
+
+    def _prepare(self) -> None:
+        with self.read() as connection:
+            version = _version(connection, self.name)
+        if version > VERSION:
+            raise DatabaseError(self.name, "was written by a newer Tagger", "upgrade Tagger")
+        if self._for_work:
+            self._migrate()
+        elif version < VERSION:
+            what = "is from an older Tagger" if version else "holds no tags yet"
+            raise DatabaseError(self.name, what, "tagger run or tagger scan brings it up to date")
+
+    def _migrate(self) -> None:
+        with self.write() as connection:  # even where nothing is due, so that a read-only file is refused now
+            if _version(connection, self.name) < VERSION:
+                from tagger.store.migrations import upgrade  # Alembic is slow to import and seldom needed
+
+                upgrade(connection)
+
+
+def locate(address: str) -> Path | None:
+    """The file behind a path or SQLAlchemy URL; None stands for memory. Raises DatabaseError."""
+    if "://" not in address:
+        return Path(address).absolute()
+    hint = "name a file, or sqlite:///FILE"
+    try:
+        url = make_url(address)
+    except exc.ArgumentError:
+        raise DatabaseError(address, "is not a database URL", hint) from None
+    if url.get_backend_name() != "sqlite":
+        raise DatabaseError(url.render_as_string(), f"{url.get_backend_name()} is not supported", hint)
+    return Path(url.database).absolute() if url.database not in (None, "", ":memory:") else None
+
+
+def make_folder(folder: Path) -> None:
+    """Raises DatabaseError."""
+    with _files_in_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _expect_file(path: Path) -> None:
+    with _files_in_words(path):
+        if not path.exists():
+            raise DatabaseError(str(path), "no such database", "tagger run or tagger scan creates it")
+        if not path.is_file():
+            raise DatabaseError(str(path), "is not a file", "name another with --database")
+
+
+def _engine(
+    connect: Callable[[], sqlite3.Connection], begin: str, pool_size: int, max_overflow: int
+) -> Engine:
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=pool_size, max_overflow=max_overflow
+    )
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _connect_writer(path: Path | None) -> sqlite3.Connection:
+    connection = _connect(path, "rw")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+    return connection
+
+
+def _connect(path: Path | None, mode: str) -> sqlite3.Connection:
+    uri = f"{path.as_uri()}?mode={mode}" if path else ":memory:"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
+
+
+def _leave_write_ahead(writer: Engine) -> None:
+    pooled = writer.raw_connection()
+    cursor = pooled.cursor()
+    with suppress(sqlite3.OperationalError):  # someone else has it open
+        cursor.execute("PRAGMA busy_timeout = 0")
+        cursor.execute("PRAGMA journal_mode = DELETE")
+    pooled.close()
+
+
+def _version(connection: Connection, name: str) -> str:
+    """The version of the tables; empty where there are none yet."""
+    tables = inspect(connection).get_table_names()
+    if "alembic_version" in tables:
+        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    if tables:
+        raise DatabaseError(name, "belongs to another program", "name another with --database")
+    return ""
+
+
+@contextmanager
+def _files_in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseError(str(path), error.strerror or str(error), _DEFAULT_HINT) from None
+
+
+@contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    """What the database refuses becomes a DatabaseError; what our own statements get wrong stays a bug."""
+    try:
+        yield
+    except exc.DatabaseError as error:
+        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE):
+            raise
+        raise DatabaseError(name, str(error.orig), _HINTS.get(code, _DEFAULT_HINT)) from error

@@ -1,0 +1,121 @@
+"""What is to be done, what is being done, and what is next.
+
+The journal is also the priority queue: what waits is a row, and the most urgent is found by an index.
+A million files waiting cost no memory, and a kill loses nothing. Rejected: heaps in memory beside the
+table, which must be filled at each start and can disagree with it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, case, func, select, update
+from sqlalchemy.dialects.sqlite import Insert, insert
+
+from tagger.records import ModelIdentity, Origin, Stamp
+from tagger.store.database import Database
+from tagger.store.registry import model_id
+from tagger.store.schema import State, file, in_state, reading, source
+from tagger.store.stamps import COLUMNS, Roots, find
+
+
+def _admission() -> Insert:
+    admission = insert(file)
+    new = admission.excluded
+    same = and_(*(file.c[name] == new[name] for name in ("size", "mtime_ns", "ctime_ns")))
+    return admission.on_conflict_do_update(
+        index_elements=[file.c.source_id, file.c.path],
+        set_={
+            "size": new.size,
+            "mtime_ns": new.mtime_ns,
+            "ctime_ns": new.ctime_ns,
+            # A file in hand is not handed out twice; one that changed meanwhile is, and its first result is stale.
+            "state": case((and_(same, file.c.state == State.BUSY), State.BUSY), else_=State.PENDING),
+            "urgency": case((file.c.urgency > new.urgency, file.c.urgency), else_=new.urgency),
+            "attempts": case((same, file.c.attempts), else_=0),
+            "next_try_at": None,
+            "missing_since": None,
+        },
+    )
+
+
+_ADMIT = _admission()
+
+
+class Journal:
+    """Every file's state. Threads may share it."""
+
+    def __init__(self, database: Database, roots: Mapping[str, str], now: Callable[[], datetime]) -> None:
+        """Registers the sources: name → root. One that moved keeps its files. `now` gives UTC.
+
+        Sources that are in the database but not among these are left alone.
+        """
+        self._database, self._now = database, now
+        register = insert(source)
+        register = register.on_conflict_do_update(
+            index_elements=[source.c.name], set_={"root": register.excluded.root}
+        )
+        with database.write() as connection:
+            if roots:
+                connection.execute(register, [{"name": name, "root": root} for name, root in roots.items()])
+            self._roots = Roots(connection)
+            ours = select(source.c.id).where(source.c.name.in_(roots))
+            self._ours = file.c.source_id.in_(connection.execute(ours).scalars().all())
+
+    def differences(self, stamps: Sequence[Stamp]) -> list[Stamp]:
+        """Those that need tags: not journalled, or no longer as journalled, or thought gone."""
+        if not stamps:
+            return []
+        with self._database.read() as connection:
+            known = find(connection, stamps)
+        return [stamp for stamp in stamps if stamp not in known or known[stamp].state == State.GONE]
+
+    def admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
+        """They are to be tagged. Urgency only rises; a change forgets the attempts that failed."""
+        if not stamps:
+            return
+        seen = {"seen_at": self._now(), "state": State.PENDING, "urgency": origin.urgency}
+        with self._database.write() as connection:
+            connection.execute(_ADMIT, [self._roots.row(stamp) | seen for stamp in stamps])
+
+    def claim(self, limit: int) -> list[Stamp]:
+        """The most urgent files, now busy: what people asked for, then new, then backlog, newest first."""
+        urgency = (file.c.urgency.desc(), file.c.mtime_ns.desc())
+        next_up = select(file.c.id).where(in_state(State.PENDING), self._ours).order_by(*urgency).limit(limit)
+        take = update(file).where(file.c.id.in_(next_up)).values(state=State.BUSY)
+        with self._database.write() as connection:
+            rows = connection.execute(take.returning(*COLUMNS, file.c.urgency)).mappings().all()
+        rows = sorted(rows, key=lambda row: (row["urgency"], row["mtime_ns"]), reverse=True)
+        return [self._roots.stamp(row) for row in rows]
+
+    def release(self, stamps: Sequence[Stamp]) -> None:
+        """Busy files that were not begun wait again."""
+        if not stamps:
+            return
+        with self._database.write() as connection:
+            ids = [row.id for row in find(connection, stamps).values()]
+            begun = and_(in_state(State.BUSY), file.c.id.in_(ids))
+            connection.execute(update(file).where(begun).values(state=State.PENDING))
+
+    def recover(self) -> int:
+        """At start: what an earlier worker left busy waits again. Gives their number."""
+        with self._database.write() as connection:
+            left = update(file).where(in_state(State.BUSY), self._ours).values(state=State.PENDING)
+            return connection.execute(left).rowcount
+
+    def requeue_due(self) -> int:
+        """Failed files whose time to be tried again has come wait again. Gives their number."""
+        due = and_(in_state(State.FAILED), self._ours, file.c.next_try_at <= self._now())
+        with self._database.write() as connection:
+            return connection.execute(update(file).where(due).values(state=State.PENDING)).rowcount
+
+    def waiting(self) -> int:
+        """How many files are pending."""
+        with self._database.read() as connection:
+            return connection.scalar(select(func.count()).where(in_state(State.PENDING), self._ours)) or 0
+
+    def knows(self, identity: ModelIdentity, sha256: str) -> bool:
+        """Whether this model has tagged this content, in whatever file."""
+        tagged = select(file.c.id).join(reading, reading.c.file_id == file.c.id)
+        query = tagged.where(file.c.sha256 == sha256, reading.c.model_id == model_id(identity)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None

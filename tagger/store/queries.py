@@ -1,0 +1,160 @@
+"""Every question that the program itself asks of the tags."""
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from tagger.errors import ConfigError
+from tagger.records import ModelIdentity
+from tagger.store.database import Database
+from tagger.store.schema import UNFINISHED, State, file, label, model, source
+from tagger.store.views import failed_files, image_tags, top_tag
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture that shows what was searched for. `score` is a probability (0–1); times are UTC."""
+
+    path: str
+    source: str
+    label: str
+    score: float
+    captured_at: datetime
+    tagged_at: datetime
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be tagged. `next_try_at` is None where trying again is of no use."""
+
+    path: str
+    source: str
+    stage: str
+    reason: str
+    attempts: int
+    next_try_at: datetime | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How many of a source's files are in each state."""
+
+    name: str
+    root: str
+    files: Mapping[State, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """The model that was last put to use."""
+
+    identity: ModelIdentity
+    description: str
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LastTagged:
+    path: str
+    tagged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the work stands. `model` and `last` are None in a database that has none yet."""
+
+    sources: tuple[SourceStatus, ...]
+    model: ModelStatus | None
+    last: LastTagged | None
+
+    @property
+    def files(self) -> Mapping[State, int]:
+        """Of all sources together."""
+        return {state: sum(one.files[state] for one in self.sources) for state in State}
+
+
+def search(
+    database: Database,
+    name: str,
+    min_score: float = 0.0,
+    since: datetime | None = None,
+    limit: int | None = None,
+) -> Iterator[Found]:
+    """Pictures with a label, by its name in any case, newest first; `since` is a time of capture.
+
+    Raises ConfigError, with the closest names, if no model here knows the label.
+    """
+    conditions: list[ColumnElement[bool]] = [image_tags.c.score >= min_score]
+    if since:
+        conditions.append(image_tags.c.captured_at >= since)
+    columns = [image_tags.c[field] for field in Found.__dataclass_fields__]
+    with database.read() as connection:
+        known = _spelled(connection, name)
+        query = select(*columns).where(image_tags.c.label == known, *conditions)
+        query = query.order_by(image_tags.c.captured_at.desc()).limit(limit)
+        for row in connection.execute(query.execution_options(yield_per=1000)):
+            yield Found(*row)
+
+
+def roots(database: Database) -> dict[str, str]:
+    """The sources' names, by their root."""
+    with database.read() as connection:
+        return {row.root: row.name for row in connection.execute(select(source))}
+
+
+def failures(database: Database, limit: int | None = None) -> list[Failure]:
+    """What could not be tagged, the newest first."""
+    view = failed_files.c
+    query = select(
+        view.path, view.source, view.stage, view.error, view.attempts, view.next_try_at, view.seen_at
+    )
+    with database.read() as connection:
+        return [Failure(*row) for row in connection.execute(query.order_by(view.seen_at.desc()).limit(limit))]
+
+
+def status(database: Database) -> Status:
+    with database.read() as connection:
+        return Status(tuple(_sources(connection)), _model_in_use(connection), _last_tagged(connection))
+
+
+def _spelled(connection: Connection, name: str) -> str:
+    """The label's name as it is stored. In Python, because SQLite folds the case of ASCII alone."""
+    names = {row.name.casefold(): row.name for row in connection.execute(select(label.c.name))}
+    if name.casefold() in names:
+        return str(names[name.casefold()])
+    close = difflib.get_close_matches(name.casefold(), names) or sorted(names)[:3]
+    hint = f"did you mean {' or '.join(repr(names[one]) for one in close)}?" if close else ""
+    raise ConfigError(name, "no model here knows this label", hint)
+
+
+def _sources(connection: Connection) -> Iterator[SourceStatus]:
+    """Done files are counted as the rest: only the unfinished are few enough to be looked at one by one."""
+    totals = select(file.c.source_id, func.count().label("files")).group_by(file.c.source_id)
+    done = {row.source_id: row.files for row in connection.execute(totals)}
+    counts: dict[int, dict[State, int]] = defaultdict(lambda: dict.fromkeys(State, 0))
+    unfinished = select(file.c.source_id, file.c.state, func.count()).where(UNFINISHED)
+    for source_id, state, count in connection.execute(unfinished.group_by(file.c.source_id, file.c.state)):
+        counts[source_id][State(state)] = count
+        done[source_id] -= count
+    for row in connection.execute(select(source).order_by(source.c.name)):
+        yield SourceStatus(row.name, row.root, counts[row.id] | {State.DONE: done.get(row.id, 0)})
+
+
+def _model_in_use(connection: Connection) -> ModelStatus | None:
+    row = connection.execute(select(model).order_by(model.c.used_at.desc()).limit(1)).first()
+    if row is None:
+        return None
+    identity = ModelIdentity(row.name, row.weights_sha256, row.preprocessing)
+    return ModelStatus(identity, row.description, row.used_at)
+
+
+def _last_tagged(connection: Connection) -> LastTagged | None:
+    newest = select(top_tag.c.path, top_tag.c.tagged_at).order_by(top_tag.c.seq.desc()).limit(1)
+    row = connection.execute(newest).first()
+    return LastTagged(*row) if row else None

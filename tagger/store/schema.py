@@ -1,0 +1,159 @@
+"""The tables: what is known of each file, and what a model read in it.
+
+A file's row is both its journal entry and the owner of its tags, so that "done" and "these are its
+tags" commit together. `path` is relative to the source's root: a folder that moves keeps its rows.
+A tag repeats its file's times, because an index cannot reach across tables and every question by
+label is also a question by time. Rejected: a journal beside the tags, which can disagree with them.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    literal_column,
+)
+
+from tagger.store.columns import Instant, PathText
+
+VERSION = "0001"
+"""The newest migration. Versions compare as text."""
+
+metadata = MetaData()
+
+
+class State(StrEnum):
+    """Where a file stands. `gone` keeps its tags: they say what was there."""
+
+    PENDING = "pending"
+    BUSY = "busy"
+    DONE = "done"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+source = Table(
+    "source",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("root", PathText, nullable=False),
+)
+
+file = Table(
+    "file",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source_id", ForeignKey("source.id"), nullable=False),
+    Column("path", PathText, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("sha256", String),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("format", String),
+    Column("captured_at", Instant),
+    Column("captured_from", String),
+    Column("seen_at", Instant, nullable=False),
+    Column("state", String, nullable=False),
+    Column("urgency", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_try_at", Instant),
+    Column("stage", String),
+    Column("error", String),
+    Column("missing_since", Instant),
+    UniqueConstraint("source_id", "path"),
+    CheckConstraint("state <> 'done' OR captured_at IS NOT NULL", name="done_is_dated"),
+)
+
+model = Table(
+    "model",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("weights_sha256", String, nullable=False),
+    Column("preprocessing", String, nullable=False),
+    Column("description", String, nullable=False),
+    Column("used_at", Instant, nullable=False),
+    UniqueConstraint("name", "weights_sha256", "preprocessing"),
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("name", String, nullable=False, unique=True),
+)
+
+model_class = Table(
+    "model_class",
+    metadata,
+    Column("model_id", ForeignKey("model.id"), primary_key=True),
+    Column("class_index", Integer, primary_key=True, autoincrement=False),
+    Column("label_id", ForeignKey("label.id"), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("file_id", ForeignKey("file.id"), nullable=False),
+    Column("model_id", ForeignKey("model.id"), nullable=False),
+    Column("tagged_at", Instant, nullable=False),
+    Column("top_score", Float, nullable=False),
+    Column("margin", Float, nullable=False),
+    Column("entropy", Float, nullable=False),
+    UniqueConstraint("file_id", "model_id"),
+    sqlite_autoincrement=True,  # a seq is never given twice, so a reader's cursor misses nothing
+)
+
+tag = Table(
+    "tag",
+    metadata,
+    Column("file_id", ForeignKey("file.id"), primary_key=True),
+    Column("model_id", ForeignKey("model.id"), primary_key=True),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
+    Column("label_id", ForeignKey("label.id"), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("captured_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+UNFINISHED = file.c.state != literal_column("'done'")
+"""Written out, not bound: a database uses a partial index only where it sees its condition in the query."""
+
+Index(
+    "file_unfinished",
+    file.c.state,
+    file.c.urgency.desc(),
+    file.c.mtime_ns.desc(),
+    sqlite_where=UNFINISHED,
+    postgresql_where=UNFINISHED,
+)
+Index("file_content", file.c.sha256)
+Index("file_latest", file.c.source_id, file.c.captured_at)
+Index("file_captured", file.c.captured_at)
+Index("file_seen", file.c.seen_at)
+Index("reading_confidence", reading.c.top_score)
+Index("tag_captured", tag.c.label_id, tag.c.captured_at, tag.c.score)
+Index("tag_seen", tag.c.label_id, tag.c.seen_at, tag.c.score)
+
+
+def in_state(state: State) -> ColumnElement[bool]:
+    """Files in `state` (any but done), found through the index of the unfinished."""
+    return and_(file.c.state == state, UNFINISHED)

@@ -1,0 +1,83 @@
+"""The views: what SQL users hold on to. Their names, columns and meaning are a contract; tables are not.
+
+A tag's times equal its file's, and the joins say so: whichever column a question compares, the planner
+may start from the label's index or from the file's.
+"""
+
+from sqlalchemy import Connection, Float, Integer, String, column, table
+
+from tagger.store.columns import Instant, PathText
+
+_PATH = "rtrim(source.root, '/') || '/' || file.path AS path"
+
+_JOINS = """
+    FROM tag
+    JOIN reading ON reading.file_id = tag.file_id AND reading.model_id = tag.model_id
+    JOIN file ON file.id = tag.file_id
+        AND file.captured_at = tag.captured_at AND file.seen_at = tag.seen_at
+    JOIN label ON label.id = tag.label_id
+    JOIN source ON source.id = file.source_id
+    JOIN model ON model.id = tag.model_id
+"""
+
+# Where a column stands in two tables, each view names the one whose index its usual order needs:
+# image_tags is read by label and time, top_tag by confidence or by source and time.
+_VIEWS = {
+    "image_tags": f"""
+        SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
+               model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at
+        {_JOINS}
+    """,
+    "top_tag": f"""
+        SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
+               reading.top_score AS score, tag.rank,
+               model.name AS model, file.captured_at, file.seen_at, reading.tagged_at
+        {_JOINS}
+        WHERE tag.rank = 1
+    """,
+    "failed_files": f"""
+        SELECT {_PATH}, source.name AS source, file.stage, file.error, file.attempts,
+               file.next_try_at, file.seen_at
+        FROM file
+        JOIN source ON source.id = file.source_id
+        WHERE file.state = 'failed' AND file.state <> 'done'
+    """,  # noqa: S608
+}
+
+image_tags, top_tag = (
+    table(
+        name,
+        column("seq", Integer),
+        column("path", PathText),
+        column("source", String),
+        column("label", String),
+        column("score", Float),
+        column("rank", Integer),
+        column("model", String),
+        column("captured_at", Instant),
+        column("seen_at", Instant),
+        column("tagged_at", Instant),
+    )
+    for name in ("image_tags", "top_tag")
+)
+
+failed_files = table(
+    "failed_files",
+    column("path", PathText),
+    column("source", String),
+    column("stage", String),
+    column("error", String),
+    column("attempts", Integer),
+    column("next_try_at", Instant),
+    column("seen_at", Instant),
+)
+
+
+def drop_views(connection: Connection) -> None:
+    for name in _VIEWS:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+
+
+def create_views(connection: Connection) -> None:
+    for name, select in _VIEWS.items():
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")

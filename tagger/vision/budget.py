@@ -1,0 +1,46 @@
+"""How many pixels may be decoded at one time, over all decode threads.
+
+A limit on threads alone was rejected: it bounds nothing, since one panorama weighs as much as fifty
+snapshots. First come, first served, so that a large picture is never starved by small ones.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+MEGAPIXELS = 24
+"""Two 12-megapixel photos at once. Pillow holds 4 bytes a pixel, and twice that while it turns or converts
+a picture: 200 MB at worst, which leaves a third of a 300 MB process to everything else."""
+
+
+class PixelBudget:
+    """A weighted semaphore. A picture larger than the whole budget runs alone."""
+
+    def __init__(self, megapixels: float = MEGAPIXELS) -> None:
+        self._limit = self._free = int(megapixels * 1_000_000)
+        self._line: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, pixels: int) -> Iterator[None]:
+        """Wait until `pixels` are free and every earlier caller has been served, then keep them for the block."""
+        share = min(pixels, self._limit)
+        self._take(share)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += share
+                self._changed.notify_all()
+
+    def _take(self, share: int) -> None:
+        ticket = object()
+        with self._changed:
+            self._line.append(ticket)
+            try:
+                self._changed.wait_for(lambda: self._line[0] is ticket and share <= self._free)
+                self._free -= share
+            finally:
+                self._line.remove(ticket)  # also when interrupted: those behind must not wait for us
+                self._changed.notify_all()

@@ -1,0 +1,80 @@
+"""Pictures → readings, through an engine.
+
+Outputs are counted against inputs: a row that belongs to another picture is the one error that nobody would
+ever notice. A batch that fails is halved until the guilty picture is alone, so that its neighbours are tagged.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tagger.records import Failed, Label, ModelIdentity, Picture, Reading, Tag, Tagged
+from tagger.vision.engines import Engine
+from tagger.vision.models import Preprocessing
+
+log = logging.getLogger(__name__)
+
+
+class Classifier:
+    """An engine with what its outputs mean. `description` says which model this is, for log and status."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        identity: ModelIdentity,
+        labels: Sequence[Label],
+        preprocessing: Preprocessing,
+        top_k: int,
+        description: str,
+    ) -> None:
+        self.engine = engine
+        self.identity = identity
+        self.labels = tuple(labels)
+        self.preprocessing = preprocessing
+        self.top_k = top_k
+        self.description = description
+
+    def classify(self, pictures: Sequence[Picture]) -> list[Tagged | Failed]:
+        """One result per picture, in order. Raises nothing that a picture could cause."""
+        if not pictures:
+            return []
+        try:
+            rows = self._probabilities(pictures)
+        except Exception as error:  # whatever an engine raises on one picture must not cost another its tags
+            return self._halved(pictures, error)
+        return [
+            Tagged(picture.stamp, picture.facts, self._reading(row))
+            for picture, row in zip(pictures, rows, strict=True)
+        ]
+
+    def _probabilities(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        rows = self.engine.infer(np.stack([picture.pixels for picture in pictures])).probabilities
+        expected = (len(pictures), len(self.labels))
+        if rows.shape != expected:
+            raise ValueError(f"the engine gave {rows.shape} scores for {expected}")
+        if not np.isfinite(rows).all():
+            raise ValueError("the engine gave scores that are no numbers")
+        return rows
+
+    def _halved(self, pictures: Sequence[Picture], error: Exception) -> list[Tagged | Failed]:
+        if len(pictures) > 1:
+            middle = len(pictures) // 2
+            return self.classify(pictures[:middle]) + self.classify(pictures[middle:])
+        stamp = pictures[0].stamp
+        log.warning("%r cannot be inferred", stamp.path, exc_info=error)
+        # Retryable, because the fault may be the engine's: out of memory, a device that went away.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return [Failed(stamp, "infer", f"the model failed on it: {reason}", retryable=True)]
+
+    def _reading(self, row: NDArray[np.float32]) -> Reading:
+        order = np.argsort(-row, kind="stable")  # stable: equal scores keep their class order
+        tags = tuple(
+            Tag(self.labels[index], float(row[index]), rank)
+            for rank, index in enumerate(order[: self.top_k], start=1)
+        )
+        scores = row[order].astype(np.float64)
+        margin = scores[0] - scores[1:2].sum()
+        some = scores[scores > 0]
+        return Reading(tags, float(scores[0]), float(margin), float(-(some * np.log(some)).sum()))

@@ -1,0 +1,30 @@
+"""What an engine is: the seam between tagging and the library that computes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inference:
+    """One row per picture, in the batch's order.
+
+    `probabilities` are N×C float32 that sum to 1 per row; `features` are N×F float32, the input of the
+    model's last layer.
+    """
+
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """Normalisation is the engine's own: it is handed pixels as they are."""
+
+    @property
+    def description(self) -> str:
+        """What computes, and how, in a few words for the log."""
+
+    def infer(self, batch: NDArray[np.uint8]) -> Inference:
+        """Infer N×H×W×3 pixels. May raise anything; it is called from one thread at a time."""

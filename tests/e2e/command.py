@@ -1,0 +1,87 @@
+"""The installed `tagger` command, as a process. Waiting is reading its log, never sleeping."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+TAGGER = Path(sys.executable).with_name("tagger")
+PATIENCE = 120.0
+
+
+def environment(home: Path, **overrides: str) -> dict[str, str]:
+    """Nothing of this machine's own Tagger: its own home, and the engine that needs no weights."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("TAGGER_", "XDG_"))}
+    return clean | {"HOME": str(home), "TAGGER_ENGINE__BACKEND": "fake"} | overrides
+
+
+def tagger(home: Path, *arguments: object, **overrides: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command to its end."""
+    return subprocess.run(
+        [TAGGER, *map(str, arguments)],
+        env=environment(home, **overrides),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+class Daemon:
+    """A running `tagger run`."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.log = ""
+
+    def wait_for(self, pattern: str) -> str:
+        """Reads the log until a line matches; what it says."""
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.log += line
+            if re.search(pattern, line):
+                return line
+        raise AssertionError(f"no line matches {pattern!r} in:\n{self.log}")
+
+    def stop(self, number: int) -> int:
+        """Sends a signal; the exit code."""
+        self.process.send_signal(number)
+        self.log += self.process.communicate()[1]
+        return self.process.returncode
+
+
+@contextmanager
+def running(home: Path, *arguments: object, **overrides: str) -> Iterator[Daemon]:
+    """`tagger run`, watching; killed on leaving, and after a while if it says nothing."""
+    process = subprocess.Popen(
+        [TAGGER, "run", *map(str, arguments)],
+        env=environment(home, **overrides),
+        cwd=home,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    hung = Timer(PATIENCE, process.kill)
+    hung.start()
+    try:
+        daemon = Daemon(process)
+        daemon.wait_for("watching")
+        yield daemon
+    finally:
+        hung.cancel()
+        process.kill()
+        process.wait()
+        assert process.stderr
+        process.stderr.close()
+
+
+def rows(database: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What plain sqlite3 reads, as any user's program would."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(sql, values).fetchall()

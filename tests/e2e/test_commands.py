@@ -1,0 +1,165 @@
+"""Each command as a process: what it prints where, and its exit code."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Painter
+from tests.e2e.command import rows, tagger
+
+
+@pytest.fixture
+def tagged(tmp_path: Path, paint: Painter) -> Path:
+    """A home with a scanned folder `pictures` in `tags.db`: two good pictures and a bad one."""
+    paint(tmp_path / "pictures" / "sky.png", (0, 0, 255))
+    paint(tmp_path / "pictures" / "rose.png", (255, 0, 0))
+    (tmp_path / "pictures" / "bad.jpg").write_text("no picture")
+    tagger(tmp_path, "scan", "pictures", "--database", "tags.db")
+    return tmp_path
+
+
+def test_scan_says_what_it_did_and_fails_where_a_file_failed(tmp_path: Path, paint: Painter) -> None:
+    paint(tmp_path / "pictures" / "sky.png")
+    good = tagger(tmp_path, "scan", "pictures", "--database", "tags.db")
+    assert (good.returncode, good.stdout) == (0, "1 new, 1 tagged, 0 unchanged, 0 failed\n")
+    (tmp_path / "pictures" / "bad.png").touch()
+    bad = tagger(tmp_path, "scan", "pictures", "--database", "tags.db")
+    assert (bad.returncode, bad.stdout) == (1, "1 new, 0 tagged, 1 unchanged, 1 failed\n")
+    again = tagger(tmp_path, "scan", "pictures", "--database", "tags.db")
+    assert (again.returncode, again.stdout) == (0, "0 new, 0 tagged, 2 unchanged, 0 failed\n")
+
+
+def test_scan_without_a_config_keeps_its_database_in_the_data_directory(
+    tmp_path: Path, paint: Painter
+) -> None:
+    paint(tmp_path / "pictures" / "sky.png")
+    tagger(tmp_path, "scan", "pictures")
+    assert rows(tmp_path / ".local/share/tagger/tags.db", "SELECT source FROM top_tag") == [("pictures",)]
+    tagger(tmp_path, "scan", "pictures", STATE_DIRECTORY=str(tmp_path / "state"))
+    assert rows(tmp_path / "state/tags.db", "SELECT source FROM top_tag") == [("pictures",)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["scan"], 2, "name one: tagger scan FOLDER"),
+        (["scan", "nowhere"], 2, "nowhere"),
+        (["scan", "file.txt"], 2, "tagger tag"),
+        (["run", "nowhere"], 2, "nowhere"),
+        (["search", "blue", "--database", "none.db"], 4, "none.db"),
+        (["status", "--database", "none.db"], 4, "none.db"),
+        (["status", "--database", "mysql://host/db"], 4, "mysql"),
+        (["config", "check", "-c", "none.yaml"], 2, "none.yaml"),
+        (["models", "show", "resnet19"], 3, "resnet18"),
+    ],
+)
+def test_wrong_use_is_said_in_words(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+    (tmp_path / "file.txt").touch()
+    wrong = tagger(tmp_path, *arguments)
+    assert wrong.returncode == code
+    assert message in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def test_tag_answers_for_each_file_in_the_order_given(tmp_path: Path, paint: Painter) -> None:
+    paint(tmp_path / "sky.png", (0, 0, 255))
+    paint(tmp_path / "rose.png", (255, 0, 0))
+    (tmp_path / "bad.png").write_text("no picture")
+    files = ["sky.png", "none.png", "bad.png", "rose.png", "sky.png"]
+    answer = tagger(tmp_path, "tag", *files, "--json")
+    answers = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [(a["file"], a["tags"][0]["label"] if a["tags"] else a["error"][:12]) for a in answers] == [
+        ("sky.png", "blue"),
+        ("none.png", "no such file"),
+        ("bad.png", answers[2]["error"][:12]),
+        ("rose.png", "red"),
+        ("sky.png", "blue"),
+    ]
+    assert answer.returncode == 1
+    assert "bad.png" in answer.stderr
+
+
+def test_tag_needs_no_database(tmp_path: Path, paint: Painter) -> None:
+    paint(tmp_path / "sky.png", (0, 0, 255))
+    answer = tagger(tmp_path, "tag", "sky.png")
+    assert answer.stdout.startswith("sky.png\tblue\t")
+    assert answer.returncode == 0
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_search_finds_a_label_in_any_case(tagged: Path) -> None:
+    found = tagger(tagged, "search", "BLUE", "--database", "tags.db", "--min-score", "0.5", "--json")
+    [row] = [json.loads(line) for line in found.stdout.splitlines()]
+    assert (row["path"], row["label"], row["source"]) == (
+        str(tagged / "pictures/sky.png"),
+        "blue",
+        "pictures",
+    )
+    assert found.returncode == 0
+
+
+def test_search_as_csv_has_a_header(tagged: Path) -> None:
+    found = tagger(tagged, "search", "red", "--database", "tags.db", "--min-score", "0.5", "--csv")
+    header, row = found.stdout.splitlines()
+    assert header.split(",")[:3] == ["captured_at", "score", "label"]
+    assert "rose.png" in row
+
+
+def test_search_suggests_the_nearest_label(tagged: Path) -> None:
+    wrong = tagger(tagged, "search", "bleu", "--database", "tags.db")
+    assert wrong.returncode == 2
+    assert "did you mean 'blue'" in wrong.stderr
+
+
+@pytest.mark.parametrize(("since", "lines"), [("1h", 1), ("2026-01-01", 1), ("2999-01-01T00:00:00Z", 0)])
+def test_search_since_a_duration_or_a_time(tagged: Path, since: str, lines: int) -> None:
+    found = tagger(tagged, "search", "blue", "--min-score", "0.5", "--since", since, "--database", "tags.db")
+    assert len(found.stdout.splitlines()) == lines
+
+
+def test_search_since_nonsense_is_refused(tagged: Path) -> None:
+    wrong = tagger(tagged, "search", "blue", "--since", "yesterdayish", "--database", "tags.db")
+    assert wrong.returncode == 2
+    assert "yesterdayish" in wrong.stderr
+
+
+def test_status_counts_by_state_and_names_the_model(tagged: Path) -> None:
+    shown = tagger(tagged, "status", "--json", "--database", "tags.db")
+    status = json.loads(shown.stdout)
+    assert status["sources"]["pictures"] == {"done": 2, "failed": 1}
+    assert status["model"]["name"] == "mean-colour"
+    assert status["last_tagged"]["path"].startswith(str(tagged))
+    for_people = tagger(tagged, "status", "--database", "tags.db")
+    assert "2 done, 1 failed" in for_people.stdout
+    assert "mean colour" in for_people.stdout
+
+
+def test_a_config_file_is_checked_and_shown(tmp_path: Path) -> None:
+    config = tmp_path / "tagger.yaml"
+    config.write_text("sources:\n  - pth: inbox\n")
+    wrong = tagger(tmp_path, "config", "check", "-c", config)
+    assert wrong.returncode == 2
+    assert "sources.0.pth: no such key; did you mean 'path'?" in wrong.stderr
+    config.write_text("sources: [inbox]\n")
+    shown = tagger(tmp_path, "config", "show", "-c", config, TAGGER_MODEL__TOP_K="3")
+    assert "top_k: 3" in shown.stdout
+    assert f"path: {tmp_path}/inbox" in shown.stdout
+    assert tagger(tmp_path, "config", "check", "-c", config).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["--help", "search --help", "status --help", "run --help"])
+def test_help_and_reading_start_without_the_model_s_machinery(tmp_path: Path, command: str) -> None:
+    shown = tagger(tmp_path, *command.split(), PYTHONPROFILEIMPORTTIME="1")
+    assert shown.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
+    assert "typer" in imported
+    assert imported.isdisjoint({"torch", "numpy", "PIL", "sqlalchemy", "alembic", "watchdog"})
+
+
+def test_search_and_status_do_not_import_torch(tagged: Path) -> None:
+    for command in (("status",), ("search", "blue")):
+        shown = tagger(tagged, *command, "--database", "tags.db", PYTHONPROFILEIMPORTTIME="1")
+        imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
+        assert "sqlalchemy" in imported
+        assert imported.isdisjoint({"torch", "PIL", "watchdog", "alembic"})

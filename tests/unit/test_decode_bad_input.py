@@ -1,0 +1,191 @@
+"""What comes out of a file that is not well: a value with a reason, and never an exception."""
+
+import hashlib
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tagger.records import Changed, Content, Failed, Gone, Stamp
+from tagger.vision.budget import PixelBudget
+from tagger.vision.decode import SUFFIXES, Decoder, read
+from tagger.vision.engines.fake import PREPROCESSING
+
+MEGABYTE = 1_000_000
+NOBODY = 65534
+
+
+def stamp_of(path: Path) -> Stamp:
+    seen = path.lstat()
+    return Stamp(str(path), "source", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+
+
+def decode(data: bytes, max_pixels: int = MEGABYTE) -> object:
+    content = Content(Stamp("/a picture", "source", len(data), 0, 0), data, hashlib.sha256(data).hexdigest())
+    return Decoder(PREPROCESSING, max_pixels, PixelBudget()).decode(content)
+
+
+def noise(suffix: str) -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(file, Image.registered_extensions()[suffix])
+    return file.getvalue()
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "picture.png"
+    path.write_bytes(noise(".png"))
+    return path
+
+
+def test_content_is_the_bytes_and_their_hash(file: Path) -> None:
+    content = read(stamp_of(file), MEGABYTE)
+    assert isinstance(content, Content)
+    assert content.data == file.read_bytes()
+    assert content.sha256 == hashlib.sha256(content.data).hexdigest()
+
+
+def grown(file: Path) -> None:
+    with file.open("ab") as end:
+        end.write(b"more")
+
+
+def replaced_with_size_and_mtime_restored(file: Path) -> None:
+    before = file.stat()
+    other = file.with_name("other")
+    other.write_bytes(bytes(before.st_size))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(file)
+
+
+def replaced_by_a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+@pytest.mark.parametrize("touch", [grown, replaced_with_size_and_mtime_restored, replaced_by_a_pipe])
+def test_a_file_that_is_not_what_was_seen_must_settle_again(
+    file: Path, touch: Callable[[Path], None]
+) -> None:
+    stamp = stamp_of(file)
+    touch(file)
+    assert read(stamp, MEGABYTE) == Changed(stamp)
+
+
+def test_a_file_that_vanished_is_gone(file: Path) -> None:
+    stamp = stamp_of(file)
+    file.unlink()
+    assert read(stamp, MEGABYTE) == Gone(stamp)
+
+
+def test_a_file_whose_folder_became_a_file_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "folder").touch()
+    stamp = Stamp(str(tmp_path / "folder" / "picture.png"), "source", 1, 0, 0)
+    assert read(stamp, MEGABYTE) == Gone(stamp)
+
+
+def test_a_link_is_not_followed(file: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.png"
+    link.symlink_to(file)
+    assert isinstance(read(stamp_of(link), MEGABYTE), Failed)
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "empty.jpg"
+    path.touch()
+    assert read(stamp_of(path), MEGABYTE) == Failed(stamp_of(path), "read", "the file is empty")
+
+
+def test_a_file_over_the_limit_names_the_key_that_raises_it(file: Path) -> None:
+    failed = read(stamp_of(file), 1000)
+    assert isinstance(failed, Failed)
+    assert "decode.max_bytes" in failed.reason
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Root reads everything; nobody does not."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_file_that_may_not_be_read_is_worth_another_try(file: Path) -> None:
+    file.chmod(0)
+    stamp = stamp_of(file)
+    with unprivileged():
+        failed = read(stamp, MEGABYTE)
+    assert failed == Failed(stamp, "read", "the file cannot be read: Permission denied", retryable=True)
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9])
+def test_a_truncated_picture_fails_to_decode(suffix: str, kept: float) -> None:
+    data = noise(suffix)
+    failed = decode(data[: int(len(data) * kept)])
+    assert isinstance(failed, Failed)
+    assert (failed.stage, failed.retryable) == ("decode", False)
+    assert "\n" not in failed.reason
+    assert "BytesIO" not in failed.reason
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"Dear diary, I am no picture.", id="text"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", id="SVG"),
+        pytest.param(
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", id="PostScript, which Pillow would run"
+        ),
+    ],
+)
+def test_what_is_renamed_to_a_picture_is_none(data: bytes) -> None:
+    failed = decode(data)
+    assert isinstance(failed, Failed)
+    assert failed.reason == "not a picture in a format that can be decoded here"
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    failed = decode(png_that_claims(50_000, 50_000))
+    assert isinstance(failed, Failed)
+    assert "50000×50000" in failed.reason
+    assert "decode.max_pixels" in failed.reason
+
+
+def test_our_own_limit_is_the_only_one() -> None:
+    """Pillow's own would refuse this header before ours is asked, and here it is the pixels that are missing."""
+    failed = decode(png_that_claims(20_000, 20_000), max_pixels=20_000 * 20_000)
+    assert isinstance(failed, Failed)
+    assert "damaged" in failed.reason
+
+
+def test_heic_is_not_picked_up_where_it_cannot_be_decoded() -> None:
+    code = (
+        "import sys; sys.modules['pillow_heif'] = None\n"
+        "from tagger.vision.decode import SUFFIXES; print('.heic' in SUFFIXES, '.jpg' in SUFFIXES)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False True\n"

@@ -1,0 +1,112 @@
+"""The road, step by step: each is called directly, on plain functions in place of the rooms."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tagger.pipeline.channel import Channel
+from tagger.pipeline.pipeline import Pipeline, Steps
+from tagger.records import (
+    Content,
+    Facts,
+    Failed,
+    Gone,
+    Known,
+    Outcome,
+    Picture,
+    Reading,
+    Stamp,
+    Tagged,
+)
+
+
+def stamp(name: str) -> Stamp:
+    return Stamp(f"/pictures/{name}", "pictures", 3, 0, 0)
+
+
+class Road:
+    """A pipeline over files in memory, that counts what it decodes."""
+
+    def __init__(self, files: dict[str, bytes], known: frozenset[str] = frozenset()) -> None:
+        self.files = {stamp(name): data for name, data in files.items()}
+        self.supply: Channel[Stamp] = Channel(100)
+        self.decoded: list[Stamp] = []
+        self.stored: list[Outcome] = []
+        steps = Steps(self.read, known.__contains__, self.decode, self.classify, self.stored.extend)
+        self.pipeline = Pipeline(self.supply, steps, batch_size=4, decoders=1, crashed=lambda error: None)
+
+    def read(self, asked: Stamp) -> Content | Gone:
+        data = self.files.get(asked)
+        return Gone(asked) if data is None else Content(asked, data, sha256=data.decode())
+
+    def decode(self, content: Content) -> Picture | Failed:
+        self.decoded.append(content.stamp)
+        if content.data == b"bad":
+            return Failed(content.stamp, "decode", "no picture")
+        facts = Facts(content.sha256, 1, 1, "PNG", None)
+        return Picture(content.stamp, facts, np.zeros((1, 1, 3), np.uint8))
+
+    def classify(self, pictures: Sequence[Picture]) -> list[Tagged | Failed]:
+        return [Tagged(picture.stamp, picture.facts, Reading((), 0, 0, 0)) for picture in pictures]
+
+    def decode_all(self, *names: str) -> None:
+        for name in names:
+            self.supply.put(stamp(name))
+            self.pipeline.decode_one()
+
+
+def test_a_picture_travels_to_the_sink() -> None:
+    road = Road({"a.png": b"a"})
+    road.decode_all("a.png")
+    road.pipeline.infer_batch()
+    road.pipeline.sink_batch()
+    assert [(type(outcome), outcome.stamp) for outcome in road.stored] == [(Tagged, stamp("a.png"))]
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("bad.png", Failed), ("vanished.png", Gone)])
+def test_what_is_no_picture_goes_straight_to_the_sink(name: str, outcome: type) -> None:
+    road = Road({"bad.png": b"bad"})
+    road.decode_all(name)
+    road.pipeline.sink_batch()
+    assert [type(stored) for stored in road.stored] == [outcome]
+
+
+def test_known_content_is_not_decoded_again() -> None:
+    road = Road({"copy.png": b"a"}, known=frozenset("a"))
+    road.decode_all("copy.png")
+    road.pipeline.sink_batch()
+    assert road.stored == [Known(stamp("copy.png"), "a")]
+    assert road.decoded == []
+
+
+def test_the_same_content_on_its_way_is_decoded_once_and_each_name_gets_the_outcome() -> None:
+    road = Road({"a.png": b"a", "copy.png": b"a", "again.png": b"a"})
+    road.decode_all("a.png", "copy.png", "again.png")
+    road.pipeline.infer_batch()
+    road.pipeline.sink_batch()
+    assert road.decoded == [stamp("a.png")]
+    assert [outcome.stamp for outcome in road.stored] == [
+        stamp("a.png"),
+        stamp("copy.png"),
+        stamp("again.png"),
+    ]
+    assert all(isinstance(outcome, Tagged) for outcome in road.stored)
+
+
+def test_a_twin_of_a_bad_file_fails_too() -> None:
+    road = Road({"bad.png": b"bad", "copy.png": b"bad"})
+    road.decode_all("bad.png", "copy.png")
+    road.pipeline.sink_batch()
+    assert [(type(outcome), outcome.stamp) for outcome in road.stored] == [
+        (Failed, stamp("bad.png")),
+        (Failed, stamp("copy.png")),
+    ]
+
+
+def test_pictures_that_wait_are_inferred_together_up_to_the_batch_size() -> None:
+    road = Road({name: name.encode() for name in "abcd"})
+    road.decode_all(*"abcd")
+    road.pipeline.infer_batch()
+    road.pipeline.sink_batch()
+    assert len(road.stored) == 4
