@@ -20,7 +20,7 @@ COLUMNS = ("captured_at", "score", "label", "source", "path")
 
 def search(
     label: Annotated[str, typer.Argument(help="A label, in any case.", show_default=False)],
-    min_score: Annotated[float, typer.Option(min=0, max=1, help="The lowest score to show.")] = 0.2,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="The lowest score to show.")] = 0.1,
     since: Annotated[
         str | None,
         typer.Option(help="Captured since: a duration (30m, 2h, 7d) or an ISO time.", show_default=False),

@@ -7,10 +7,12 @@ table, which must be filled at each start and can disagree with it.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
-from sqlalchemy import and_, case, func, select, update
+from sqlalchemy import Connection, and_, case, func, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 
+from tagger.errors import DatabaseError
 from tagger.records import ModelIdentity, Origin, Stamp
 from tagger.store.database import Database
 from tagger.store.registry import model_id
@@ -38,28 +40,32 @@ def _admission() -> Insert:
     )
 
 
+def _registration() -> Insert:
+    registration = insert(source)
+    root = {"root": registration.excluded.root}
+    return registration.on_conflict_do_update(index_elements=[source.c.name], set_=root)
+
+
 _ADMIT = _admission()
+_REGISTER = _registration()
 
 
 class Journal:
     """Every file's state. Threads may share it."""
 
     def __init__(self, database: Database, roots: Mapping[str, str], now: Callable[[], datetime]) -> None:
-        """Registers the sources: name → root. One that moved keeps its files. `now` gives UTC.
+        """Registers the sources: name → root. One whose folder moved keeps its files. `now` gives UTC.
 
-        Sources that are in the database but not among these are left alone.
+        Work that waits in other sources, of an earlier config, is left alone.
+        Raises DatabaseError for a name that stands for another folder, which is still there.
         """
         self._database, self._now = database, now
-        register = insert(source)
-        register = register.on_conflict_do_update(
-            index_elements=[source.c.name], set_={"root": register.excluded.root}
-        )
         with database.write() as connection:
-            if roots:
-                connection.execute(register, [{"name": name, "root": root} for name, root in roots.items()])
+            _refuse_other_folders(connection, database.name, roots)
+            for name, root in roots.items():
+                connection.execute(_REGISTER, {"name": name, "root": root})
             self._roots = Roots(connection)
-            ours = select(source.c.id).where(source.c.name.in_(roots))
-            self._ours = file.c.source_id.in_(connection.execute(ours).scalars().all())
+        self._ours = file.c.source_id.in_([self._roots.id(name) for name in roots])
 
     def differences(self, stamps: Sequence[Stamp]) -> list[Stamp]:
         """Those that need tags: not journalled, or no longer as journalled, or thought gone."""
@@ -99,7 +105,7 @@ class Journal:
     def recover(self) -> int:
         """At start: what an earlier worker left busy waits again. Gives their number."""
         with self._database.write() as connection:
-            left = update(file).where(in_state(State.BUSY), self._ours).values(state=State.PENDING)
+            left = update(file).where(in_state(State.BUSY)).values(state=State.PENDING)
             return connection.execute(left).rowcount
 
     def requeue_due(self) -> int:
@@ -109,7 +115,7 @@ class Journal:
             return connection.execute(update(file).where(due).values(state=State.PENDING)).rowcount
 
     def waiting(self) -> int:
-        """How many files are pending."""
+        """How many files of these sources are pending."""
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).where(in_state(State.PENDING), self._ours)) or 0
 
@@ -119,3 +125,14 @@ class Journal:
         query = tagged.where(file.c.sha256 == sha256, reading.c.model_id == model_id(identity)).limit(1)
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
+
+
+def _refuse_other_folders(connection: Connection, database: str, roots: Mapping[str, str]) -> None:
+    """Two folders of one name would pass for one that moved, and the first one's tags for the second's."""
+    for row in connection.execute(select(source.c.name, source.c.root)):
+        if row.root != roots.get(row.name, row.root) and Path(row.root).is_dir():
+            raise DatabaseError(
+                database,
+                f"the source {row.name!r} in it is {row.root}, not {roots[row.name]}",
+                "give the new folder another name in the config, or another --database",
+            )

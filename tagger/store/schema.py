@@ -142,6 +142,7 @@ Index(
     file.c.state,
     file.c.urgency.desc(),
     file.c.mtime_ns.desc(),
+    file.c.source_id,
     sqlite_where=UNFINISHED,
     postgresql_where=UNFINISHED,
 )

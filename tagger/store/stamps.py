@@ -16,7 +16,8 @@ from tagger.store.schema import file, source
 
 COLUMNS = (file.c.source_id, file.c.path, file.c.size, file.c.mtime_ns, file.c.ctime_ns)
 
-_ROWS = select(*COLUMNS, file.c.id, file.c.state, file.c.attempts, file.c.seen_at)
+_TAGGED = file.c.sha256.is_not(None).label("tagged")
+_ROWS = select(*COLUMNS, file.c.id, _TAGGED, file.c.state, file.c.attempts, file.c.seen_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Row:
     """What the journal holds of a stamp."""
 
     id: int
+    tagged: bool
     state: str
     attempts: int
     seen_at: datetime
@@ -37,6 +39,9 @@ class Roots:
         self._ids = {row.name: row.id for row in rows}
         self._names = {row.id: row.name for row in rows}
         self._prefixes = {row.id: row.root.rstrip("/") + "/" for row in rows}
+
+    def id(self, name: str) -> int:
+        return int(self._ids[name])
 
     def row(self, stamp: Stamp) -> dict[str, Any]:
         """A stamp as columns of `file`. Raises ValueError if the path is not in its source."""
@@ -78,7 +83,6 @@ def find(connection: Connection, stamps: Iterable[Stamp]) -> dict[Stamp, Row]:
     for source_id, inside in paths.items():
         query = _ROWS.where(file.c.source_id == source_id, file.c.path.in_(inside))
         for mapping in connection.execute(query).mappings():
-            found[roots.stamp(mapping)] = Row(
-                mapping["id"], mapping["state"], mapping["attempts"], mapping["seen_at"]
-            )
+            fields = (mapping[field] for field in Row.__dataclass_fields__)
+            found[roots.stamp(mapping)] = Row(*fields)
     return found

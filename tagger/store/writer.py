@@ -21,10 +21,8 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import sqlite
 
 from tagger.records import Changed, Failed, Gone, Known, Label, ModelIdentity, Outcome, Stamp, Tagged
-from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.registry import register_labels, register_model
 from tagger.store.schema import State, file, reading, tag
@@ -35,7 +33,6 @@ _LAST_RETRY = timedelta(days=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_INSERT_TAGS = str(insert(tag).compile(dialect=sqlite.dialect()))
 _UPDATE_FILE = update(file).where(file.c.id == bindparam("this_file"))
 _DONE = {"state": State.DONE, "urgency": 0, "attempts": 0, "stage": None, "error": None, "next_try_at": None}
 _CONTENT = ("sha256", "width", "height", "format")
@@ -91,11 +88,9 @@ class _Batch:
     def tagged(self, outcomes: Sequence[Tagged]) -> None:
         if not outcomes:
             return
-        self._forget([self.rows[outcome.stamp].id for outcome in outcomes])
+        self._forget([self.rows[outcome.stamp] for outcome in outcomes])
         self.connection.execute(insert(reading), [self._reading_row(outcome) for outcome in outcomes])
-        self.connection.exec_driver_sql(
-            _INSERT_TAGS, [row for outcome in outcomes for row in self._tag_rows(outcome)]
-        )
+        self.connection.execute(insert(tag), [row for outcome in outcomes for row in self._tag_rows(outcome)])
         self.connection.execute(_UPDATE_FILE, [self._file_row(outcome) for outcome in outcomes])
 
     def known(self, outcome: Known) -> None:
@@ -110,7 +105,7 @@ class _Batch:
             self._update(row.id, {"state": State.PENDING})
             return
         if original["id"] != row.id:
-            self._forget([row.id])
+            self._forget([row])
             self._copy(reading, original["id"], {"file_id": row.id, "tagged_at": self.now})
             self._copy(tag, original["id"], {"file_id": row.id})
         taken_at = original["captured_at"] if original["captured_from"] == "exif" else None
@@ -121,12 +116,12 @@ class _Batch:
 
     def failed(self, outcome: Failed) -> None:
         row = self.rows[outcome.stamp]
-        self._forget([row.id])
+        self._forget([row])
         failure = {
             "state": State.FAILED,
             "urgency": 0,
             "stage": outcome.stage,
-            "error": outcome.reason,
+            "error": outcome.reason.encode(errors="backslashreplace").decode(),  # it may quote a path
             "attempts": row.attempts + 1,
             "next_try_at": self.now + _delay(row.attempts) if outcome.retryable else None,
         }
@@ -134,11 +129,11 @@ class _Batch:
 
     def gone(self, stamp: Stamp, missing_since: datetime | None) -> None:
         """A file with tags keeps them, as a record; one without leaves no trace."""
-        this = self.rows[stamp].id
-        if self._find_tagged(file.c.id == this):
-            self._update(this, {"state": State.GONE, "urgency": 0, "missing_since": missing_since})
+        row = self.rows[stamp]
+        if row.tagged:
+            self._update(row.id, {"state": State.GONE, "urgency": 0, "missing_since": missing_since})
         else:
-            self.connection.execute(delete(file).where(file.c.id == this))
+            self.connection.execute(delete(file).where(file.c.id == row.id))
 
     def _reading_row(self, outcome: Tagged) -> dict[str, Any]:
         return {
@@ -150,12 +145,19 @@ class _Batch:
             "entropy": outcome.reading.entropy,
         }
 
-    def _tag_rows(self, outcome: Tagged) -> Iterator[tuple[object, ...]]:
+    def _tag_rows(self, outcome: Tagged) -> Iterator[dict[str, Any]]:
         row = self.rows[outcome.stamp]
         captured_at = _captured(outcome.facts.taken_at, outcome.stamp)["captured_at"]
-        times = (instant_text(captured_at), instant_text(row.seen_at))
         for one in outcome.reading.tags:
-            yield (row.id, self.model_id, one.rank, self.label_ids[one.label.key], one.score, *times)
+            yield {
+                "file_id": row.id,
+                "model_id": self.model_id,
+                "rank": one.rank,
+                "label_id": self.label_ids[one.label.key],
+                "score": one.score,
+                "captured_at": captured_at,
+                "seen_at": row.seen_at,
+            }
 
     def _file_row(self, outcome: Tagged) -> dict[str, Any]:
         facts = outcome.facts
@@ -173,9 +175,11 @@ class _Batch:
         rows = select(*columns.values()).where(table.c.file_id == original, table.c.model_id == self.model_id)
         self.connection.execute(insert(table).from_select(list(columns), rows))
 
-    def _forget(self, files: Sequence[int]) -> None:
-        for table in (reading, tag):
-            self.connection.execute(delete(table).where(table.c.file_id.in_(files)))
+    def _forget(self, rows: Sequence[Row]) -> None:
+        """Their old readings, of whatever model."""
+        old = [row.id for row in rows if row.tagged]
+        for table in (reading, tag) if old else ():
+            self.connection.execute(delete(table).where(table.c.file_id.in_(old)))
 
     def _find_tagged(self, *conditions: ColumnElement[bool]) -> RowMapping | None:
         query = select(file).join(reading, reading.c.file_id == file.c.id).where(*conditions).limit(1)

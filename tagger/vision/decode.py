@@ -154,7 +154,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return _scaled_grey(image).convert("RGB")
     if image.has_transparency_data:
-        layer = image.convert("RGBA")
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
         white.paste(layer, mask=layer)
         return white
@@ -164,11 +164,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 def _scaled_grey(image: Image.Image) -> Image.Image:
     """16-bit, integer and float grey to 8 bits; white is the smallest usual full scale that holds them all."""
     values = np.array(image, np.float32)
-    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
+    np.fmax(values, 0, out=values)  # also where it is not a number
+    values[np.isinf(values)] = 0
     peak = float(values.max())
     white = next((full for full in _WHITES[image.mode[0]] if peak <= full), peak)
     values *= 255 / white
-    np.clip(values, 0, 255, out=values)
     return Image.fromarray(np.rint(values, out=values).astype(np.uint8))
 
 

@@ -132,6 +132,14 @@ def test_deep_grey_is_scaled_and_not_clipped(image: Image.Image, suffix: str) ->
     assert pixels[:, -1].tolist() == [[200, 200, 200]] * 32
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0])
+def test_a_float_that_is_no_brightness_is_black(value: float) -> None:
+    values = np.full((SIZE[1], SIZE[0]), 1.0, "<f4")
+    values[:, : SIZE[0] // 2] = value
+    pixels = decode(saved(Image.fromarray(values), ".tif")).pixels
+    assert (pixels[:, 0].max(), pixels[:, -1].min()) == (0, 255)
+
+
 def test_one_bit_pictures_are_black_and_white() -> None:
     assert mean_colour(saved(Image.new("1", SIZE, 1), ".png")) == pytest.approx((255, 255, 255))
 

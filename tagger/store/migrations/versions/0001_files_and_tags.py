@@ -105,7 +105,7 @@ def _indexes() -> None:
     op.create_index(
         "file_unfinished",
         "file",
-        ["state", sa.text("urgency DESC"), sa.text("mtime_ns DESC")],
+        ["state", sa.text("urgency DESC"), sa.text("mtime_ns DESC"), "source_id"],
         sqlite_where=unfinished,
         postgresql_where=unfinished,
     )
