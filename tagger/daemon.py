@@ -69,7 +69,7 @@ class Worker:
         self.intake = Intake(journal, settling, lambda folder: self.scanner.seen(folder))
         self.watch = Watch(self.sources, filters, self.intake.see)
         self.scanner = Scanner(self.sources, filters, self.intake, settings.rescan, self.watch.arm)
-        self._report = Report(lambda: self.intake.idle)
+        self._report = Report(lambda: self.intake.in_flight)
         self._stops: Stops = SimpleQueue()
         is_known = partial(journal.knows, classifier.identity)
         steps = _steps(settings, classifier, is_known, self._store)
@@ -201,10 +201,9 @@ def _stamp(file: Path) -> Stamp:
     """The file as it is now; one that is not there gets an empty stamp, and `read` finds it gone."""
     path = file.resolve()
     try:
-        now = path.stat()
+        return Stamp.of(str(path), "", path.stat())
     except OSError:
         return Stamp(str(path), "", 0, 0, 0)
-    return Stamp(str(path), "", now.st_size, now.st_mtime_ns, now.st_ctime_ns)
 
 
 def _in_order(

@@ -7,6 +7,7 @@ takes the type that has it. A single `Item` that grows along the way was rejecte
 Paths are `str` as `os.fsdecode` gives them: absolute, bytes that are not UTF-8 kept as surrogates.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -52,6 +53,13 @@ class Stamp:
     size: int
     mtime_ns: int
     ctime_ns: int
+
+    @classmethod
+    def of(cls, path: str, source: str, found: os.stat_result) -> "Stamp":
+        """The stamp of what `stat` found. Times past the years 1677–2262 are cut to them: a database's integers end there."""
+        return cls(
+            path, source, found.st_size, _in_64_bits(found.st_mtime_ns), _in_64_bits(found.st_ctime_ns)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,10 @@ class Changed:
 
 
 Outcome = Tagged | Known | Failed | Gone | Changed
+
+
+def _in_64_bits(nanoseconds: int) -> int:
+    return max(-(2**63), min(nanoseconds, 2**63 - 1))
 
 
 def shown(path: str) -> str:

@@ -53,8 +53,7 @@ def _stamp(entry: os.DirEntry[str], source: Source, filters: Filters) -> Iterato
         return
     try:
         if entry.is_file(follow_symlinks=False):
-            found = entry.stat(follow_symlinks=False)
-            yield Stamp(entry.path, source.name, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            yield Stamp.of(entry.path, source.name, entry.stat(follow_symlinks=False))
     except FileNotFoundError:
         return
     except OSError as error:

@@ -146,7 +146,7 @@ class Settling:
             return sighting
         if not modes.S_ISREG(found.st_mode):
             return None
-        return Stamp(sighting.path, sighting.source, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return Stamp.of(sighting.path, sighting.source, found)
 
     def _wait(self, held: _Held, stamp: Stamp, now: float) -> None:
         held.since = now if held.since is None else held.since

@@ -96,6 +96,8 @@ class Watch:
     def _stop(self) -> None:
         with self._lock:
             self._closed = True
+            # An emitter that is stopped between two of its steps calls that an error.
+            logging.getLogger("watchdog").setLevel(logging.CRITICAL)
             if self._observer:
                 self._observer.stop()
                 self._observer.join()

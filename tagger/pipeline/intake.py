@@ -41,7 +41,10 @@ class Tally:
 
 
 class Intake:
-    """`see` and `compare` bring files in, `get` hands them out, `done` takes back what became of them."""
+    """`see` and `compare` bring files in, `get` hands them out, `done` takes back what became of them.
+
+    `in_flight` counts the files that are between the last two.
+    """
 
     def __init__(
         self,
@@ -60,7 +63,7 @@ class Intake:
         self._ready: deque[Stamp] = deque()
         self._unclaimed = True
         self._admissions = 0
-        self._in_flight = 0
+        self.in_flight = 0
         self._finishing = False
         self._closed = False
         journal.recover()
@@ -111,7 +114,7 @@ class Intake:
             while self._closed or not self._ready:
                 self._refill(self._await_admission())
             with self._changed:
-                self._in_flight += 1
+                self.in_flight += 1
                 return self._ready.popleft()
 
     def done(self, outcomes: Sequence[Outcome]) -> None:
@@ -120,7 +123,7 @@ class Intake:
             if isinstance(outcome, Changed):
                 self.see(Sighting(outcome.stamp.path, outcome.stamp.source, Origin.WATCH))
         with self._changed:
-            self._in_flight -= len(outcomes)
+            self.in_flight -= len(outcomes)
             self.tally.count(outcomes)
             self._changed.notify_all()
 
@@ -129,7 +132,7 @@ class Intake:
         """Whether every file that was seen has been dealt with."""
         with self._changed:
             unsettled = self._sightings or self._settling_now or len(self._settling)
-            return not (unsettled or self._unclaimed or self._ready or self._in_flight)
+            return not (unsettled or self._unclaimed or self._ready or self.in_flight)
 
     @property
     def finished(self) -> bool:

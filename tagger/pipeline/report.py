@@ -1,4 +1,4 @@
-"""What the log says of work done: a line as soon as the road is empty, and every few seconds until then.
+"""What the log says of work done: a line when nothing is left on the road, and every few seconds until then.
 
 So the one photo somebody dropped is named with its tags at once, and a backlog does not flood the log.
 """
@@ -16,8 +16,10 @@ EVERY = 5.0
 
 
 class Report:
-    def __init__(self, idle: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
-        self._idle, self._clock = idle, clock
+    """`in_flight` gives the number of files on the road. The last of them to be stored finds none."""
+
+    def __init__(self, in_flight: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
+        self._in_flight, self._clock = in_flight, clock
         self._outcomes = 0
         self._failed = 0
         self._said_at = clock()
@@ -30,7 +32,7 @@ class Report:
                 log.warning("%s: %s", shown(outcome.stamp.path), outcome.reason)
         self._outcomes += len(outcomes)
         self._failed += sum(isinstance(outcome, Failed) for outcome in outcomes)
-        if self._idle() or self._clock() - self._said_at > EVERY:
+        if not self._in_flight() or self._clock() - self._said_at > EVERY:
             self._say(outcomes)
 
     def _say(self, outcomes: Sequence[Outcome]) -> None:

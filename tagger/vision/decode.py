@@ -103,8 +103,7 @@ def _read(descriptor: int, stamp: Stamp, max_bytes: int) -> Content | Failed | C
 
 def _is_stamped(descriptor: int, stamp: Stamp) -> bool:
     now = os.fstat(descriptor)
-    seen = (stamp.size, stamp.mtime_ns, stamp.ctime_ns)
-    return stat.S_ISREG(now.st_mode) and (now.st_size, now.st_mtime_ns, now.st_ctime_ns) == seen
+    return stat.S_ISREG(now.st_mode) and Stamp.of(stamp.path, stamp.source, now) == stamp
 
 
 class Decoder:

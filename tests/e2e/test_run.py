@@ -1,10 +1,13 @@
 """The daemon as its users meet it: a process, a folder, a database."""
 
+import os
 import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
+import skimage.data
+from PIL import Image
 
 from tests.conftest import Painter
 from tests.e2e.command import rows, running, tagger
@@ -143,7 +146,7 @@ def test_a_folder_that_appears_later_is_picked_up(tmp_path: Path, database: Path
     config = tmp_path / "tagger.yaml"
     config.write_text("sources: [late]\nrescan: 1\n")
     with running(tmp_path, "--config", config, "--database", database) as daemon:
-        daemon.wait_for("late: no such folder")
+        daemon.wait_for("late: cannot be watched")
         paint(tmp_path / "late" / "a.png")
         daemon.wait_for("a.png: red")
 
@@ -181,3 +184,25 @@ def test_a_database_in_the_way_is_refused_and_left_alone(tmp_path: Path, inbox: 
     assert database.read_text() == "my notes"
     with pytest.raises(sqlite3.DatabaseError):
         rows(database, "SELECT * FROM file")
+
+
+def test_the_built_in_model_knows_an_espresso(tmp_path: Path, inbox: Path, database: Path) -> None:
+    picture = inbox / "coffee.png"
+    with running(tmp_path, inbox, "--database", database, TAGGER_ENGINE__BACKEND="torch") as daemon:
+        Image.fromarray(skimage.data.coffee()).save(picture)
+        daemon.wait_for("coffee.png: espresso")
+        tags = rows(database, "SELECT label, rank FROM image_tags WHERE path = ? ORDER BY rank", str(picture))
+        assert [rank for _, rank in tags] == [1, 2, 3, 4, 5]
+        assert tags[0] == ("espresso", 1)
+
+
+def test_a_file_with_a_date_from_beyond_time_is_tagged(
+    tmp_path: Path, inbox: Path, database: Path, paint: Painter
+) -> None:
+    """A camera's dead clock, or a broken archive."""
+    for name, seconds in (("early.png", -(2**31)), ("late.png", 2**33), ("mad.png", 10**12)):
+        picture = paint(inbox / name, number=abs(seconds) % 1000)
+        os.utime(picture, (seconds, seconds))
+    scanned = tagger(tmp_path, "scan", inbox, "--database", database)
+    assert scanned.stdout == "3 new, 3 tagged, 0 unchanged, 0 failed\n"
+    assert tagger(tmp_path, "scan", inbox, "--database", database).stdout.startswith("0 new")

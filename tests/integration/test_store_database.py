@@ -1,0 +1,238 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, insert, inspect, select
+
+from tagger.errors import DatabaseError
+from tagger.store.database import Database
+from tagger.store.lock import lock
+from tagger.store.schema import label, metadata
+from tagger.store.views import create_views
+
+ROW = {"key": "n1", "name": "tabby"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "tags.db"
+
+
+def make(file: Path) -> None:
+    Database.open(str(file), create=True).close()
+
+
+def names(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.scalars(select(label.c.name)))
+
+
+def refusal(address: object, create: bool) -> str:
+    with pytest.raises(DatabaseError) as refused:
+        Database.open(str(address), create)
+    return str(refused.value)
+
+
+def test_a_new_database_is_made_with_its_folders(tmp_path: Path) -> None:
+    make(tmp_path / "a" / "b" / "tags.db")
+    assert os.listdir(tmp_path / "a" / "b") == ["tags.db"]
+
+
+@pytest.mark.parametrize("name", ["100% ?x#y.db", "caf\udce9.db"])
+def test_a_database_may_have_any_file_name(tmp_path: Path, name: str) -> None:
+    make(tmp_path / name)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_migrations_lead_to_the_schema_that_the_code_works_with(file: Path) -> None:
+    make(file)
+    migrated, declared = create_engine(f"sqlite:///{file}"), create_engine("sqlite://")
+    with declared.begin() as connection:
+        metadata.create_all(connection)
+        create_views(connection)
+    for ours, theirs in [(inspect(migrated), inspect(declared))]:
+        tables = [name for name in ours.get_table_names() if name != "alembic_version"]
+        assert tables == theirs.get_table_names()
+        for table in tables:
+            assert str(ours.get_columns(table)) == str(theirs.get_columns(table)), table
+            assert str(ours.get_indexes(table)) == str(theirs.get_indexes(table)), table
+            assert ours.get_foreign_keys(table) == theirs.get_foreign_keys(table), table
+            assert ours.get_unique_constraints(table) == theirs.get_unique_constraints(table), table
+        assert sorted(ours.get_view_names()) == ["failed_files", "image_tags", "top_tag"]
+    migrated.dispose()
+    declared.dispose()
+
+
+def test_the_planner_knows_every_index(file: Path) -> None:
+    make(file)
+    with closing(sqlite3.connect(file)) as connection:
+        indexes = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name NOT LIKE 'alembic%'"
+        )
+        described = connection.execute("SELECT idx FROM sqlite_stat1 WHERE idx <> 'tag'")
+        assert set(described) == set(indexes)
+
+
+def test_opening_again_keeps_what_is_there(file: Path) -> None:
+    with closing(Database.open(str(file), create=True)) as database, database.write() as connection:
+        connection.execute(insert(label), ROW)
+    with closing(Database.open(f"sqlite:///{file}", create=True)) as database:
+        assert names(database) == ["tabby"]
+
+
+def test_reading_leaves_no_trace(file: Path) -> None:
+    make(file)
+    before = (file.read_bytes(), os.listdir(file.parent))
+    with closing(Database.open(str(file), create=False)) as database:
+        assert names(database) == []
+    assert (file.read_bytes(), os.listdir(file.parent)) == before
+
+
+def test_an_exception_rolls_the_whole_transaction_back(file: Path) -> None:
+    with closing(Database.open(str(file), create=True)) as database:
+        with pytest.raises(ZeroDivisionError), database.write() as connection:
+            connection.execute(insert(label), ROW)
+            raise ZeroDivisionError
+        assert names(database) == []
+
+
+def test_a_reader_cannot_write(file: Path) -> None:
+    make(file)
+    with closing(Database.open(str(file), create=False)) as database:
+        with pytest.raises(DatabaseError, match="readonly"), database.read() as connection:
+            connection.execute(insert(label), ROW)
+
+
+def test_a_reader_sees_one_state_while_another_thread_commits(file: Path) -> None:
+    def write() -> None:
+        with database.write() as connection:
+            connection.execute(insert(label), ROW)
+
+    with closing(Database.open(str(file), create=True)) as database:
+        with database.read() as connection:
+            assert connection.scalars(select(label.c.name)).all() == []
+            writer = threading.Thread(target=write)
+            writer.start()
+            writer.join()
+            assert connection.scalars(select(label.c.name)).all() == []
+        assert names(database) == ["tabby"]
+
+
+def test_a_database_in_memory_is_one_for_all_threads() -> None:
+    seen: list[list[str]] = []
+    with closing(Database.open("sqlite://", create=True)) as database:
+        with database.write() as connection:
+            connection.execute(insert(label), ROW)
+        reader = threading.Thread(target=lambda: seen.append(names(database)))
+        reader.start()
+        reader.join()
+    assert seen == [["tabby"]]
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "written by a newer Tagger"),
+        ("CREATE TABLE x (y); DROP TABLE alembic_version", "belongs to another program"),
+    ],
+)
+@pytest.mark.parametrize("create", [True, False])
+def test_a_database_of_others_is_refused_untouched(
+    file: Path, statement: str, message: str, create: bool
+) -> None:
+    make(file)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(statement)
+    before = file.read_bytes()
+    assert message in refusal(file, create)
+    assert file.read_bytes() == before
+
+
+def test_a_missing_database_is_explained_and_not_made(file: Path) -> None:
+    assert "no such database" in (message := refusal(file, create=False))
+    assert "tagger scan creates it" in message
+    assert not file.exists()
+
+
+def test_an_empty_file_is_filled_by_a_worker_and_explained_to_a_reader(file: Path) -> None:
+    file.touch()
+    assert "holds no tags yet" in refusal(file, create=False)
+    make(file)
+    with closing(Database.open(str(file), create=False)) as database:
+        assert names(database) == []
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_file_that_is_no_database_is_refused_untouched(file: Path, create: bool) -> None:
+    file.write_text("a shopping list, long enough to be looked at\n" * 100)
+    assert "file is not a database" in refusal(file, create)
+    assert file.read_text().startswith("a shopping list")
+
+
+def test_a_damaged_database_is_explained(file: Path) -> None:
+    make(file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    assert "malformed" in (message := refusal(file, create=True))
+    assert "restore a copy" in message
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("postgresql://ada:secret@db/tags", "postgresql is not supported"),
+        ("nonsense://", "not supported"),
+        ("://", "not a database URL"),
+        (".", "is not a file"),
+        ("/proc/tags.db", "check the permissions"),
+        ("/dev/null/tags.db", "check the permissions"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_explained(address: str, message: str) -> None:
+    assert message in (text := refusal(address, create=True))
+    assert "secret" not in text
+
+
+def test_a_second_worker_is_refused_and_told_who_the_first_is(file: Path) -> None:
+    with lock(str(file), "run"):
+        with pytest.raises(DatabaseError, match=rf"tagger run \(pid {os.getpid()}\) since \d"), lock(str(file), "scan"):
+            pass
+    with lock(str(file), "scan"):
+        pass
+
+
+WORKER = """
+import sys
+from sqlalchemy import insert
+from tagger.store.database import Database
+from tagger.store.lock import lock
+from tagger.store.schema import label
+with lock(sys.argv[1], "run"):
+    database = Database.open(sys.argv[1], create=True)
+    with database.write() as connection:
+        connection.execute(insert(label), {"key": "n1", "name": "tabby"})
+    print("committed", flush=True)
+    with database.write() as connection:
+        connection.execute(insert(label), {"key": "n2", "name": "half done"})
+        print("writing", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_after_kill_9_what_was_committed_is_there_and_the_lock_is_free(file: Path) -> None:
+    command = [sys.executable, "-c", WORKER, str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout
+        assert [worker.stdout.readline() for _ in range(2)] == ["committed\n", "writing\n"]
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+    with closing(Database.open(str(file), create=False)) as database:
+        assert names(database) == ["tabby"]
+    with lock(str(file), "run"), closing(Database.open(str(file), create=True)) as database:
+        assert names(database) == ["tabby"]
