@@ -1,12 +1,13 @@
 """Each command as a process: what it prints where, and its exit code."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Painter
-from tests.e2e.command import rows, tagger
+from tests.e2e.command import TAGGER, environment, rows, tagger
 
 
 @pytest.fixture
@@ -163,3 +164,40 @@ def test_search_and_status_do_not_import_torch(tagged: Path) -> None:
         imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
         assert "sqlalchemy" in imported
         assert imported.isdisjoint({"torch", "PIL", "watchdog", "alembic"})
+
+
+def test_two_folders_of_one_name_stay_apart_in_a_database(tmp_path: Path, paint: Painter) -> None:
+    for number, folder in enumerate(("a", "b", "a")):
+        paint(tmp_path / folder / "inbox" / f"{number}.png", number=number)
+        tagger(tmp_path, "scan", f"{folder}/inbox", "--database", "tags.db")
+    assert rows(tmp_path / "tags.db", "SELECT source, path FROM top_tag ORDER BY path") == [
+        ("inbox", str(tmp_path / "a/inbox/0.png")),
+        ("inbox", str(tmp_path / "a/inbox/2.png")),
+        ("inbox-2", str(tmp_path / "b/inbox/1.png")),
+    ]
+
+
+def test_a_folder_inside_a_configured_source_is_scanned_as_part_of_it(tmp_path: Path, paint: Painter) -> None:
+    config = tmp_path / "tagger.yaml"
+    config.write_text("database: tags.db\nsources: [{name: shots, path: pictures, exclude: ['raw*']}]\n")
+    for name in ("old.png", "2026/new.png", "2026/raw.png"):
+        paint(tmp_path / "pictures" / name)
+    scanned = tagger(tmp_path, "scan", "pictures/2026", "-c", config)
+    assert scanned.stdout.startswith("1 new, 1 tagged")
+    assert rows(tmp_path / "tags.db", "SELECT source, path FROM top_tag") == [
+        ("shots", str(tmp_path / "pictures/2026/new.png"))
+    ]
+
+
+def test_a_closed_pipe_is_no_error_of_ours(tagged: Path) -> None:
+    with subprocess.Popen(
+        [TAGGER, "search", "blue", "--min-score", "0", "--database", "tags.db"],
+        cwd=tagged,
+        env=environment(tagged),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as search:
+        assert search.stdout and search.stderr
+        search.stdout.close()
+        assert "Traceback" not in search.stderr.read()

@@ -51,7 +51,9 @@ class Shelf:
         self.journal.admit(stamps, origin)
         return self.journal.claim(len(stamps))
 
-    def tag(self, stamp: Stamp, scores: dict[str, float], content: str = "", taken_at: datetime | None = None) -> None:
+    def tag(
+        self, stamp: Stamp, scores: dict[str, float], content: str = "", taken_at: datetime | None = None
+    ) -> None:
         """The whole way of one file, from admission to its tags."""
         self.admitted(stamp)
         self.writer.write([tagged(stamp, scores, content, taken_at)])

@@ -1,0 +1,194 @@
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tagger.errors import DatabaseError
+from tagger.records import Failed, Gone, Known, ModelIdentity, Origin
+from tagger.store import queries
+from tagger.store.journal import Journal
+from tagger.store.schema import State
+from tests.integration.shelf import RESNET, Shelf, rewritten, sha, tagged
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    shelf = Shelf(tmp_path / "tags.db", ("cam", "phone"))
+    with closing(shelf.database):
+        yield shelf
+
+
+def states(shelf: Shelf) -> dict[State, int]:
+    return {state: count for state, count in queries.status(shelf.database).files.items() if count}
+
+
+def test_only_files_that_are_new_or_have_changed_are_differences(shelf: Shelf) -> None:
+    done, waiting, busy, new = (
+        shelf.stamp(name) for name in ("done.jpg", "waiting.jpg", "busy.jpg", "new.jpg")
+    )
+    shelf.tag(done, {"tabby": 0.9})
+    shelf.admitted(busy)
+    shelf.journal.admit([waiting], Origin.SCAN)
+    assert shelf.journal.differences([done, waiting, busy, new]) == [new]
+    assert shelf.journal.differences([rewritten(done), rewritten(waiting)]) == [
+        rewritten(done),
+        rewritten(waiting),
+    ]
+
+
+def test_a_file_that_failed_for_good_is_no_difference_until_it_changes(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("text.jpg"))
+    shelf.writer.write([Failed(stamp, "decode", "not a picture")])
+    assert shelf.journal.differences([stamp, rewritten(stamp)]) == [rewritten(stamp)]
+
+
+def test_a_file_that_comes_back_is_a_difference(shelf: Shelf) -> None:
+    stamp = shelf.stamp("a.jpg")
+    shelf.tag(stamp, {"tabby": 0.9})
+    shelf.admitted(stamp)
+    shelf.writer.write([Gone(stamp)])
+    assert shelf.journal.differences([stamp]) == [stamp]
+
+
+def test_sources_with_files_of_the_same_name_do_not_mix(shelf: Shelf) -> None:
+    cam, phone = shelf.stamp("1.jpg"), shelf.stamp("1.jpg", "phone")
+    shelf.tag(cam, {"tabby": 0.9})
+    assert shelf.journal.differences([cam, phone]) == [phone]
+
+
+def test_files_are_claimed_by_urgency_then_newest_first(shelf: Shelf) -> None:
+    seen_by = {"old scan": Origin.SCAN, "scan": Origin.SCAN, "old watch": Origin.WATCH, "cli": Origin.CLI}
+    for age, (name, origin) in enumerate(seen_by.items()):
+        shelf.journal.admit([shelf.stamp(name, age=-age * MINUTE)], origin)
+    shelf.journal.admit([shelf.stamp("watch", age=-9 * MINUTE)], Origin.WATCH)
+    order = [Path(stamp.path).name for _ in range(3) for stamp in shelf.journal.claim(2)]
+    assert order == ["cli", "watch", "old watch", "scan", "old scan"]
+    assert shelf.journal.claim(2) == []
+
+
+def test_a_scan_does_not_make_a_file_less_urgent(shelf: Shelf) -> None:
+    asked_for, new = shelf.stamp("asked.jpg", age=MINUTE), shelf.stamp("new.jpg")
+    shelf.journal.admit([asked_for], Origin.CLI)
+    shelf.journal.admit([new], Origin.WATCH)
+    shelf.journal.admit([asked_for], Origin.SCAN)
+    assert shelf.journal.claim(1) == [asked_for]
+
+
+def test_a_file_in_hand_is_not_handed_out_twice_unless_it_changed(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    shelf.journal.admit([stamp], Origin.WATCH)
+    assert shelf.journal.claim(1) == []
+    shelf.journal.admit([rewritten(stamp)], Origin.WATCH)
+    assert shelf.journal.claim(1) == [rewritten(stamp)]
+
+
+def test_a_path_keeps_when_it_was_first_seen(shelf: Shelf) -> None:
+    stamp = shelf.stamp("a.jpg")
+    shelf.tag(stamp, {"tabby": 0.9})
+    shelf.now += MINUTE
+    shelf.tag(rewritten(stamp), {"tabby": 0.8})
+    assert shelf.sql("SELECT score, seen_at FROM top_tag") == [(0.8, "2024-05-01 12:00:00.000")]
+
+
+def test_files_not_begun_wait_again(shelf: Shelf) -> None:
+    stamps = shelf.admitted(shelf.stamp("a.jpg"), shelf.stamp("b.jpg"))
+    shelf.journal.release(stamps[:1])
+    assert (shelf.journal.waiting(), shelf.journal.claim(9)) == (1, stamps[:1])
+
+
+def test_what_a_killed_worker_had_in_hand_waits_again(shelf: Shelf) -> None:
+    stamps = shelf.admitted(shelf.stamp("a.jpg"), shelf.stamp("b.jpg"))
+    assert shelf.journal.recover() == 2
+    assert set(shelf.journal.claim(9)) == set(stamps)
+
+
+def test_a_failed_file_is_tried_again_later_and_later(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    for wait in (1, 2, 4):
+        shelf.writer.write([Failed(stamp, "read", "Input/output error", retryable=True)])
+        shelf.now += wait * MINUTE - timedelta(seconds=1)
+        assert shelf.journal.requeue_due() == 0
+        shelf.now += timedelta(seconds=1)
+        assert (shelf.journal.requeue_due(), shelf.journal.claim(1)) == (1, [stamp])
+
+
+def test_a_file_is_tried_again_at_least_daily(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    for _ in range(40):
+        shelf.writer.write([Failed(stamp, "read", "Input/output error", retryable=True)])
+    shelf.now += timedelta(days=1)
+    assert shelf.journal.requeue_due() == 1
+
+
+def test_a_file_that_failed_for_good_is_not_tried_again(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    shelf.writer.write([Failed(stamp, "decode", "not a picture")])
+    shelf.now += timedelta(days=365)
+    assert shelf.journal.requeue_due() == 0
+
+
+def test_content_is_known_to_the_model_that_tagged_it_and_to_no_other(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), {"tabby": 0.9}, content="cat")
+    assert shelf.journal.knows(RESNET, sha("cat"))
+    assert not shelf.journal.knows(RESNET, sha("dog"))
+    assert not shelf.journal.knows(replace(RESNET, preprocessing="256/224"), sha("cat"))
+    assert not shelf.journal.knows(ModelIdentity("resnet50", "cd", "256/224"), sha("cat"))
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "caf\uf7e9.jpg", "line\nbreak.jpg", "日本 100%.jpg"])
+def test_any_file_name_makes_the_round_trip(shelf: Shelf, name: str) -> None:
+    stamp = shelf.stamp(name)
+    assert shelf.admitted(stamp) == [stamp]
+    assert shelf.journal.differences([stamp]) == []
+    shelf.writer.write([tagged(stamp, {"tabby": 0.9}, content="cat")])
+    assert [found.path for found in queries.search(shelf.database, "tabby")] == [stamp.path]
+
+
+def test_a_source_that_moved_keeps_its_files_and_their_tags(shelf: Shelf) -> None:
+    stamp = shelf.stamp("2024/a.jpg")
+    shelf.tag(stamp, {"tabby": 0.9})
+    moved = Journal(shelf.database, {"cam": "/mnt/new"}, lambda: shelf.now)
+    assert moved.differences([replace(stamp, path="/mnt/new/2024/a.jpg")]) == []
+    assert shelf.sql("SELECT path FROM image_tags") == [("/mnt/new/2024/a.jpg",)]
+
+
+def test_the_whole_machine_can_be_a_source(shelf: Shelf) -> None:
+    journal = Journal(shelf.database, {"all": "/"}, lambda: shelf.now)
+    stamp = replace(shelf.stamp("a.jpg"), path="/etc/a.jpg", source="all")
+    journal.admit([stamp], Origin.SCAN)
+    assert journal.claim(1) == [stamp]
+    shelf.writer.write([tagged(stamp, {"tabby": 0.9})])
+    assert shelf.sql("SELECT path FROM top_tag") == [("/etc/a.jpg",)]
+
+
+def test_another_folder_of_the_same_name_does_not_take_over_the_first_ones_files(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "a" / "pictures", tmp_path / "b" / "pictures"
+    first.mkdir(parents=True)
+    Journal(shelf.database, {"pictures": str(first)}, lambda: shelf.now)
+    with pytest.raises(DatabaseError, match="give the new folder another name"):
+        Journal(shelf.database, {"pictures": str(second)}, lambda: shelf.now)
+
+
+def test_work_that_waits_in_a_source_of_an_earlier_config_is_left_alone(shelf: Shelf) -> None:
+    shelf.journal.admit([shelf.stamp("1.jpg"), shelf.stamp("2.jpg", "phone")], Origin.CLI)
+    journal = Journal(shelf.database, {"phone": "/data/phone"}, lambda: shelf.now)
+    assert (journal.waiting(), journal.claim(9)) == (1, [shelf.stamp("2.jpg", "phone")])
+    assert states(shelf) == {State.PENDING: 1, State.BUSY: 1}
+
+
+def test_a_path_outside_its_source_is_a_bug_that_shows_itself(shelf: Shelf) -> None:
+    with pytest.raises(ValueError, match="is not in source 'cam'"):
+        shelf.journal.admit([replace(shelf.stamp("a.jpg"), path="/data/camera/a.jpg")], Origin.SCAN)
+
+
+def test_a_copy_whose_original_is_gone_meanwhile_waits_again(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    shelf.writer.write([Known(stamp, sha("never seen"))])
+    assert shelf.journal.claim(1) == [stamp]
