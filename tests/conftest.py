@@ -24,9 +24,9 @@ def paint() -> Painter:
 
 
 @pytest.fixture(scope="session")
-def photos() -> Path:
-    """The folder of real photos, with its labels.tsv."""
+def photos() -> list[Path]:
+    """Real photos, which are not part of the project."""
     folder = os.environ.get("TAGGER_PHOTOS")
     if not folder:
         pytest.skip("TAGGER_PHOTOS names no folder of photos")
-    return Path(folder)
+    return sorted(Path(folder).glob("*.jpg"))

@@ -63,6 +63,20 @@ def test_a_picture_replaced_under_its_name_is_tagged_again(
         assert rows(database, TOP, str(picture)) == [("blue",)]
 
 
+def test_a_picture_replaced_by_one_of_the_same_size_and_date_is_tagged_again(
+    tmp_path: Path, inbox: Path, database: Path, paint: Painter
+) -> None:
+    picture = paint(inbox / "cam.bmp", (255, 0, 0))
+    dates = (picture.stat().st_atime_ns, picture.stat().st_mtime_ns)
+    tagger(tmp_path, "scan", inbox, "--database", database)
+    size = picture.stat().st_size
+    paint(picture, (0, 0, 255))
+    os.utime(picture, ns=dates)
+    assert (picture.stat().st_size, picture.stat().st_mtime_ns) == (size, dates[1])
+    tagger(tmp_path, "scan", inbox, "--database", database)
+    assert rows(database, TOP, str(picture)) == [("blue",)]
+
+
 def test_a_corrupt_file_among_good_ones_is_a_row_and_not_the_end(
     tmp_path: Path, inbox: Path, database: Path, paint: Painter
 ) -> None:

@@ -111,9 +111,9 @@ def test_a_reader_cannot_write(file: Path) -> None:
     with (
         closing(Database.open(str(file), create=False)) as database,
         pytest.raises(DatabaseError, match="readonly"),
+        database.read() as connection,
     ):
-        with database.read() as connection:
-            connection.execute(insert(label), ROW)
+        connection.execute(insert(label), ROW)
 
 
 def test_a_reader_sees_one_state_while_another_thread_commits(file: Path) -> None:

@@ -34,7 +34,11 @@ def test_an_error_ends_the_stage_and_is_reported(caplog: pytest.LogCaptureFixtur
 
 def test_a_stage_that_hangs_does_not_hold_up_the_stop() -> None:
     silent: Channel[int] = Channel(1)
-    stage = Stage("stuck", lambda: silent.take(1) and None, crashed=lambda error: None)
+
+    def wait() -> None:
+        silent.get()
+
+    stage = Stage("stuck", wait, crashed=lambda error: None)
     stage.start()
     assert not stage.join(time.monotonic())
     silent.close()
