@@ -44,9 +44,16 @@ def search(
         elif as_csv:
             print_csv(COLUMNS, rows)
         elif sys.stdout.isatty():
-            print_table(COLUMNS, _texts(rows))
+            _show(list(_texts(rows)), min_score)
         else:
             print_lines(_texts(rows))
+
+
+def _show(rows: list[tuple[str, ...]], min_score: float) -> None:
+    if rows:
+        print_table(COLUMNS, rows)
+    else:
+        typer.echo(f"no picture has it with a score of {min_score} or more", err=True)
 
 
 def _row(found: "Found") -> tuple[str, float, str, str, str]:

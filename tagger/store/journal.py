@@ -17,7 +17,7 @@ from tagger.records import ModelIdentity, Origin, Stamp
 from tagger.store.database import Database
 from tagger.store.registry import model_id
 from tagger.store.schema import State, file, in_state, reading, source
-from tagger.store.stamps import COLUMNS, Roots, find
+from tagger.store.stamps import COLUMNS, Roots, find, rows_at
 
 
 def _admission() -> Insert:
@@ -71,17 +71,22 @@ class Journal:
         """Those that need tags: not journalled, or no longer as journalled, or thought gone."""
         if not stamps:
             return []
+        seen = {self._roots.values(stamp): stamp for stamp in stamps}
         with self._database.read() as connection:
-            known = find(connection, stamps)
-        return [stamp for stamp in stamps if stamp not in known or known[stamp].state == State.GONE]
+            for *values, state in rows_at(connection, seen, *COLUMNS, file.c.state):
+                if state != State.GONE:
+                    seen.pop(tuple(values), None)
+        return list(seen.values())
 
     def admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
         """They are to be tagged. Urgency only rises; a change forgets the attempts that failed."""
         if not stamps:
             return
         seen = {"seen_at": self._now(), "state": State.PENDING, "urgency": origin.urgency}
+        names = [column.name for column in COLUMNS]
+        rows = [dict(zip(names, self._roots.values(stamp), strict=True)) | seen for stamp in stamps]
         with self._database.write() as connection:
-            connection.execute(_ADMIT, [self._roots.row(stamp) | seen for stamp in stamps])
+            connection.execute(_ADMIT, rows)
 
     def claim(self, limit: int) -> list[Stamp]:
         """The most urgent files, now busy: what people asked for, then new, then backlog, newest first."""
@@ -89,9 +94,9 @@ class Journal:
         next_up = select(file.c.id).where(in_state(State.PENDING), self._ours).order_by(*urgency).limit(limit)
         take = update(file).where(file.c.id.in_(next_up)).values(state=State.BUSY)
         with self._database.write() as connection:
-            rows = connection.execute(take.returning(*COLUMNS, file.c.urgency)).mappings().all()
-        rows = sorted(rows, key=lambda row: (row["urgency"], row["mtime_ns"]), reverse=True)
-        return [self._roots.stamp(row) for row in rows]
+            rows = connection.execute(take.returning(*COLUMNS, file.c.urgency)).all()
+        rows = sorted(rows, key=lambda row: (row.urgency, row.mtime_ns), reverse=True)
+        return [self._roots.stamp(*row[: len(COLUMNS)]) for row in rows]
 
     def release(self, stamps: Sequence[Stamp]) -> None:
         """Busy files that were not begun wait again."""

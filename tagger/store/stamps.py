@@ -4,20 +4,23 @@ Paths travel absolute and rest relative to their source's root; only this module
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+import sqlalchemy
+from sqlalchemy import ColumnElement, Connection, select
 
 from tagger.records import Stamp
 from tagger.store.schema import file, source
 
 COLUMNS = (file.c.source_id, file.c.path, file.c.size, file.c.mtime_ns, file.c.ctime_ns)
 
-_TAGGED = file.c.sha256.is_not(None).label("tagged")
-_ROWS = select(*COLUMNS, file.c.id, _TAGGED, file.c.state, file.c.attempts, file.c.seen_at)
+_ROW = (file.c.id, file.c.sha256.is_not(None), file.c.state, file.c.attempts, file.c.seen_at)
+
+Values = tuple[int, str, int, int, int]
+"""COLUMNS as they are in a row: source, path below its root, size, mtime, ctime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,46 +46,39 @@ class Roots:
     def id(self, name: str) -> int:
         return int(self._ids[name])
 
-    def row(self, stamp: Stamp) -> dict[str, Any]:
-        """A stamp as columns of `file`. Raises ValueError if the path is not in its source."""
+    def values(self, stamp: Stamp) -> Values:
+        """A stamp as COLUMNS. Raises ValueError if the path is not in its source."""
         source_id = self._ids[stamp.source]
         prefix = self._prefixes[source_id]
         if not stamp.path.startswith(prefix):
             raise ValueError(f"{stamp.path!r} is not in source {stamp.source!r}, {prefix!r}")
-        return {
-            "source_id": source_id,
-            "path": stamp.path[len(prefix) :],
-            "size": stamp.size,
-            "mtime_ns": stamp.mtime_ns,
-            "ctime_ns": stamp.ctime_ns,
-        }
+        return source_id, stamp.path[len(prefix) :], stamp.size, stamp.mtime_ns, stamp.ctime_ns
 
-    def stamp(self, row: RowMapping) -> Stamp:
-        """The stamp of a row with COLUMNS."""
-        source_id = row["source_id"]
-        return Stamp(
-            self._prefixes[source_id] + row["path"],
-            self._names[source_id],
-            row["size"],
-            row["mtime_ns"],
-            row["ctime_ns"],
+    def stamp(self, source_id: int, path: str, size: int, mtime_ns: int, ctime_ns: int) -> Stamp:
+        """The stamp of a row of COLUMNS."""
+        return Stamp(self._prefixes[source_id] + path, self._names[source_id], size, mtime_ns, ctime_ns)
+
+
+def rows_at(
+    connection: Connection, places: Iterable[Values], *columns: ColumnElement[Any]
+) -> Iterator[sqlalchemy.Row[*tuple[Any, ...]]]:
+    """The rows at the paths of some stamps, whether they have changed since or not.
+
+    Up to some 30,000 at a time: that many parameters a statement takes.
+    """
+    paths: dict[int, list[str]] = defaultdict(list)
+    for source_id, path, *_ in places:
+        paths[source_id].append(path)
+    for source_id, inside in paths.items():
+        yield from connection.execute(
+            select(*columns).where(file.c.source_id == source_id, file.c.path.in_(inside))
         )
 
 
 def find(connection: Connection, stamps: Iterable[Stamp]) -> dict[Stamp, Row]:
-    """The rows of those stamps that are still their files'; others are missing from the answer.
-
-    Up to some 30,000 stamps at a time: that many parameters a statement takes.
-    """
+    """The rows of those stamps that are still their files'; others are missing from the answer."""
     roots = Roots(connection)
-    paths: dict[int, list[str]] = defaultdict(list)
-    for stamp in stamps:
-        row = roots.row(stamp)
-        paths[row["source_id"]].append(row["path"])
-    found: dict[Stamp, Row] = {}
-    for source_id, inside in paths.items():
-        query = _ROWS.where(file.c.source_id == source_id, file.c.path.in_(inside))
-        for mapping in connection.execute(query).mappings():
-            fields = (mapping[field] for field in Row.__dataclass_fields__)
-            found[roots.stamp(mapping)] = Row(*fields)
-    return found
+    wanted = {roots.values(stamp): stamp for stamp in stamps}
+    rows = rows_at(connection, wanted, *COLUMNS, *_ROW)
+    found = ((wanted.get(tuple(row[: len(COLUMNS)])), row[len(COLUMNS) :]) for row in rows)
+    return {stamp: Row(*rest) for stamp, rest in found if stamp}
