@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench-sql clean
+.PHONY: run test lint bench-road bench-sql clean
 
 run: .venv/.installed
 	@mkdir -p inbox
@@ -17,8 +17,12 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Needs TAGGER_PHOTOS, a folder of photos.
+bench-road: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.road
+
 bench-sql: .venv/.installed-dev
-	$(BIN)/python -m benchmarks.sql
+	folder=$$(mktemp -d) && $(BIN)/python -m benchmarks.sql $$folder; rm -r $$folder
 
 clean:
 	rm -rf .venv

@@ -50,7 +50,7 @@ Stops = SimpleQueue[BaseException | int]
 
 
 class Worker:
-    """Everything between the folders and the database, wired; nothing runs until `start`."""
+    """Everything between the folders and the database, wired; nothing runs until `working`."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Worker:
         database: Database,
         classifier: Classifier,
         hold: Callable[[Mapping[str, float]], Settling],
+        stops: Stops,
     ) -> None:
         """`hold` makes what holds files until they are still, from each source's settling time."""
         self.sources = settings.with_names(queries.roots(database)).sources
@@ -70,7 +71,7 @@ class Worker:
         self.watch = Watch(self.sources, filters, self.intake.see)
         self.scanner = Scanner(self.sources, filters, self.intake, settings.rescan, self.watch.arm)
         self._report = Report(lambda: self.intake.in_flight)
-        self._stops: Stops = SimpleQueue()
+        self._stops = stops
         is_known = partial(journal.knows, classifier.identity)
         steps = _steps(settings, classifier, is_known, self._store)
         self._pipeline = _pipeline(settings, self.intake, steps, self._stops.put)
@@ -83,7 +84,6 @@ class Worker:
         """
         scanning = Stage("scan", scan, self._stops.put)
         settling = Stage("intake", self.intake.step, self._stops.put)
-        _on_signals(self._stops)
         for part in (self._pipeline, settling, scanning):
             part.start()
         yield self._stops
@@ -148,12 +148,16 @@ def _worker(
 ) -> Iterator[Worker]:
     if not settings.sources:
         raise ConfigError("sources", "no folder to work on", f"name one: tagger {command} FOLDER")
+    stops: Stops = SimpleQueue()
+    # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stops.put(number))
     with lock(settings.database, command):
         database = Database.open(settings.database, create=True)
         try:
             classifier = load_classifier(settings, data_home())
             log.info("model: %s", classifier.description)
-            yield Worker(settings, database, classifier, hold)
+            yield Worker(settings, database, classifier, hold, stops)
         finally:
             database.close()
 
@@ -175,11 +179,6 @@ def _pipeline(
     threads = settings.decode.threads
     decoders = cores.available() if threads == "auto" else threads
     return Pipeline(supply, steps, settings.batch.max_size, decoders, crashed)
-
-
-def _on_signals(stops: Stops) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stops.put(number))
 
 
 def _await_finish(intake: Intake, stops: Stops, progress: Callable[[Tally], None]) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from tagger.records import Stamp
 from tagger.store.schema import file, source
@@ -69,10 +69,10 @@ def rows_at(
     paths: dict[int, list[str]] = defaultdict(list)
     for source_id, path, *_ in places:
         paths[source_id].append(path)
-    for source_id, inside in paths.items():
-        yield from connection.execute(
-            select(*columns).where(file.c.source_id == source_id, file.c.path.in_(inside))
-        )
+    inside = file.c.path.in_(bindparam("paths", expanding=True))
+    query = select(*columns).where(file.c.source_id == bindparam("source"), inside)
+    for source_id, names in paths.items():
+        yield from connection.execute(query, {"source": source_id, "paths": names}).all()
 
 
 def find(connection: Connection, stamps: Iterable[Stamp]) -> dict[Stamp, Row]:

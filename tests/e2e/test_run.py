@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import skimage.data
 from PIL import Image
 
 from tests.conftest import Painter
-from tests.e2e.command import rows, running, tagger
+from tests.e2e.command import PATIENCE, TAGGER, environment, rows, running, tagger
 
 TOP = "SELECT label FROM top_tag WHERE path = ?"
 
@@ -105,6 +106,23 @@ def test_a_stop_amid_a_backlog_finishes_what_is_in_hand_and_the_next_start_the_r
     after = rows(database, "SELECT path, seq FROM top_tag")
     assert {path for path, _ in after} == pictures
     assert set(before) <= set(after)
+
+
+def test_a_stop_while_the_model_is_loaded_is_an_orderly_one_too(
+    tmp_path: Path, inbox: Path, database: Path
+) -> None:
+    process = subprocess.Popen(
+        [TAGGER, "run", inbox, "--database", database],
+        env=environment(tmp_path, TAGGER_ENGINE__BACKEND="torch"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    lock = database.with_name("tags.db.lock")
+    while not (lock.exists() and lock.read_text()):  # taken before the model is loaded
+        assert process.poll() is None
+    process.terminate()
+    _, log = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, log
 
 
 def test_kill_9_loses_nothing_and_doubles_nothing(
