@@ -9,7 +9,7 @@ run: .venv/.installed
 	@exec $(BIN)/tagger run --config config/tagger.yaml
 
 test: .venv/.installed-dev
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n auto --cov --cov-report=term
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -40,8 +40,8 @@ def _progress() -> Iterator[Callable[["Tally"], None]]:
         task = bar.add_task("tagging", total=None, rate="")
 
         def show(tally: "Tally") -> None:
-            speed = bar.tasks[0].speed
-            rate = f"{speed:.0f} pictures/s" if speed else ""
-            bar.update(task, completed=tally.tagged + tally.failed, total=tally.new or None, rate=rate)
+            done = tally.tagged + tally.failed
+            rate = f"{done / (bar.tasks[0].elapsed or 1):.0f} pictures/s"
+            bar.update(task, completed=done, total=tally.new or None, rate=rate)
 
         yield show

@@ -1,12 +1,13 @@
 """The installed `tagger` command, as a process. Waiting is reading its log, never sleeping."""
 
 import os
+import pty
 import re
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -32,6 +33,28 @@ def tagger(home: Path, *arguments: object, **overrides: str) -> subprocess.Compl
         timeout=PATIENCE,
         check=False,
     )
+
+
+def on_a_terminal(home: Path, *arguments: object, **overrides: str) -> str:
+    """Runs a command on a terminal of 80 columns; all that a person sees there."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [TAGGER, *map(str, arguments)],
+        env=environment(home, COLUMNS="80", TERM="xterm", **overrides),
+        cwd=home,
+        stdout=theirs,
+        stderr=theirs,
+    ):
+        os.close(theirs)
+        seen = b"".join(_until_closed(ours))
+        os.close(ours)
+    return seen.decode()
+
+
+def _until_closed(terminal: int) -> Iterator[bytes]:
+    with suppress(OSError):  # Linux says EIO where the other side is closed
+        while chunk := os.read(terminal, 4096):
+            yield chunk
 
 
 class Daemon:

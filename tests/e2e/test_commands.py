@@ -1,13 +1,14 @@
 """Each command as a process: what it prints where, and its exit code."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Painter
-from tests.e2e.command import TAGGER, environment, rows, tagger
+from tests.e2e.command import TAGGER, environment, on_a_terminal, rows, tagger
 
 
 @pytest.fixture
@@ -201,3 +202,20 @@ def test_a_closed_pipe_is_no_error_of_ours(tagged: Path) -> None:
         assert search.stdout and search.stderr
         search.stdout.close()
         assert "Traceback" not in search.stderr.read()
+
+
+def test_on_a_terminal_a_scan_shows_its_rate_and_the_answers_are_tables(
+    tmp_path: Path, paint: Painter
+) -> None:
+    for number in range(40):
+        paint(tmp_path / "pictures" / f"{number}.png", (0, 0, 255), number)
+    scanned = on_a_terminal(tmp_path, "scan", "pictures", "--database", "tags.db")
+    assert "40/40" in scanned
+    assert "pictures/s" in scanned
+    assert "40 new, 40 tagged" in scanned
+    found = on_a_terminal(tmp_path, "search", "blue", "--limit", "1", "--database", "tags.db")
+    assert "captured_at" in found.splitlines()[0]
+    tagged = on_a_terminal(tmp_path, "tag", "pictures/7.png")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", tagged).splitlines()[0].split() == ["file", "label", "score"]
+    nothing = on_a_terminal(tmp_path, "search", "green", "--database", "tags.db")
+    assert "no picture has it" in nothing
