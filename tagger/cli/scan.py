@@ -37,9 +37,10 @@ def _progress() -> Iterator[Callable[["Tally"], None]]:
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("tagging", total=None, rate="")
+        task = bar.add_task("tagging", total=None, rate="", start=False)
 
         def show(tally: "Tally") -> None:
+            bar.start_task(task)  # the first time only: loading the model is not part of the rate
             done = tally.tagged + tally.failed
             rate = f"{done / (bar.tasks[0].elapsed or 1):.0f} pictures/s"
             bar.update(task, completed=done, total=tally.new or None, rate=rate)
