@@ -25,7 +25,7 @@ from tagger.pipeline.pipeline import Pipeline, Steps, Supply
 from tagger.pipeline.report import Report
 from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.stage import Stage
-from tagger.records import Outcome, Stamp
+from tagger.records import Outcome, Stamp, shown
 from tagger.store import queries
 from tagger.store.database import Database
 from tagger.store.journal import Journal
@@ -105,7 +105,7 @@ def run(settings: Settings) -> None:
     """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start."""
     with _worker(settings, "run", Settling) as worker, worker.working(worker.scanner.step) as stops:
         for source in worker.sources:
-            log.info("watching %s: %s", source.name, source.start)
+            log.info("watching %s: %s", source.name, shown(str(source.start)))
         _raise_error(stops.get())
         log.info("stopping; what is in hand is finished first")
 
@@ -120,7 +120,7 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
         with worker.working(worker.scanner.once) as stops:
             interrupted = _await_finish(worker.intake, stops, progress)
         for source in worker.scanner.away:
-            log.error("%s: no such folder, or it cannot be read: %s", source.name, source.start)
+            log.error("%s: no such folder, or it cannot be read: %s", source.name, shown(str(source.start)))
         tally = worker.intake.tally
         progress(tally)
         return tally, 130 if interrupted else int(tally.failed > 0 or bool(worker.scanner.away))

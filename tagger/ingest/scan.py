@@ -11,7 +11,7 @@ from itertools import islice
 
 from tagger.config import Source
 from tagger.ingest.filters import Filters
-from tagger.records import Stamp
+from tagger.records import Stamp, shown
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
         except OSError as error:
             if folder == start:
                 raise
-            log.warning("%s: cannot be scanned, left out until the next scan: %s", folder, error.strerror)
+            log.warning(
+                "%s: cannot be scanned, left out until the next scan: %s", shown(folder), error.strerror
+            )
 
 
 def _stamp(entry: os.DirEntry[str], source: Source, filters: Filters) -> Iterator[Stamp]:
@@ -57,4 +59,6 @@ def _stamp(entry: os.DirEntry[str], source: Source, filters: Filters) -> Iterato
     except FileNotFoundError:
         return
     except OSError as error:
-        log.warning("%s: cannot be looked at, left out until the next scan: %s", entry.path, error.strerror)
+        log.warning(
+            "%s: cannot be looked at, left out until the next scan: %s", shown(entry.path), error.strerror
+        )

@@ -13,7 +13,7 @@ import stat as modes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tagger.records import Origin, Sighting, Stamp
+from tagger.records import Origin, Sighting, Stamp, shown
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class Settling:
         next_step = (
             "left out; scan again once it is complete" if self._give_up else "it is tagged once it rests"
         )
-        log.warning("%s: still changing after %.0f s: %s", held.sighting.path, seconds, next_step)
+        log.warning("%s: still changing after %.0f s: %s", shown(held.sighting.path), seconds, next_step)
         held.reported = True
 
     def _crowd_out(self, sighting: Sighting) -> None:

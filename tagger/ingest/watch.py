@@ -30,7 +30,7 @@ from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from tagger.config import Source
 from tagger.ingest.filters import Filters
-from tagger.records import Origin, Sighting
+from tagger.records import Origin, Sighting, shown
 
 log = logging.getLogger(__name__)
 
@@ -108,11 +108,11 @@ class Watch:
         except OSError as error:
             if self._refused.get(source) != error.strerror:
                 hint = HINTS.get(error.errno or 0, "it is tried again at every rescan")
-                log.warning("%s: cannot be watched: %s; %s", source.start, error.strerror, hint)
+                log.warning("%s: cannot be watched: %s; %s", shown(str(source.start)), error.strerror, hint)
             self._refused[source] = error.strerror
             return False
         if self._refused.pop(source, None):
-            log.info("%s: is watched now", source.start)
+            log.info("%s: is watched now", shown(str(source.start)))
         return True
 
     def _running(self) -> BaseObserver:
