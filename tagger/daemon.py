@@ -5,6 +5,7 @@ SimpleQueue, because its put is safe in a signal handler; an Event set there can
 """
 
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -193,12 +194,12 @@ def _await_finish(intake: Intake, stops: Stops, progress: Callable[[Tally], None
 
 def _raise_error(reason: BaseException | int) -> None:
     if isinstance(reason, BaseException):
-        raise TaggerError("tagger", f"stopped by an error: {reason}", "the log above says where") from reason
+        raise TaggerError("stopped by an error", str(reason), "the log above says where") from reason
 
 
 def _stamp(file: Path) -> Stamp:
     """The file as it is now; one that is not there gets an empty stamp, and `read` finds it gone."""
-    path = file.resolve()
+    path = Path(os.path.realpath(file))  # which, unlike Path.resolve, takes a loop of links for what it is
     try:
         return Stamp.of(str(path), "", path.stat())
     except OSError:

@@ -82,6 +82,16 @@ def test_tag_answers_for_each_file_in_the_order_given(tmp_path: Path, paint: Pai
     assert "bad.png" in answer.stderr
 
 
+def test_tag_follows_a_link_and_survives_a_loop_of_them(tmp_path: Path, paint: Painter) -> None:
+    (tmp_path / "link.png").symlink_to(paint(tmp_path / "sky.png", (0, 0, 255)))
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    answer = tagger(tmp_path, "tag", "loop.png", "link.png")
+    assert answer.stdout.startswith("link.png\tblue\t")
+    assert answer.returncode == 1
+    assert "loop.png: " in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_tag_needs_no_database(tmp_path: Path, paint: Painter) -> None:
     paint(tmp_path / "sky.png", (0, 0, 255))
     answer = tagger(tmp_path, "tag", "sky.png")

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,19 @@ def test_kill_9_loses_nothing_and_doubles_nothing(
     after = rows(database, "SELECT path, seq FROM top_tag")
     assert sorted(path for path, _ in after) == sorted(pictures)
     assert set(before) <= set(after)
+
+
+def test_a_daemon_that_cannot_store_ends_and_says_why(
+    tmp_path: Path, inbox: Path, database: Path, paint: Painter
+) -> None:
+    with running(tmp_path, inbox, "--database", database) as daemon:
+        paint(inbox / "a.png")
+        daemon.wait_for("a.png: red")
+        with closing(sqlite3.connect(database)) as vandal:
+            vandal.execute("ALTER TABLE tag RENAME TO gone")
+        paint(inbox / "b.png", number=1)
+        daemon.wait_for("stopped by an error: .*no such table")
+        assert daemon.process.wait(PATIENCE) == 1
 
 
 def test_a_second_worker_on_the_same_database_is_refused(
