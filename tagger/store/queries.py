@@ -12,7 +12,7 @@ from tagger.errors import ConfigError
 from tagger.records import ModelIdentity
 from tagger.store.database import Database
 from tagger.store.schema import UNFINISHED, State, file, label, model, source
-from tagger.store.views import failed_files, image_tags, top_tag
+from tagger.store.views import image_tags, top_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +26,6 @@ class Found:
     captured_at: datetime
     tagged_at: datetime
     seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be tagged. `next_try_at` is None where trying again is of no use."""
-
-    path: str
-    source: str
-    stage: str
-    reason: str
-    attempts: int
-    next_try_at: datetime | None
-    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +93,6 @@ def roots(database: Database) -> dict[str, str]:
     """The sources' names, by their root."""
     with database.read() as connection:
         return {row.root: row.name for row in connection.execute(select(source))}
-
-
-def failures(database: Database, limit: int | None = None) -> list[Failure]:
-    """What could not be tagged, the newest first."""
-    view = failed_files.c
-    query = select(
-        view.path, view.source, view.stage, view.error, view.attempts, view.next_try_at, view.seen_at
-    )
-    with database.read() as connection:
-        return [Failure(*row) for row in connection.execute(query.order_by(view.seen_at.desc()).limit(limit))]
 
 
 def status(database: Database) -> Status:

@@ -61,17 +61,6 @@ image_tags, top_tag = (
     for name in ("image_tags", "top_tag")
 )
 
-failed_files = table(
-    "failed_files",
-    column("path", PathText),
-    column("source", String),
-    column("stage", String),
-    column("error", String),
-    column("attempts", Integer),
-    column("next_try_at", Instant),
-    column("seen_at", Instant),
-)
-
 
 def drop_views(connection: Connection) -> None:
     for name in _VIEWS:

@@ -9,7 +9,7 @@ from tagger.errors import ConfigError
 from tagger.records import Failed, Origin
 from tagger.store import queries
 from tagger.store.database import Database
-from tagger.store.queries import Failure, LastTagged
+from tagger.store.queries import LastTagged
 from tagger.store.schema import State
 from tests.integration.shelf import NOON, RESNET, Shelf
 
@@ -102,13 +102,3 @@ def test_the_model_in_use_is_the_last_one_started(shelf: Shelf) -> None:
 def test_the_status_of_a_database_without_work_is_empty(tmp_path: Path) -> None:
     with closing(Database.open(str(tmp_path / "new.db"), create=True)) as database:
         assert queries.status(database) == queries.Status((), None, None)
-
-
-def test_failures_come_newest_first(shelf: Shelf) -> None:
-    for name in ("old.jpg", "new.jpg"):
-        [stamp] = shelf.admitted(shelf.stamp(name))
-        shelf.writer.write([Failed(stamp, "read", "Input/output error", retryable=True)])
-        shelf.now += HOUR
-    newest, _ = queries.failures(shelf.database)
-    due = NOON + HOUR + timedelta(minutes=1)
-    assert newest == Failure("/data/cam/new.jpg", "cam", "read", "Input/output error", 1, due, NOON + HOUR)
