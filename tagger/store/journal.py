@@ -54,7 +54,9 @@ class Journal:
     """Every file's state. Threads may share it."""
 
     def __init__(self, database: Database, roots: Mapping[str, str], now: Callable[[], datetime]) -> None:
-        """Registers the sources: name → root. One whose folder moved keeps its files. `now` gives UTC.
+        """Registers the sources: name → root. `now` gives UTC.
+
+        A source keeps its files where its folder has moved, and where its folder goes by another name.
 
         Work that waits in other sources, of an earlier config, is left alone.
         Raises DatabaseError for a name that stands for another folder, which is still there.
@@ -62,6 +64,7 @@ class Journal:
         self._database, self._now = database, now
         with database.write() as connection:
             _refuse_other_folders(connection, database.name, roots)
+            _rename(connection, roots)
             for name, root in roots.items():
                 connection.execute(_REGISTER, {"name": name, "root": root})
             self._roots = Roots(connection)
@@ -141,3 +144,12 @@ def _refuse_other_folders(connection: Connection, database: str, roots: Mapping[
                 f"the source {row.name!r} in it is {row.root}, not {roots[row.name]}",
                 "give the new folder another name in the config, or another --database",
             )
+
+
+def _rename(connection: Connection, roots: Mapping[str, str]) -> None:
+    """A folder under a new name is the source it was: else all its files would be there twice."""
+    known = {row.root: row.name for row in connection.execute(select(source.c.root, source.c.name))}
+    for name, root in roots.items():
+        if name not in known.values() and known.get(root, name) not in roots:
+            rename = update(source).where(source.c.name == known[root])
+            connection.execute(rename.values(name=name))

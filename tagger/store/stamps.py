@@ -17,7 +17,7 @@ from tagger.store.schema import file, source
 
 COLUMNS = (file.c.source_id, file.c.path, file.c.size, file.c.mtime_ns, file.c.ctime_ns)
 
-_ROW = (file.c.id, file.c.sha256.is_not(None), file.c.state, file.c.attempts, file.c.seen_at)
+_ROW = (file.c.id, file.c.sha256.is_not(None), file.c.attempts, file.c.seen_at)
 
 Values = tuple[int, str, int, int, int]
 """COLUMNS as they are in a row: source, path below its root, size, mtime, ctime."""
@@ -29,7 +29,6 @@ class Row:
 
     id: int
     tagged: bool
-    state: str
     attempts: int
     seen_at: datetime
 

@@ -188,6 +188,18 @@ def test_two_folders_of_one_name_stay_apart_in_a_database(tmp_path: Path, paint:
     ]
 
 
+def test_a_source_that_is_given_another_name_keeps_its_pictures_under_it(
+    tmp_path: Path, paint: Painter
+) -> None:
+    config = tmp_path / "tagger.yaml"
+    paint(tmp_path / "pictures" / "sky.png")
+    for name in ("old", "new"):
+        config.write_text(f"database: tags.db\nsources: [{{path: pictures, name: {name}}}]\n")
+        scanned = tagger(tmp_path, "scan", "-c", config)
+    assert scanned.stdout == "0 new, 0 tagged, 1 unchanged, 0 failed\n"
+    assert rows(tmp_path / "tags.db", "SELECT source FROM top_tag") == [("new",)]
+
+
 def test_a_folder_inside_a_configured_source_is_scanned_as_part_of_it(tmp_path: Path, paint: Painter) -> None:
     config = tmp_path / "tagger.yaml"
     config.write_text("database: tags.db\nsources: [{name: shots, path: pictures, exclude: ['raw*']}]\n")

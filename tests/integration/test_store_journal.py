@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,13 +12,6 @@ from tagger.store.schema import State
 from tests.integration.shelf import RESNET, Shelf, rewritten, sha, tagged
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(tmp_path / "tags.db", ("cam", "phone"))
-    with closing(shelf.database):
-        yield shelf
 
 
 def states(shelf: Shelf) -> dict[State, int]:

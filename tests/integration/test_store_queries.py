@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -14,13 +13,6 @@ from tagger.store.schema import State
 from tests.integration.shelf import NOON, RESNET, Shelf
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(tmp_path / "tags.db", ("cam", "phone"))
-    with closing(shelf.database):
-        yield shelf
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +13,6 @@ from tests.integration.shelf import LABELS, NOON, RESNET, Shelf, rewritten, sha,
 CAT = {"tabby": 0.9, "web site": 0.1}
 VAN = {"police van": 0.7, "sports car": 0.2}
 TAGS = "SELECT label, score, rank FROM image_tags WHERE path = ? ORDER BY rank"
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    shelf = Shelf(tmp_path / "tags.db")
-    with closing(shelf.database):
-        yield shelf
 
 
 def tags(shelf: Shelf, stamp: Stamp) -> list[tuple[object, ...]]:
