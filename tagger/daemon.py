@@ -1,7 +1,6 @@
 """The composition root: builds the road for `run`, `scan` and `tag`, and ends it.
 
-The main thread waits on one queue: signals and dying stages put there why the work should end. (A
-SimpleQueue, because its put is safe in a signal handler; an Event set there can deadlock with its own wait.)
+The main thread waits for a reason to stop; everything else happens in the stages' threads.
 """
 
 import logging
@@ -9,11 +8,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from tagger.config import Settings, data_home
 from tagger.errors import ConfigError, TaggerError
@@ -27,6 +26,7 @@ from tagger.pipeline.report import Report
 from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.stage import Stage
 from tagger.records import Outcome, Stamp, shown
+from tagger.stops import Stops
 from tagger.store import queries
 from tagger.store.database import Database
 from tagger.store.journal import Journal
@@ -45,9 +45,6 @@ STOP_WITHIN = 9.0
 
 SCAN_PATIENCE = 30.0
 """Seconds that `scan` waits for a file that goes on changing; `run` waits as long as it takes."""
-
-Stops = SimpleQueue[BaseException | int]
-"""Why the work should end: what killed a stage, or a signal's number."""
 
 
 class Worker:
@@ -75,16 +72,16 @@ class Worker:
         self._stops = stops
         is_known = partial(journal.knows, classifier.identity)
         steps = _steps(settings, classifier, is_known, self._store)
-        self._pipeline = _pipeline(settings, self.intake, steps, self._stops.put)
+        self._pipeline = _pipeline(settings, self.intake, steps, self._stops.crashed)
 
     @contextmanager
     def working(self, scan: Callable[[], None]) -> Iterator[Stops]:
-        """Everything runs inside this block; `scan` is the scanner's step. Gives the queue of why to stop.
+        """Everything runs inside this block; `scan` is the scanner's step. Gives the reasons to stop.
 
         On leaving, what is in hand is finished, in the order of the road; after an error nothing is.
         """
-        scanning = Stage("scan", scan, self._stops.put)
-        settling = Stage("intake", self.intake.step, self._stops.put)
+        scanning = Stage("scan", scan, self._stops.crashed)
+        settling = Stage("intake", self.intake.step, self._stops.crashed)
         for part in (self._pipeline, settling, scanning):
             part.start()
         yield self._stops
@@ -107,7 +104,7 @@ def run(settings: Settings) -> None:
     with _worker(settings, "run", Settling) as worker, worker.working(worker.scanner.step) as stops:
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
-        _raise_error(stops.get())
+        _raise_error(stops.wait())
         log.info("stopping; what is in hand is finished first")
 
 
@@ -149,10 +146,9 @@ def _worker(
 ) -> Iterator[Worker]:
     if not settings.sources:
         raise ConfigError("sources", "no folder to work on", f"name one: tagger {command} FOLDER")
-    stops: Stops = SimpleQueue()
+    stops = Stops()
     # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: stops.put(number))
+    stops.listen((signal.SIGTERM, signal.SIGINT))
     with lock(settings.database, command):
         database = Database.open(settings.database, create=True)
         try:
@@ -186,13 +182,13 @@ def _await_finish(intake: Intake, stops: Stops, progress: Callable[[Tally], None
     """Whether a signal came before all was done."""
     while not intake.finished:
         progress(intake.tally)
-        with suppress(Empty):
-            _raise_error(stops.get(timeout=0.1))
+        if reason := stops.wait(timeout=0.1):
+            _raise_error(reason)
             return True
     return False
 
 
-def _raise_error(reason: BaseException | int) -> None:
+def _raise_error(reason: BaseException | int | None) -> None:
     if isinstance(reason, BaseException):
         raise TaggerError("stopped by an error", str(reason), "the log above says where") from reason
 
