@@ -37,10 +37,11 @@ def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if not entry.is_dir(follow_symlinks=False):
-                        yield from _stamp(entry, source, filters)
-                    elif filters.enters(entry.path, source):
-                        folders.append(entry.path)
+                    if entry.is_dir(follow_symlinks=False):
+                        if filters.enters(entry.path, source):
+                            folders.append(entry.path)
+                    elif filters.owns(entry.path, source) and (stamp := _stamp(entry, source.name)):
+                        yield stamp
         except OSError as error:
             if folder == start:
                 raise
@@ -49,16 +50,15 @@ def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
             )
 
 
-def _stamp(entry: os.DirEntry[str], source: Source, filters: Filters) -> Iterator[Stamp]:
-    """One stamp, or none."""
-    if not filters.owns(entry.path, source):
-        return
+def _stamp(entry: os.DirEntry[str], source: str) -> Stamp | None:
+    """None where it is no regular file, or not there any more."""
     try:
         if entry.is_file(follow_symlinks=False):
-            yield Stamp.of(entry.path, source.name, entry.stat(follow_symlinks=False))
+            return Stamp.of(entry.path, source, entry.stat(follow_symlinks=False))
     except FileNotFoundError:
-        return
+        return None
     except OSError as error:
         log.warning(
             "%s: cannot be looked at, left out until the next scan: %s", shown(entry.path), error.strerror
         )
+    return None

@@ -39,4 +39,4 @@ class PathText(TypeDecorator[str]):
 def instant_text(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    return moment.astimezone(UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")

@@ -8,21 +8,23 @@ which may be copied, or read where nothing can be written.
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, make_url, text
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, create_engine, event, exc, inspect, make_url, text
+from sqlalchemy.pool import NullPool
 
 from tagger.errors import DatabaseError
+from tagger.store.prepared import driver
 from tagger.store.schema import VERSION
 
 _BUSY_SECONDS = 30.0
 _CACHE_KIB = 32 * 1024
 _LOG_PAGES = 16 * 1024
-"""Pages of 4 KiB in the write-ahead log before it is copied back: each tag touches a page of its label in two
-indexes, and a page that is touched often should be copied once."""
+"""Pages of 4 KiB in the write-ahead log before it is copied back: each tag touches a page of its label, and a
+page that is touched often should be copied once."""
 
 _HINTS = {
     sqlite3.SQLITE_NOTADB: "name another with --database",
@@ -40,8 +42,8 @@ class Database:
         self.name = str(path or "the database in memory")
         self._path, self._for_work = path, create
         self._writing = threading.Lock()
-        self._writer = _engine(lambda: _connect_writer(path), "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
-        self._readers = _engine(lambda: _connect(path, "ro"), "BEGIN", pool_size=4, max_overflow=-1)
+        self._writers = _Connections(lambda: _connect_writer(path), "BEGIN IMMEDIATE")
+        self._readers = _Connections(lambda: _connect(path, "ro"), "BEGIN")
         self._prepare()
 
     @classmethod
@@ -67,7 +69,7 @@ class Database:
 
         Raises DatabaseError if the database cannot be written. Not to be nested.
         """
-        with self._writing, _in_words(self.name), self._writer.begin() as connection:
+        with self._writing, _in_words(self.name), self._writers.begin() as connection:
             yield connection
 
     @contextmanager
@@ -85,11 +87,11 @@ class Database:
 
     def close(self) -> None:
         """Leaves a single file behind, unless another program still has it open."""
-        self._readers.dispose()
+        self._readers.close()
         with self._writing:
             if self._for_work:
-                _leave_write_ahead(self._writer)
-            self._writer.dispose()
+                _leave_write_ahead(self._writers)
+            self._writers.close()
 
     def _prepare(self) -> None:
         with self.read() as connection:
@@ -108,6 +110,37 @@ class Database:
                 from tagger.store.migrations import upgrade  # Alembic is slow to import and seldom needed
 
                 upgrade(connection)
+
+
+class _Connections:
+    """Connections that are kept open, as many as were in use at one time: to open one, or even to take one
+    from SQLAlchemy's pool, costs more than what most transactions do.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], begin: str) -> None:
+        self._engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+        event.listen(self._engine, "begin", lambda connection: driver(connection).execute(begin))
+        self._idle: deque[Connection] = deque()
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        with self.taken() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def taken(self) -> Iterator[Connection]:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
 
 def locate(address: str) -> Path | None:
@@ -138,16 +171,6 @@ def _expect_file(path: Path) -> None:
             raise DatabaseError(str(path), "is not a file", "name another with --database")
 
 
-def _engine(
-    connect: Callable[[], sqlite3.Connection], begin: str, pool_size: int, max_overflow: int
-) -> Engine:
-    engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=pool_size, max_overflow=max_overflow
-    )
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
 def _connect_writer(path: Path | None) -> sqlite3.Connection:
     connection = _connect(path, "rw")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -166,13 +189,10 @@ def _connect(path: Path | None, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _leave_write_ahead(writer: Engine) -> None:
-    pooled = writer.raw_connection()
-    cursor = pooled.cursor()
-    with suppress(sqlite3.OperationalError):  # someone else has it open
-        cursor.execute("PRAGMA busy_timeout = 0")
-        cursor.execute("PRAGMA journal_mode = DELETE")
-    pooled.close()
+def _leave_write_ahead(writers: _Connections) -> None:
+    with writers.taken() as writer, suppress(sqlite3.OperationalError):  # someone else has it open
+        driver(writer).execute("PRAGMA busy_timeout = 0")
+        driver(writer).execute("PRAGMA journal_mode = DELETE")
 
 
 def _version(connection: Connection, name: str) -> str:
@@ -198,8 +218,9 @@ def _in_words(name: str) -> Iterator[None]:
     """What the database refuses becomes a DatabaseError; what our own statements get wrong stays a bug."""
     try:
         yield
-    except exc.DatabaseError as error:
-        code = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
+        cause = getattr(error, "orig", error)
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE):
             raise
-        raise DatabaseError(name, str(error.orig), _HINTS.get(code, _DEFAULT_HINT)) from error
+        raise DatabaseError(name, str(cause), _HINTS.get(code, _DEFAULT_HINT)) from error

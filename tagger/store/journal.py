@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, and_, case, func, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, case, func, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from tagger.errors import DatabaseError
 from tagger.records import ModelIdentity, Origin, Stamp
+from tagger.store.columns import instant_text
 from tagger.store.database import Database
-from tagger.store.registry import model_id
+from tagger.store.prepared import Prepared
+from tagger.store.registry import MODEL_ID, columns_of
 from tagger.store.schema import State, file, in_state, reading, source
-from tagger.store.stamps import COLUMNS, Roots, find, rows_at
+from tagger.store.stamps import COLUMNS, Roots, find, unknown
 
 
 def _admission() -> Insert:
@@ -46,8 +48,21 @@ def _registration() -> Insert:
     return registration.on_conflict_do_update(index_elements=[source.c.name], set_=root)
 
 
-_ADMIT = _admission()
+def _claim(sources: Sequence[int]) -> Prepared:
+    most_urgent = (file.c.urgency.desc(), file.c.mtime_ns.desc())
+    next_up = select(file.c.id).where(in_state(State.PENDING), file.c.source_id.in_(sources))
+    next_up = next_up.order_by(*most_urgent).limit(bindparam("limit", type_=Integer, required=False))
+    take = update(file).where(file.c.id.in_(next_up)).values(state=State.BUSY)
+    return Prepared(take.returning(*COLUMNS, file.c.urgency), columns=())
+
+
+_NEW = (*COLUMNS, file.c.seen_at, file.c.state, file.c.urgency, file.c.attempts)
+_ADMIT = Prepared(_admission(), columns=[column.name for column in _NEW])
 _REGISTER = _registration()
+_TAGGED = select(file.c.id).join(reading, reading.c.file_id == file.c.id)
+_KNOWS = Prepared(
+    _TAGGED.where(file.c.sha256 == bindparam("sha256"), reading.c.model_id == MODEL_ID).limit(1)
+)
 
 
 class Journal:
@@ -68,38 +83,33 @@ class Journal:
             for name, root in roots.items():
                 connection.execute(_REGISTER, {"name": name, "root": root})
             self._roots = Roots(connection)
-        self._ours = file.c.source_id.in_([self._roots.id(name) for name in roots])
+        ours = [self._roots.id(name) for name in roots]
+        self._ours, self._claim = file.c.source_id.in_(ours), _claim(ours)
 
     def differences(self, stamps: Sequence[Stamp]) -> list[Stamp]:
         """Those that need tags: not journalled, or no longer as journalled, or thought gone."""
         if not stamps:
             return []
-        seen = {self._roots.values(stamp): stamp for stamp in stamps}
         with self._database.read() as connection:
-            for *values, state in rows_at(connection, seen, *COLUMNS, file.c.state):
-                if state != State.GONE:
-                    seen.pop(tuple(values), None)
-        return list(seen.values())
+            return unknown(connection, self._roots, stamps)
 
     def admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
         """They are to be tagged. Urgency only rises; a change forgets the attempts that failed."""
         if not stamps:
             return
-        seen = {"seen_at": self._now(), "state": State.PENDING, "urgency": origin.urgency}
-        names = [column.name for column in COLUMNS]
-        rows = [dict(zip(names, self._roots.values(stamp), strict=True)) | seen for stamp in stamps]
+        seen = (instant_text(self._now()), State.PENDING, origin.urgency, 0)
+        names = [column.name for column in _NEW]
+        rows = [dict(zip(names, self._roots.values(stamp) + seen, strict=True)) for stamp in stamps]
         with self._database.write() as connection:
-            connection.execute(_ADMIT, rows)
+            _ADMIT.each(connection, rows)
 
     def claim(self, limit: int) -> list[Stamp]:
         """The most urgent files, now busy: what people asked for, then new, then backlog, newest first."""
-        urgency = (file.c.urgency.desc(), file.c.mtime_ns.desc())
-        next_up = select(file.c.id).where(in_state(State.PENDING), self._ours).order_by(*urgency).limit(limit)
-        take = update(file).where(file.c.id.in_(next_up)).values(state=State.BUSY)
         with self._database.write() as connection:
-            rows = connection.execute(take.returning(*COLUMNS, file.c.urgency)).all()
-        rows = sorted(rows, key=lambda row: (row.urgency, row.mtime_ns), reverse=True)
-        return [self._roots.stamp(*row[: len(COLUMNS)]) for row in rows]
+            rows = self._claim.rows(connection, limit=limit)
+        stamps = [(urgency, self._roots.stamp(*values)) for *values, urgency in rows]
+        stamps.sort(key=lambda claimed: (claimed[0], claimed[1].mtime_ns), reverse=True)
+        return [stamp for _, stamp in stamps]
 
     def release(self, stamps: Sequence[Stamp]) -> None:
         """Busy files that were not begun wait again."""
@@ -129,10 +139,8 @@ class Journal:
 
     def knows(self, identity: ModelIdentity, sha256: str) -> bool:
         """Whether this model has tagged this content, in whatever file."""
-        tagged = select(file.c.id).join(reading, reading.c.file_id == file.c.id)
-        query = tagged.where(file.c.sha256 == sha256, reading.c.model_id == model_id(identity)).limit(1)
         with self._database.read() as connection:
-            return connection.execute(query).first() is not None
+            return bool(_KNOWS.rows(connection, sha256=sha256, **columns_of(identity)))
 
 
 def _refuse_other_folders(connection: Connection, database: str, roots: Mapping[str, str]) -> None:

@@ -3,36 +3,31 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, ScalarSelect, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.records import Label, ModelIdentity
 from tagger.store.schema import label, model, model_class
 
+_IDENTITY = (model.c.name, model.c.weights_sha256, model.c.preprocessing)
 
-def model_id(identity: ModelIdentity) -> ScalarSelect[int]:
-    """The model's row, as part of a query."""
-    found = select(model.c.id).where(
-        model.c.name == identity.name,
-        model.c.weights_sha256 == identity.weights_sha256,
-        model.c.preprocessing == identity.preprocessing,
-    )
-    return found.scalar_subquery()
+MODEL_ID = (
+    select(model.c.id).where(*(column == bindparam(column.name) for column in _IDENTITY)).scalar_subquery()
+)
+"""The row of the model that `columns_of` names, as part of a query."""
+
+
+def columns_of(identity: ModelIdentity) -> dict[str, str]:
+    return {column.name: getattr(identity, column.name) for column in _IDENTITY}
 
 
 def register_model(
     connection: Connection, identity: ModelIdentity, description: str, used_at: datetime
 ) -> int:
     """The model's id; it is now the one in use."""
-    use = upsert(model).values(
-        name=identity.name,
-        weights_sha256=identity.weights_sha256,
-        preprocessing=identity.preprocessing,
-        description=description,
-        used_at=used_at,
-    )
+    use = upsert(model).values(**columns_of(identity), description=description, used_at=used_at)
     use = use.on_conflict_do_update(
-        index_elements=[model.c.name, model.c.weights_sha256, model.c.preprocessing],
+        index_elements=_IDENTITY,
         set_={"description": use.excluded.description, "used_at": use.excluded.used_at},
     )
     return int(connection.execute(use.returning(model.c.id)).scalar_one())

@@ -3,7 +3,9 @@
 A file's row is both its journal entry and the owner of its tags, so that "done" and "these are its
 tags" commit together. `path` is relative to the source's root: a folder that moves keeps its rows.
 A tag repeats its file's times, because an index cannot reach across tables and every question by
-label is also a question by time. Rejected: a journal beside the tags, which can disagree with them.
+label is also a question by time. Tags lie in that order, label by label: a second order of them, by
+`seen_at`, was given up, because each picture then wrote to ten places in the file in place of five.
+Rejected: a journal beside the tags, which can disagree with them.
 """
 
 from enum import StrEnum
@@ -15,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -124,13 +127,15 @@ reading = Table(
 tag = Table(
     "tag",
     metadata,
-    Column("file_id", ForeignKey("file.id"), primary_key=True),
-    Column("model_id", ForeignKey("model.id"), primary_key=True),
+    Column("label_id", ForeignKey("label.id"), primary_key=True),
+    Column("captured_at", Instant, primary_key=True),
+    Column("file_id", Integer, primary_key=True, autoincrement=False),
+    Column("model_id", Integer, primary_key=True, autoincrement=False),
     Column("rank", Integer, primary_key=True, autoincrement=False),
-    Column("label_id", ForeignKey("label.id"), nullable=False),
     Column("score", Float, nullable=False),
-    Column("captured_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    UniqueConstraint("file_id", "model_id", "rank"),
+    ForeignKeyConstraint(["file_id", "model_id"], ["reading.file_id", "reading.model_id"]),
     sqlite_with_rowid=False,
 )
 
@@ -151,8 +156,6 @@ Index("file_latest", file.c.source_id, file.c.captured_at)
 Index("file_captured", file.c.captured_at)
 Index("file_seen", file.c.seen_at)
 Index("reading_confidence", reading.c.top_score)
-Index("tag_captured", tag.c.label_id, tag.c.captured_at, tag.c.score)
-Index("tag_seen", tag.c.label_id, tag.c.seen_at, tag.c.score)
 
 
 def in_state(state: State) -> ColumnElement[bool]:

@@ -1,83 +1,96 @@
 """Stamps and their rows: which row of `file` is this stamp's, and is the file still what was stamped?
 
-Paths travel absolute and rest relative to their source's root; only this module turns one into the other.
+Paths travel absolute and rest relative to their source's root, spelled as text; only this module turns one
+into the other.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-import sqlalchemy
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select
 
 from tagger.records import Stamp
+from tagger.store import pathtext
+from tagger.store.prepared import Prepared
 from tagger.store.schema import file, source
 
 COLUMNS = (file.c.source_id, file.c.path, file.c.size, file.c.mtime_ns, file.c.ctime_ns)
-
-_ROW = (file.c.id, file.c.sha256.is_not(None), file.c.attempts, file.c.seen_at)
 
 Values = tuple[int, str, int, int, int]
 """COLUMNS as they are in a row: source, path below its root, size, mtime, ctime."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the journal holds of a stamp."""
+class Row(NamedTuple):
+    """What the journal holds of a stamp. `seen_at` is text, as in the database."""
 
     id: int
     tagged: bool
     attempts: int
-    seen_at: datetime
+    seen_at: str
+
+
+def at_paths(*columns: ColumnElement[Any], where: ColumnElement[bool] | None = None) -> Prepared:
+    """Asks for the rows of a source's `paths`, a JSON list: one parameter, however many there are."""
+    paths = func.json_each(bindparam("paths")).table_valued("value")
+    inside = file.c.path.in_(select(paths.c.value))
+    query = select(*columns).where(file.c.source_id == bindparam("source"), inside)
+    return Prepared(query if where is None else query.where(where))
+
+
+_SOURCES = Prepared(select(source.c.id, source.c.name, source.c.root))
+_ROWS = at_paths(*COLUMNS, file.c.id, file.c.sha256.is_not(None), file.c.attempts, file.c.seen_at)
+_UNCHANGED = at_paths(*COLUMNS, where=file.c.state != literal_column("'gone'"))
 
 
 class Roots:
     """Every source that was ever registered."""
 
     def __init__(self, connection: Connection) -> None:
-        rows = connection.execute(select(source)).all()
-        self._ids = {row.name: row.id for row in rows}
-        self._names = {row.id: row.name for row in rows}
-        self._prefixes = {row.id: row.root.rstrip("/") + "/" for row in rows}
+        rows = [(id_, name, pathtext.from_text(root)) for id_, name, root in _SOURCES.rows(connection)]
+        self._prefixes = {id_: root.rstrip("/") + "/" for id_, _, root in rows}
+        self._names = {id_: name for id_, name, _ in rows}
+        self._known = {name: (id_, self._prefixes[id_]) for id_, name, _ in rows}
 
     def id(self, name: str) -> int:
-        return int(self._ids[name])
+        return int(self._known[name][0])
 
     def values(self, stamp: Stamp) -> Values:
         """A stamp as COLUMNS. Raises ValueError if the path is not in its source."""
-        source_id = self._ids[stamp.source]
-        prefix = self._prefixes[source_id]
+        source_id, prefix = self._known[stamp.source]
         if not stamp.path.startswith(prefix):
             raise ValueError(f"{stamp.path!r} is not in source {stamp.source!r}, {prefix!r}")
-        return source_id, stamp.path[len(prefix) :], stamp.size, stamp.mtime_ns, stamp.ctime_ns
+        path = pathtext.to_text(stamp.path[len(prefix) :])
+        return source_id, path, stamp.size, stamp.mtime_ns, stamp.ctime_ns
 
     def stamp(self, source_id: int, path: str, size: int, mtime_ns: int, ctime_ns: int) -> Stamp:
         """The stamp of a row of COLUMNS."""
-        return Stamp(self._prefixes[source_id] + path, self._names[source_id], size, mtime_ns, ctime_ns)
+        whole = self._prefixes[source_id] + pathtext.from_text(path)
+        return Stamp(whole, self._names[source_id], size, mtime_ns, ctime_ns)
 
 
-def rows_at(
-    connection: Connection, places: Iterable[Values], *columns: ColumnElement[Any]
-) -> Iterator[sqlalchemy.Row[*tuple[Any, ...]]]:
-    """The rows at the paths of some stamps, whether they have changed since or not.
-
-    Up to some 30,000 at a time: that many parameters a statement takes.
-    """
-    paths: dict[int, list[str]] = defaultdict(list)
-    for source_id, path, *_ in places:
-        paths[source_id].append(path)
-    inside = file.c.path.in_(bindparam("paths", expanding=True))
-    query = select(*columns).where(file.c.source_id == bindparam("source"), inside)
-    for source_id, names in paths.items():
-        yield from connection.execute(query, {"source": source_id, "paths": names}).all()
+def unknown(connection: Connection, roots: Roots, stamps: Iterable[Stamp]) -> list[Stamp]:
+    """Those without a row, or no longer what it says, or thought gone."""
+    seen = {roots.values(stamp): stamp for stamp in stamps}
+    for row in _at(connection, seen, _UNCHANGED):
+        seen.pop(row, None)
+    return list(seen.values())
 
 
 def find(connection: Connection, stamps: Iterable[Stamp]) -> dict[Stamp, Row]:
     """The rows of those stamps that are still their files'; others are missing from the answer."""
     roots = Roots(connection)
     wanted = {roots.values(stamp): stamp for stamp in stamps}
-    rows = rows_at(connection, wanted, *COLUMNS, *_ROW)
-    found = ((wanted.get(tuple(row[: len(COLUMNS)])), row[len(COLUMNS) :]) for row in rows)
+    rows = _at(connection, wanted, _ROWS)
+    found = ((wanted.get(row[: len(COLUMNS)]), row[len(COLUMNS) :]) for row in rows)
     return {stamp: Row(*rest) for stamp, rest in found if stamp}
+
+
+def _at(connection: Connection, places: Iterable[Values], query: Prepared) -> Iterator[tuple[Any, ...]]:
+    """The rows at the paths of some stamps, whether they have changed since or not."""
+    paths: dict[int, list[str]] = defaultdict(list)
+    for source_id, path, *_ in places:
+        paths[source_id].append(path)
+    for source_id, names in paths.items():
+        yield from query.rows(connection, source=source_id, paths=json.dumps(names))

@@ -27,9 +27,8 @@ _SHAPE = (
     ("file", "file_seen", (_FILES, 2)),
     ("reading", "sqlite_autoindex_reading_1", (_FILES, 1, 1)),
     ("reading", "reading_confidence", (_FILES, 2)),
-    ("tag", "tag", (_TAGS, 5, 5, 1)),
-    ("tag", "tag_captured", (_TAGS, _PER_LABEL, 5, 1)),
-    ("tag", "tag_seen", (_TAGS, _PER_LABEL, 5, 1)),
+    ("tag", "tag", (_TAGS, _PER_LABEL, 5, 1, 1, 1)),
+    ("tag", "sqlite_autoindex_tag_2", (_TAGS, 5, 5, 1)),
 )
 
 

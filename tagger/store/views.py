@@ -13,20 +13,21 @@ _PATH = "rtrim(source.root, '/') || '/' || file.path AS path"
 _JOINS = """
     FROM tag
     JOIN reading ON reading.file_id = tag.file_id AND reading.model_id = tag.model_id
-    JOIN file ON file.id = tag.file_id
-        AND file.captured_at = tag.captured_at AND file.seen_at = tag.seen_at
+    JOIN file ON file.id = tag.file_id AND file.captured_at = tag.captured_at
     JOIN label ON label.id = tag.label_id
     JOIN source ON source.id = file.source_id
     JOIN model ON model.id = tag.model_id
 """
 
 # Where a column stands in two tables, each view names the one whose index its usual order needs:
-# image_tags is read by label and time, top_tag by confidence or by source and time.
+# image_tags is read by label and time, top_tag by confidence or by source and time; top_tag leaves the tag's
+# own seen_at alone, so that the index of each file's tags is all that it reads of them.
 _VIEWS = {
     "image_tags": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
                model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at
         {_JOINS}
+        WHERE file.seen_at = tag.seen_at
     """,
     "top_tag": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,

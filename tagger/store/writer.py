@@ -4,26 +4,17 @@ A file's facts (hash, dimensions, time) and its reading always speak of the same
 content of a file fails, both go: no picture is shown with the tags of one that stood there before.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Table,
-    bindparam,
-    delete,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import Connection, String, Table, bindparam, delete, insert, select, update
 
 from tagger.records import Changed, Failed, Gone, Known, Label, ModelIdentity, Outcome, Stamp, Tagged
+from tagger.store.columns import instant_text
 from tagger.store.database import Database
+from tagger.store.prepared import Prepared
 from tagger.store.registry import register_labels, register_model
 from tagger.store.schema import State, file, reading, tag
 from tagger.store.stamps import Row, find
@@ -33,10 +24,45 @@ _LAST_RETRY = timedelta(days=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_UPDATE_FILE = update(file).where(file.c.id == bindparam("this_file"))
-_DONE = {"state": State.DONE, "urgency": 0, "attempts": 0, "stage": None, "error": None, "next_try_at": None}
 _CONTENT = ("sha256", "width", "height", "format")
-_NO_FACTS = dict.fromkeys((*_CONTENT, "captured_at", "captured_from"))
+_FACTS = (*_CONTENT, "captured_at", "captured_from")
+
+_THIS = file.c.id == bindparam("this_file")
+_NO_FAILURE = {"attempts": 0, "stage": None, "error": None, "next_try_at": None}
+_DONE = Prepared(update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE), _FACTS)
+_FAILED = Prepared(
+    update(file).where(_THIS).values(state=State.FAILED, urgency=0, **dict.fromkeys(_FACTS)), _NO_FAILURE
+)
+_GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), ["missing_since"])
+_WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
+_DROP = Prepared(delete(file).where(_THIS))
+
+_ADD_READING = Prepared(insert(reading), [column.name for column in reading.c if column is not reading.c.seq])
+_ADD_TAG = Prepared(insert(tag))
+_FORGET = [
+    Prepared(delete(table).where(table.c.file_id == bindparam("this_file"))) for table in (tag, reading)
+]
+_DATE_TAGS = Prepared(update(tag).where(tag.c.file_id == bindparam("this_file")), ["captured_at"])
+
+_SAME = select(file.c.id, *(file.c[name] for name in _FACTS)).join(reading, reading.c.file_id == file.c.id)
+_SAME = _SAME.where(file.c.sha256 == bindparam("sha256"), reading.c.model_id == bindparam("model")).limit(1)
+_ITSELF, _TWIN = Prepared(_SAME.where(_THIS)), Prepared(_SAME)
+
+
+def _copy(table: Table, *changed: str) -> Prepared:
+    """A file's rows of `table` from its `original`, with new values in the columns `changed`."""
+    columns = {
+        column.name: bindparam(f"new_{column.name}", type_=String) if column.name in changed else column
+        for column in table.c
+        if column is not reading.c.seq
+    }
+    rows = select(*columns.values())
+    rows = rows.where(table.c.file_id == bindparam("original"), table.c.model_id == bindparam("model"))
+    return Prepared(insert(table).from_select(list(columns), rows))
+
+
+_COPY_READING = _copy(reading, "file_id", "tagged_at")
+_COPY_TAGS = _copy(tag, "file_id", "captured_at", "seen_at")
 
 
 class Writer:
@@ -70,7 +96,7 @@ class Writer:
                     case Failed():
                         batch.failed(outcome)
                     case Gone():
-                        batch.gone(outcome.stamp, missing_since=batch.now)
+                        batch.gone(outcome.stamp, instant_text(batch.now))
                     case Changed():
                         batch.gone(outcome.stamp, missing_since=None)
 
@@ -86,12 +112,19 @@ class _Batch:
     now: datetime
 
     def tagged(self, outcomes: Sequence[Tagged]) -> None:
-        if not outcomes:
-            return
+        readings, tags, files = [], [], []
+        tagged_at = instant_text(self.now)
+        for outcome in outcomes:
+            row = self.rows[outcome.stamp]
+            captured = _captured(outcome.facts.taken_at, outcome.stamp)
+            content = {name: getattr(outcome.facts, name) for name in _CONTENT}
+            readings.append(self._reading_row(row, outcome, tagged_at))
+            tags += self._tag_rows(row, outcome, captured["captured_at"])
+            files.append({"this_file": row.id, **content, **captured})
         self._forget([self.rows[outcome.stamp] for outcome in outcomes])
-        self.connection.execute(insert(reading), [self._reading_row(outcome) for outcome in outcomes])
-        self.connection.execute(insert(tag), [row for outcome in outcomes for row in self._tag_rows(outcome)])
-        self.connection.execute(_UPDATE_FILE, [self._file_row(outcome) for outcome in outcomes])
+        _ADD_READING.each(self.connection, readings)
+        _ADD_TAG.each(self.connection, tags)
+        _DONE.each(self.connection, files)
 
     def known(self, outcome: Known) -> None:
         """Copies from a file of the same content, or keeps what this one has, its `seq` too.
@@ -99,102 +132,82 @@ class _Batch:
         If the original is gone meanwhile, the file waits again.
         """
         row = self.rows[outcome.stamp]
-        content = (file.c.sha256 == outcome.sha256, reading.c.model_id == self.model_id)
-        original = self._find_tagged(*content, file.c.id == row.id) or self._find_tagged(*content)
-        if original is None:
-            self._update(row.id, {"state": State.PENDING})
+        same = {"this_file": row.id, "sha256": outcome.sha256, "model": self.model_id}
+        found = _ITSELF.rows(self.connection, **same) or _TWIN.rows(self.connection, **same)
+        if not found:
+            _WAIT.rows(self.connection, this_file=row.id)
             return
-        if original["id"] != row.id:
-            self._forget([row])
-            self._copy(reading, original["id"], {"file_id": row.id, "tagged_at": self.now})
-            self._copy(tag, original["id"], {"file_id": row.id})
-        taken_at = original["captured_at"] if original["captured_from"] == "exif" else None
-        captured = _captured(taken_at, outcome.stamp)
-        times = {"captured_at": captured["captured_at"], "seen_at": row.seen_at}
-        self.connection.execute(update(tag).where(tag.c.file_id == row.id).values(times))
-        self._update(row.id, _DONE | {name: original[name] for name in _CONTENT} | captured)
+        facts: dict[str, Any] = dict(zip(("original", *_FACTS), found[0], strict=True))
+        if facts["captured_from"] != "exif":
+            facts |= _captured(None, outcome.stamp)
+        self._take_tags(row, facts)
+        _DONE.rows(self.connection, this_file=row.id, **facts)
 
     def failed(self, outcome: Failed) -> None:
         row = self.rows[outcome.stamp]
         self._forget([row])
-        failure = {
-            "state": State.FAILED,
-            "urgency": 0,
-            "stage": outcome.stage,
-            "error": outcome.reason.encode(errors="backslashreplace").decode(),  # it may quote a path
-            "attempts": row.attempts + 1,
-            "next_try_at": self.now + _delay(row.attempts) if outcome.retryable else None,
-        }
-        self._update(row.id, _NO_FACTS | failure)
+        _FAILED.rows(
+            self.connection,
+            this_file=row.id,
+            stage=outcome.stage,
+            error=outcome.reason.encode(errors="backslashreplace").decode(),  # it may quote a path
+            attempts=row.attempts + 1,
+            next_try_at=instant_text(self.now + _delay(row.attempts)) if outcome.retryable else None,
+        )
 
-    def gone(self, stamp: Stamp, missing_since: datetime | None) -> None:
+    def gone(self, stamp: Stamp, missing_since: str | None) -> None:
         """A file with tags keeps them, as a record; one without leaves no trace."""
         row = self.rows[stamp]
-        if row.tagged:
-            self._update(row.id, {"state": State.GONE, "urgency": 0, "missing_since": missing_since})
-        else:
-            self.connection.execute(delete(file).where(file.c.id == row.id))
+        (_GONE if row.tagged else _DROP).rows(self.connection, this_file=row.id, missing_since=missing_since)
 
-    def _reading_row(self, outcome: Tagged) -> dict[str, Any]:
+    def _reading_row(self, row: Row, outcome: Tagged, tagged_at: str) -> dict[str, object]:
         return {
-            "file_id": self.rows[outcome.stamp].id,
+            "file_id": row.id,
             "model_id": self.model_id,
-            "tagged_at": self.now,
+            "tagged_at": tagged_at,
             "top_score": outcome.reading.top_score,
             "margin": outcome.reading.margin,
             "entropy": outcome.reading.entropy,
         }
 
-    def _tag_rows(self, outcome: Tagged) -> Iterator[dict[str, Any]]:
-        row = self.rows[outcome.stamp]
-        captured_at = _captured(outcome.facts.taken_at, outcome.stamp)["captured_at"]
-        for one in outcome.reading.tags:
-            yield {
+    def _tag_rows(self, row: Row, outcome: Tagged, captured_at: str) -> list[dict[str, object]]:
+        return [
+            {
+                "label_id": self.label_ids[one.label.key],
+                "captured_at": captured_at,
                 "file_id": row.id,
                 "model_id": self.model_id,
                 "rank": one.rank,
-                "label_id": self.label_ids[one.label.key],
                 "score": one.score,
-                "captured_at": captured_at,
                 "seen_at": row.seen_at,
             }
+            for one in outcome.reading.tags
+        ]
 
-    def _file_row(self, outcome: Tagged) -> dict[str, Any]:
-        facts = outcome.facts
-        captured = _captured(facts.taken_at, outcome.stamp)
-        content = {name: getattr(facts, name) for name in _CONTENT}
-        return {"this_file": self.rows[outcome.stamp].id, **_DONE, **content, **captured}
-
-    def _copy(self, table: Table, original: int, changed: Mapping[str, Any]) -> None:
-        """The original's rows of `table`, with some columns changed."""
-        columns = {
-            column.name: literal(changed[column.name], column.type) if column.name in changed else column
-            for column in table.c
-            if column is not reading.c.seq
-        }
-        rows = select(*columns.values()).where(table.c.file_id == original, table.c.model_id == self.model_id)
-        self.connection.execute(insert(table).from_select(list(columns), rows))
+    def _take_tags(self, row: Row, facts: Mapping[str, Any]) -> None:
+        """The reading of the file that `facts` are from, which may be the same."""
+        captured_at = facts["captured_at"]
+        if facts["original"] == row.id:
+            _DATE_TAGS.rows(self.connection, this_file=row.id, captured_at=captured_at)
+            return
+        self._forget([row])
+        origin = {"original": facts["original"], "model": self.model_id, "new_file_id": row.id}
+        _COPY_READING.rows(self.connection, **origin, new_tagged_at=instant_text(self.now))
+        _COPY_TAGS.rows(self.connection, **origin, new_captured_at=captured_at, new_seen_at=row.seen_at)
 
     def _forget(self, rows: Sequence[Row]) -> None:
         """Their old readings, of whatever model."""
-        old = [row.id for row in rows if row.tagged]
-        for table in (reading, tag) if old else ():
-            self.connection.execute(delete(table).where(table.c.file_id.in_(old)))
-
-    def _find_tagged(self, *conditions: ColumnElement[bool]) -> RowMapping | None:
-        query = select(file).join(reading, reading.c.file_id == file.c.id).where(*conditions).limit(1)
-        return self.connection.execute(query).mappings().first()
-
-    def _update(self, this: int, columns: Mapping[str, Any]) -> None:
-        self.connection.execute(_UPDATE_FILE, {"this_file": this, **columns})
+        old = [{"this_file": row.id} for row in rows if row.tagged]
+        for statement in _FORGET:
+            statement.each(self.connection, old)
 
 
-def _captured(taken_at: datetime | None, stamp: Stamp) -> dict[str, Any]:
+def _captured(taken_at: datetime | None, stamp: Stamp) -> dict[str, str]:
     """When the picture was taken: by the camera's clock, or else when the file was last written."""
     if taken_at:
-        return {"captured_at": taken_at, "captured_from": "exif"}
+        return {"captured_at": instant_text(taken_at), "captured_from": "exif"}
     written = _EPOCH + timedelta(microseconds=stamp.mtime_ns // 1000)
-    return {"captured_at": written, "captured_from": "mtime"}
+    return {"captured_at": instant_text(written), "captured_from": "mtime"}
 
 
 def _delay(attempts: int) -> timedelta:

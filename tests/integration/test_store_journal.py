@@ -32,6 +32,12 @@ def test_only_files_that_are_new_or_have_changed_are_differences(shelf: Shelf) -
     ]
 
 
+def test_a_folder_of_any_size_can_be_compared_at_once(shelf: Shelf) -> None:
+    stamps = [shelf.stamp(f"{number}.jpg") for number in range(40_000)]
+    shelf.journal.admit(stamps[:-1], Origin.SCAN)
+    assert shelf.journal.differences(stamps) == stamps[-1:]
+
+
 def test_a_file_that_failed_for_good_is_no_difference_until_it_changes(shelf: Shelf) -> None:
     [stamp] = shelf.admitted(shelf.stamp("text.jpg"))
     shelf.writer.write([Failed(stamp, "decode", "not a picture")])
@@ -131,7 +137,9 @@ def test_content_is_known_to_the_model_that_tagged_it_and_to_no_other(shelf: She
     assert not shelf.journal.knows(ModelIdentity("resnet50", "cd", "256/224"), sha("cat"))
 
 
-@pytest.mark.parametrize("name", ["caf\udce9.jpg", "caf\uf7e9.jpg", "line\nbreak.jpg", "日本 100%.jpg"])
+@pytest.mark.parametrize(
+    "name", ["caf\udce9.jpg", "caf\uf7e9.jpg", "line\nbreak.jpg", '\\"quoted".jpg', "日本 🚐 100%.jpg"]
+)
 def test_any_file_name_makes_the_round_trip(shelf: Shelf, name: str) -> None:
     stamp = shelf.stamp(name)
     assert shelf.admitted(stamp) == [stamp]

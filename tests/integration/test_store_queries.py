@@ -62,6 +62,14 @@ def test_a_known_label_that_no_picture_has_finds_nothing(vans: Shelf) -> None:
     assert found(vans, "sports car") == []
 
 
+def test_a_search_that_is_left_half_way_does_not_keep_the_next_from_what_is_new(vans: Shelf) -> None:
+    left = queries.search(vans.database, "police van")
+    next(left)
+    left.close()  # type: ignore[attr-defined]
+    vans.tag(vans.stamp("new.jpg"), {"police van": 0.5})
+    assert len(found(vans, "police van")) == 4
+
+
 def test_status_counts_files_by_source_and_state(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg"), {"tabby": 0.9})
     shelf.now += HOUR

@@ -175,7 +175,7 @@ def test_a_batch_of_everything_is_stored_as_one(shelf: Shelf) -> None:
     assert shelf.sql("SELECT error FROM failed_files") == [("truncated",)]
 
 
-def test_a_full_disk_stores_nothing_of_a_batch_and_says_so(shelf: Shelf) -> None:
+def test_a_full_disk_stores_nothing_of_a_batch_and_says_so_until_there_is_room(shelf: Shelf) -> None:
     stamps = shelf.admitted(*(shelf.stamp(f"{number}.jpg") for number in range(200)))
     with shelf.database.write() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -184,6 +184,10 @@ def test_a_full_disk_stores_nothing_of_a_batch_and_says_so(shelf: Shelf) -> None
         shelf.writer.write([tagged(stamp, CAT) for stamp in stamps])
     assert shelf.sql("SELECT count(*) FROM reading") == [(0,)]
     assert shelf.sql("SELECT DISTINCT state FROM file") == [("busy",)]
+    with shelf.database.write() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    shelf.writer.write([tagged(stamp, CAT) for stamp in stamps])
+    assert shelf.sql("SELECT DISTINCT state FROM file") == [("done",)]
 
 
 def test_a_cursor_misses_nothing_and_repeats_nothing(shelf: Shelf) -> None:

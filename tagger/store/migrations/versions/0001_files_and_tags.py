@@ -89,13 +89,15 @@ def _readings_and_tags() -> None:
     )
     op.create_table(
         "tag",
-        sa.Column("file_id", sa.Integer, sa.ForeignKey("file.id"), primary_key=True),
-        sa.Column("model_id", sa.Integer, sa.ForeignKey("model.id"), primary_key=True),
+        sa.Column("label_id", sa.Integer, sa.ForeignKey("label.id"), primary_key=True),
+        sa.Column("captured_at", sa.String, primary_key=True),
+        sa.Column("file_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("model_id", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("rank", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("label_id", sa.Integer, sa.ForeignKey("label.id"), nullable=False),
         sa.Column("score", sa.Float, nullable=False),
-        sa.Column("captured_at", sa.String, nullable=False),
         sa.Column("seen_at", sa.String, nullable=False),
+        sa.UniqueConstraint("file_id", "model_id", "rank"),
+        sa.ForeignKeyConstraint(["file_id", "model_id"], ["reading.file_id", "reading.model_id"]),
         sqlite_with_rowid=False,
     )
 
@@ -114,5 +116,3 @@ def _indexes() -> None:
     op.create_index("file_captured", "file", ["captured_at"])
     op.create_index("file_seen", "file", ["seen_at"])
     op.create_index("reading_confidence", "reading", ["top_score"])
-    op.create_index("tag_captured", "tag", ["label_id", "captured_at", "score"])
-    op.create_index("tag_seen", "tag", ["label_id", "seen_at", "score"])
