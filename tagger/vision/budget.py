@@ -1,4 +1,4 @@
-"""How many pixels may be decoded at one time, over all decode threads.
+"""How much memory decoding may hold, over all decode threads.
 
 A limit on threads alone was rejected: it bounds nothing, since one panorama weighs as much as fifty
 snapshots. First come, first served, so that a large picture is never starved by small ones.
@@ -9,23 +9,22 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MEGAPIXELS = 24
-"""Two 12-megapixel photos at once. Pillow holds 4 bytes a pixel, and twice that while it turns or converts
-a picture: 200 MB at worst, which leaves a third of a 300 MB process to everything else."""
+MEGABYTES = 108
+"""Two 12-megapixel JPEG files decoded whole: what a process of 330 MB has left beside its engine."""
 
 
 class PixelBudget:
-    """A weighted semaphore. A picture larger than the whole budget runs alone."""
+    """A weighted semaphore over the bytes of pixels. A picture larger than the whole budget runs alone."""
 
-    def __init__(self, megapixels: float = MEGAPIXELS) -> None:
-        self._limit = self._free = int(megapixels * 1_000_000)
+    def __init__(self, megabytes: float = MEGABYTES) -> None:
+        self._limit = self._free = int(megabytes * 1_000_000)
         self._line: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, pixels: int) -> Iterator[None]:
-        """Wait until `pixels` are free and every earlier caller has been served, then keep them for the block."""
-        share = min(pixels, self._limit)
+    def hold(self, size: int) -> Iterator[None]:
+        """Wait until `size` bytes are free and every earlier caller has been served, then keep them for the block."""
+        share = min(size, self._limit)
         self._take(share)
         try:
             yield

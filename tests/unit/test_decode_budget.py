@@ -1,4 +1,4 @@
-"""How many pixels are decoded at one time."""
+"""How much is decoded at one time."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 
 from tagger.vision.budget import PixelBudget
 
-MEGAPIXEL = 1_000_000
+MEGABYTE = 1_000_000
 
 
 def wait_for_a_line_of(budget: PixelBudget, length: int) -> None:
@@ -23,7 +23,7 @@ def test_pictures_within_the_budget_are_decoded_side_by_side() -> None:
     both = threading.Barrier(2, timeout=10)
 
     def decode() -> None:
-        with budget.hold(5 * MEGAPIXEL):
+        with budget.hold(5 * MEGABYTE):
             both.wait()  # passes only if the other is inside as well
 
     with ThreadPoolExecutor(2) as pool:
@@ -37,18 +37,18 @@ def test_the_budget_is_never_exceeded_and_everyone_is_served(size: int) -> None:
     inside: list[int] = []
     crowds: list[list[int]] = []
 
-    def decode(megapixels: int) -> None:
+    def decode(megabytes: int) -> None:
         start.wait()
         for _ in range(50):
-            with budget.hold(megapixels * MEGAPIXEL):
+            with budget.hold(megabytes * MEGABYTE):
                 with lock:
-                    inside.append(megapixels)
+                    inside.append(megabytes)
                     crowds.append(list(inside))
                 with lock:
-                    inside.remove(megapixels)
+                    inside.remove(megabytes)
 
     with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(decode, megapixels) for megapixels in (size, 3, size, 6, 2, size, 1, 5)]:
+        for done in [pool.submit(decode, megabytes) for megabytes in (size, 3, size, 6, 2, size, 1, 5)]:
             done.result()
     assert len(crowds) == 8 * 50
     assert all(sum(crowd) <= 10 or len(crowd) == 1 for crowd in crowds)
@@ -57,13 +57,13 @@ def test_the_budget_is_never_exceeded_and_everyone_is_served(size: int) -> None:
 def test_a_large_picture_is_not_overtaken_by_small_ones() -> None:
     budget, served = PixelBudget(10), []
 
-    def decode(name: str, megapixels: int) -> None:
-        with budget.hold(megapixels * MEGAPIXEL):
+    def decode(name: str, megabytes: int) -> None:
+        with budget.hold(megabytes * MEGABYTE):
             served.append(name)
 
-    with ThreadPoolExecutor(2) as pool, budget.hold(5 * MEGAPIXEL):
-        for waiting, (name, megapixels) in enumerate([("large", 10), ("small", 5)], start=1):
-            pool.submit(decode, name, megapixels)
+    with ThreadPoolExecutor(2) as pool, budget.hold(5 * MEGABYTE):
+        for waiting, (name, megabytes) in enumerate([("large", 10), ("small", 5)], start=1):
+            pool.submit(decode, name, megabytes)
             wait_for_a_line_of(budget, waiting)
     assert served == ["large", "small"]
 
@@ -71,7 +71,7 @@ def test_a_large_picture_is_not_overtaken_by_small_ones() -> None:
 def test_a_picture_that_fails_gives_its_share_back() -> None:
     budget = PixelBudget(10)
     for _ in range(2):
-        with pytest.raises(OSError), budget.hold(10 * MEGAPIXEL):
+        with pytest.raises(OSError), budget.hold(10 * MEGABYTE):
             raise OSError("truncated")
-    with budget.hold(10 * MEGAPIXEL):
+    with budget.hold(10 * MEGABYTE):
         pass
