@@ -27,6 +27,9 @@ from pydantic import (
 from tagger.errors import ConfigError
 from tagger.explain import explain
 
+# To look for plugins, pydantic reads the metadata of every package installed: time that each command would pay.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 PREFIX = "TAGGER_"
 NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_PHOTOS"}
 """Variables of ours that are no keys: where the config is, and where the tests find photos."""
@@ -60,6 +63,9 @@ def _database(value: str, info: ValidationInfo) -> str:
 # Nothing is converted, so that `settle: true` is no second; YAML has neither paths nor tuples, though.
 AbsolutePath = Annotated[Path, Field(strict=False), AfterValidator(_absolute)]
 Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], Field(strict=False)]
+
+
+Auto = Literal["auto"]
 
 
 class Section(BaseModel):
@@ -114,18 +120,25 @@ class Model(Section):
 
 
 class Engine(Section):
-    backend: Literal["auto", "torch", "fake"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    backend: Literal["auto", "openvino", "onnx", "torch", "fake"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
 
 
 class Decode(Section):
-    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
+    mode: Literal["exact", "fast"] = "fast"
+    threads: Auto | Annotated[int, Field(ge=1, le=256)] = "auto"
     max_pixels: int = Field(default=100_000_000, ge=1)
     max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_mode(cls, value: Any) -> Any:
+        return {"mode": value} if isinstance(value, str) else value
+
 
 class Batch(Section):
-    max_size: int = Field(default=16, ge=1, le=1024)
+    max_size: Auto | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    max_wait_ms: Auto | Annotated[float, Field(ge=0, le=1000)] = "auto"
 
 
 class Settings(Section):
@@ -190,6 +203,12 @@ def data_home() -> Path:
     """Where Tagger keeps what it makes: systemd's state directory, else the XDG data directory."""
     state = os.environ.get("STATE_DIRECTORY")
     return Path(state.split(":")[0]) if state else platformdirs.user_data_path("tagger")
+
+
+def cache_home() -> Path:
+    """Where Tagger keeps what it can make again: systemd's cache directory, else the XDG cache directory."""
+    cache = os.environ.get("CACHE_DIRECTORY")
+    return Path(cache.split(":")[0]) if cache else platformdirs.user_cache_path("tagger")
 
 
 def default_config() -> Path | None:

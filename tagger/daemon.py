@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from tagger.config import Settings, data_home
+from tagger.config import Settings, cache_home, data_home
 from tagger.errors import ConfigError, TaggerError
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
@@ -36,7 +36,9 @@ from tagger.vision import cores
 from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import SUFFIXES, Decoder, read
+from tagger.vision.engines import Batching
 from tagger.vision.load import load_classifier
+from tagger.vision.memory import give_back_what_is_freed
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,9 @@ class Worker:
         self._stops = stops
         is_known = partial(journal.knows, classifier.identity)
         steps = _steps(settings, classifier, is_known, self._store)
-        self._pipeline = _pipeline(settings, self.intake, steps, self._stops.crashed)
+        self._pipeline = _pipeline(
+            settings, self.intake, steps, classifier.engine.batching, self._stops.crashed
+        )
 
     @contextmanager
     def working(self, scan: Callable[[], None]) -> Iterator[Stops]:
@@ -126,7 +130,8 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
 
 def tag(settings: Settings, files: Sequence[Path]) -> Iterator[tuple[Path, Outcome]]:
     """What the model says of each file, in the order given; no database. Raises TaggerError."""
-    classifier = load_classifier(settings, data_home())
+    give_back_what_is_freed()
+    classifier = load_classifier(settings, data_home(), cache_home())
     stamps = [_stamp(file) for file in files]
     supply: Channel[Stamp] = Channel(len(stamps))
     for stamp in stamps:
@@ -134,7 +139,7 @@ def tag(settings: Settings, files: Sequence[Path]) -> Iterator[tuple[Path, Outco
     supply.close()
     arrivals: SimpleQueue[BaseException | Sequence[Outcome]] = SimpleQueue()
     steps = _steps(settings, classifier, lambda _: False, arrivals.put)
-    pipeline = _pipeline(settings, supply, steps, arrivals.put)
+    pipeline = _pipeline(settings, supply, steps, classifier.engine.batching, arrivals.put)
     pipeline.start()
     yield from zip(files, _in_order(stamps, arrivals), strict=True)
     pipeline.drain(time.monotonic() + STOP_WITHIN)
@@ -146,13 +151,14 @@ def _worker(
 ) -> Iterator[Worker]:
     if not settings.sources:
         raise ConfigError("sources", "no folder to work on", f"name one: tagger {command} FOLDER")
+    give_back_what_is_freed()
     stops = Stops()
     # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
     stops.listen((signal.SIGTERM, signal.SIGINT))
     with lock(settings.database, command):
         database = Database.open(settings.database, create=True)
         try:
-            classifier = load_classifier(settings, data_home())
+            classifier = load_classifier(settings, data_home(), cache_home())
             log.info("model: %s", classifier.description)
             yield Worker(settings, database, classifier, hold, stops)
         finally:
@@ -165,17 +171,29 @@ def _steps(
     is_known: Callable[[str], bool],
     sink: Callable[[Sequence[Outcome]], None],
 ) -> Steps:
-    decoder = Decoder(classifier.preprocessing, settings.decode.max_pixels, PixelBudget())
+    decoder = Decoder(
+        classifier.preprocessing, settings.decode.max_pixels, PixelBudget(), settings.decode.mode
+    )
     reader = partial(read, max_bytes=settings.decode.max_bytes)
     return Steps(reader, is_known, decoder.decode, classifier.classify, sink)
 
 
 def _pipeline(
-    settings: Settings, supply: Supply, steps: Steps, crashed: Callable[[BaseException], None]
+    settings: Settings,
+    supply: Supply,
+    steps: Steps,
+    batching: Batching,
+    crashed: Callable[[BaseException], None],
 ) -> Pipeline:
-    threads = settings.decode.threads
+    threads, max_size, max_wait_ms = (
+        settings.decode.threads,
+        settings.batch.max_size,
+        settings.batch.max_wait_ms,
+    )
     decoders = cores.available() if threads == "auto" else threads
-    return Pipeline(supply, steps, settings.batch.max_size, decoders, crashed)
+    largest = batching.max_size if max_size == "auto" else max_size
+    wait = batching.max_wait_ms if max_wait_ms == "auto" else max_wait_ms
+    return Pipeline(supply, steps, largest, wait / 1000, decoders, crashed)
 
 
 def _await_finish(intake: Intake, stops: Stops, progress: Callable[[Tally], None]) -> bool:

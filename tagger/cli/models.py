@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tagger.cli.export import export
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.quantize import quantize
 
 if TYPE_CHECKING:
     from tagger.config import Settings
     from tagger.vision.models import Architecture
 
-app = typer.Typer(no_args_is_help=True, help="List, show, verify, fetch and import models.")
+app = typer.Typer(no_args_is_help=True, help="List, show, verify, fetch, import, quantize and export models.")
+for command in (quantize, export):
+    app.command()(command)
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="A model's name, as `tagger models list` prints it.")
@@ -54,7 +58,7 @@ def show(name: Name, as_json: Json = False, config: Config = None, database: Dat
 @app.command()
 def verify(config: Config = None, database: Database = None) -> None:
     """Check the hash of every weights file that is here, and load the configured model."""
-    from tagger.config import data_home
+    from tagger.config import cache_home, data_home
     from tagger.errors import ModelError
     from tagger.vision.load import load_classifier
     from tagger.vision.weights import inventory
@@ -66,7 +70,7 @@ def verify(config: Config = None, database: Database = None) -> None:
         damaged += [] if whole else [path.name]
     if damaged:
         raise ModelError(", ".join(damaged), "missing or damaged", "fetch it again, or install Tagger again")
-    typer.echo(f"{'ok':9}{load_classifier(settings, data_home()).description}")
+    typer.echo(f"{'ok':9}{load_classifier(settings, data_home(), cache_home()).description}")
 
 
 @app.command()

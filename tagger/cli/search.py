@@ -10,7 +10,6 @@ import typer
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_csv, print_json, print_lines, print_table
 from tagger.cli.since import parse_since
-from tagger.records import shown
 
 if TYPE_CHECKING:
     from tagger.store.queries import Found
@@ -62,5 +61,7 @@ def _row(found: "Found") -> tuple[str, float, str, str, str]:
 
 
 def _texts(rows: Iterator[tuple[str, float, str, str, str]]) -> Iterator[tuple[str, ...]]:
+    from tagger.records import shown  # not above: building its types takes a tenth of all of --help
+
     for when, score, label, source, path in rows:
         yield when, f"{score:.3f}", label, source, shown(path)

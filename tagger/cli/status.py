@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
-from tagger.records import shown
 
 if TYPE_CHECKING:
     from tagger.store.queries import Status
@@ -45,6 +44,8 @@ def _present(files: Mapping[Any, int]) -> dict[str, int]:
 
 
 def _for_people(found: Mapping[str, Any]) -> str:
+    from tagger.records import shown  # not above: building its types takes a tenth of all of --help
+
     model, last = found["model"], found["last_tagged"]
     lines = [
         f"database  {shown(found['database'])}",

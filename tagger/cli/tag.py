@@ -11,7 +11,6 @@ import typer
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, print_table
-from tagger.records import shown
 
 if TYPE_CHECKING:
     from tagger.records import Outcome, Tag
@@ -59,6 +58,8 @@ def _answer(file: Path, outcome: "Outcome") -> Answer:
 
 def _watched(answers: Iterable[Answer]) -> Iterator[Answer]:
     """The same answers; each failure is said on stderr, and the exit code is 1 if there was one."""
+    from tagger.records import shown  # not above: building its types takes a tenth of all of --help
+
     failed = False
     for answer in answers:
         if answer.error is not None:
@@ -70,6 +71,8 @@ def _watched(answers: Iterable[Answer]) -> Iterator[Answer]:
 
 
 def _rows(answers: Iterable[Answer]) -> Iterator[tuple[str, str, str]]:
+    from tagger.records import shown
+
     for answer in answers:
         for found in answer.tags:
             yield shown(answer.file), found.label.name, f"{found.score:.3f}"

@@ -34,10 +34,12 @@ class Channel(Generic[T]):
             self._items.append(item)
             self._changed.notify_all()
 
-    def take(self, limit: int) -> list[T]:
-        """Waits for one item, then takes what is there, up to `limit`. Raises Closed."""
+    def take(self, limit: int, patience: float = 0) -> list[T]:
+        """Waits for one item, then up to `patience` seconds for `limit`, and takes what is there. Raises Closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._items)
+            if patience:
+                self._changed.wait_for(lambda: self._closed or len(self._items) >= limit, patience)
             if not self._items:
                 raise Closed
             taken = [self._items.popleft() for _ in range(min(limit, len(self._items)))]

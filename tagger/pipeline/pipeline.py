@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tagger.pipeline.batcher import Batcher
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.in_flight import InFlight
 from tagger.pipeline.stage import Crashed, Stage
@@ -34,14 +35,24 @@ class Steps:
 
 
 class Pipeline:
-    """`batch_size` pictures at most go to the engine together; `decoders` threads decode."""
+    """`batch_size` pictures at most go to the engine together, which waits up to `max_wait` s for them.
+
+    `decoders` threads decode.
+    """
 
     def __init__(
-        self, supply: Supply, steps: Steps, batch_size: int, decoders: int, crashed: Crashed
+        self,
+        supply: Supply,
+        steps: Steps,
+        batch_size: int,
+        max_wait: float,
+        decoders: int,
+        crashed: Crashed,
     ) -> None:
         self._supply, self._steps, self._batch_size = supply, steps, batch_size
         self._in_flight = InFlight()
         self._pictures: Channel[Picture] = Channel(batch_size)
+        self._batcher = Batcher(self._pictures, batch_size, max_wait)
         self._outcomes: Channel[Outcome] = Channel(4 * batch_size)
         self._decode = Stage("decode", self.decode_one, crashed, decoders)
         self._infer = Stage("infer", self.infer_batch, crashed)
@@ -70,8 +81,7 @@ class Pipeline:
             self._outcomes.put(result)
 
     def infer_batch(self) -> None:
-        # Work-conserving: an engine that is free takes what is there. Waiting for more pays on no CPU.
-        for outcome in self._steps.classify(self._pictures.take(self._batch_size)):
+        for outcome in self._steps.classify(self._batcher.take()):
             self._outcomes.put(outcome)
 
     def sink_batch(self) -> None:

@@ -1,25 +1,58 @@
-"""From the settings to a classifier that is ready: the one place that chooses an engine."""
+"""From the settings to a classifier that is ready: the one place that builds an engine."""
 
+import logging
 from pathlib import Path
 
 from tagger.config import Settings
 from tagger.vision.classify import Classifier
-from tagger.vision.engines import fake
-from tagger.vision.weights import resolve
+from tagger.vision.cpu import native_formats
+from tagger.vision.engines import Engine, fake
+from tagger.vision.engines.choice import Choice, choose
+from tagger.vision.graph import graph_of, int8_graph_of
+from tagger.vision.weights import Weights, resolve
+
+log = logging.getLogger(__name__)
+
+_NVIDIA = Path("/proc/driver/nvidia/version")
 
 
-def load_classifier(settings: Settings, home: Path) -> Classifier:
-    """Load the model that `settings` name; `home` is where fetched weights are. Raises ModelError."""
+def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
+    """Load the model that `settings` name. Raises ModelError.
+
+    `home` is where fetched weights and quantised models are; `cache` is for what can be made again.
+    """
     top_k = settings.model.top_k
     if settings.engine.backend == "fake":
         engine = fake.FakeEngine()
         return Classifier(engine, fake.IDENTITY, fake.LABELS, fake.PREPROCESSING, top_k, engine.description)
     weights = resolve(settings.model, home)
-    # Imported here: torch takes seconds, which commands that infer nothing need not pay.
-    from tagger.vision.engines.torch import TorchEngine
+    choice = choose(settings.engine, native_formats(), _has_gpu())
+    loaded = load_engine(choice, weights, home, cache)
+    log.info("engine: %s, because %s", loaded.description, choice.why)
+    description = f"{weights.description} ({loaded.description})"
+    return Classifier(loaded, weights.identity, weights.labels, weights.preprocessing, top_k, description)
 
-    torch_engine = TorchEngine(weights, settings.engine.precision)
-    description = f"{weights.description} ({torch_engine.description})"
-    return Classifier(
-        torch_engine, weights.identity, weights.labels, weights.preprocessing, top_k, description
-    )
+
+def load_engine(choice: Choice, weights: Weights, home: Path, cache: Path) -> Engine:
+    """Raises ModelError. Each library is imported only where it is chosen: torch takes seconds and 600 MB."""
+    if choice.backend == "torch":
+        from tagger.vision.engines.torch import TorchEngine
+
+        return TorchEngine(weights, choice.precision)
+    if choice.backend == "onnx":
+        from tagger.vision.engines.onnx import OnnxEngine
+
+        return OnnxEngine(graph_of(weights, cache))
+    from tagger.vision.engines.openvino import OpenVinoEngine
+
+    graph = int8_graph_of(weights, home) if choice.precision == "int8" else graph_of(weights, cache)
+    return OpenVinoEngine(graph, choice.precision)
+
+
+def _has_gpu() -> bool:
+    """Torch is asked, and imported, only where there is a driver."""
+    if not _NVIDIA.exists():
+        return False
+    from tagger.vision.engines.torch import has_gpu
+
+    return has_gpu()

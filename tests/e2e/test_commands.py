@@ -160,21 +160,44 @@ def test_a_config_file_is_checked_and_shown(tmp_path: Path) -> None:
     assert tagger(tmp_path, "config", "check", "-c", config).returncode == 0
 
 
-@pytest.mark.parametrize("command", ["--help", "search --help", "status --help", "run --help"])
-def test_help_and_reading_start_without_the_model_s_machinery(tmp_path: Path, command: str) -> None:
-    shown = tagger(tmp_path, *command.split(), PYTHONPROFILEIMPORTTIME="1")
-    assert shown.returncode == 0
-    imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
+MACHINERY = {"torch", "openvino", "onnxruntime", "numpy", "PIL", "watchdog", "alembic", "rich"}
+"""What tagging, migrating or a terminal needs; each is slow to import."""
+
+
+def imports_of(home: Path, *arguments: object) -> set[str]:
+    """Every module that a command imports, up to its end."""
+    ended = tagger(home, *arguments, PYTHONPROFILEIMPORTTIME="1")
+    assert ended.returncode == 0
+    return {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+
+
+@pytest.mark.parametrize(
+    "command", ["search --help", "status --help", "run --help", "scan --help", "tag --help"]
+)
+def test_a_command_s_help_starts_without_the_machinery_and_the_database(tmp_path: Path, command: str) -> None:
+    imported = imports_of(tmp_path, *command.split())
     assert "typer" in imported
-    assert imported.isdisjoint({"torch", "numpy", "PIL", "sqlalchemy", "alembic", "watchdog"})
+    assert imported.isdisjoint({*MACHINERY, "sqlalchemy", "sqlite3", "yaml"})
 
 
-def test_search_and_status_do_not_import_torch(tagged: Path) -> None:
-    for command in (("status",), ("search", "blue")):
-        shown = tagger(tagged, *command, "--database", "tags.db", PYTHONPROFILEIMPORTTIME="1")
-        imported = {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines()}
-        assert "sqlalchemy" in imported
-        assert imported.isdisjoint({"torch", "PIL", "watchdog", "alembic"})
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_start_without_what_checks_the_config_too(tmp_path: Path, option: str) -> None:
+    imported = imports_of(tmp_path, option)
+    assert "typer" in imported
+    assert imported.isdisjoint({*MACHINERY, "sqlalchemy", "sqlite3", "yaml", "pydantic"})
+
+
+@pytest.mark.parametrize("command", ["search blue", "search blue --json", "status"])
+def test_reading_starts_without_the_model_s_machinery(tagged: Path, command: str) -> None:
+    imported = imports_of(tagged, *command.split(), "--database", "tags.db")
+    assert "sqlite3" in imported
+    assert imported.isdisjoint(MACHINERY)
+
+
+@pytest.mark.parametrize("command", ["run", "scan", "tag", "search", "status", "config", "models"])
+def test_help_says_of_each_command_what_its_own_help_begins_with(tmp_path: Path, command: str) -> None:
+    [line] = re.findall(rf"^  {command} +(\S.*)$", tagger(tmp_path, "--help").stdout, re.MULTILINE)
+    assert line.rstrip(".") in " ".join(tagger(tmp_path, command, "--help").stdout.split())
 
 
 def test_two_folders_of_one_name_stay_apart_in_a_database(tmp_path: Path, paint: Painter) -> None:

@@ -35,8 +35,13 @@ def reference(paths: list[Path]) -> np.ndarray[tuple[int, ...], np.dtype[np.floa
         return model(torch.stack(images)).softmax(dim=1).numpy()  # type: ignore[no-any-return]
 
 
-def test_tags_of_all_photos_agree_with_torchvision(photos: list[Path], tmp_path: Path) -> None:
-    environment = {"TAGGER_ENGINE__BACKEND": "torch", "TAGGER_ENGINE__PRECISION": "fp32"}
+@pytest.mark.parametrize("backend", ["openvino", "onnx", "torch"])
+def test_tags_of_all_photos_agree_with_torchvision(photos: list[Path], tmp_path: Path, backend: str) -> None:
+    environment = {
+        "TAGGER_ENGINE__BACKEND": backend,
+        "TAGGER_ENGINE__PRECISION": "fp32",
+        "TAGGER_DECODE": "exact",
+    }
     answers = tagger(tmp_path, "tag", "--json", *photos, **environment).stdout.splitlines()
     facts = json.loads((BUILTIN / "resnet18-builtin.json").read_text())
     index = {entry["wnid"]: place for place, entry in enumerate(facts["classes"])}

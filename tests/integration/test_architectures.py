@@ -58,7 +58,12 @@ def random_model(name: str, classes: int = 1000) -> torch.nn.Module:
 
 
 def settings(name: str, weights: Path | str = "auto", **model: Any) -> Settings:
-    return Settings.model_validate({"model": {"name": name, "weights": str(weights), **model}})
+    chosen = {"name": name, "weights": str(weights), **model}
+    return Settings.model_validate({"model": chosen, "engine": {"backend": "torch"}})
+
+
+def load(settings: Settings, home: Path) -> Classifier:
+    return load_classifier(settings, home, home)
 
 
 def decoded(classifier: Classifier, images: list[Image.Image]) -> list[Picture]:
@@ -89,9 +94,7 @@ def test_every_model_agrees_with_torchvision(architecture: Architecture, tmp_pat
         expected = model(torch.stack([preset(image) for image in pictures()])).softmax(dim=1).numpy()
     assert expected.max() > 0.01
     for suffix in (".pth", ".safetensors"):
-        classifier = load_classifier(
-            settings(architecture.name, tmp_path / f"weights{suffix}", top_k=100), tmp_path
-        )
+        classifier = load(settings(architecture.name, tmp_path / f"weights{suffix}", top_k=100), tmp_path)
         tagged = classifier.classify(decoded(classifier, pictures()))
         index = {label: place for place, label in enumerate(imagenet())}
         for result, row in zip(tagged, expected, strict=True):
@@ -105,7 +108,7 @@ def test_every_model_agrees_with_torchvision(architecture: Architecture, tmp_pat
 def test_features_are_the_input_of_the_last_layer(architecture: Architecture, tmp_path: Path) -> None:
     model = random_model(architecture.name)
     save_file(model.state_dict(), tmp_path / "weights.safetensors")
-    classifier = load_classifier(settings(architecture.name, tmp_path / "weights.safetensors"), tmp_path)
+    classifier = load(settings(architecture.name, tmp_path / "weights.safetensors"), tmp_path)
     pixels = np.stack([picture.pixels for picture in decoded(classifier, pictures())])
     inference = classifier.engine.infer(pixels)
     head = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
@@ -173,7 +176,7 @@ def test_a_fetched_model_just_works(tmp_path: Path) -> None:
 def test_older_files_without_counters_are_taken(tmp_path: Path) -> None:
     state = random_model("resnet18").state_dict()
     torch.save({key: value for key, value in state.items() if "num_batches" not in key}, tmp_path / "old.pth")
-    assert load_classifier(settings("resnet18", tmp_path / "old.pth"), tmp_path).description
+    assert load(settings("resnet18", tmp_path / "old.pth"), tmp_path).description
 
 
 class Spring:
@@ -189,7 +192,7 @@ class Spring:
 def test_a_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
     torch.save(Spring(tmp_path / "sprung"), tmp_path / "weights.pth")
     with pytest.raises(ModelError, match="nothing pickled is ever run"):
-        load_classifier(settings("resnet18", tmp_path / "weights.pth"), tmp_path)
+        load(settings("resnet18", tmp_path / "weights.pth"), tmp_path)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -236,7 +239,7 @@ def test_weights_that_do_not_fit_say_so_in_a_sentence(
     path = tmp_path / f"weights{suffix}"
     write(path, random_model("mobilenet_v2", 12).state_dict())
     with pytest.raises(ModelError) as refused:
-        load_classifier(settings(name, path), tmp_path)
+        load(settings(name, path), tmp_path)
     assert (refused.value.where, refused.value.exit_code) == (str(path), 3)
     assert said in refused.value.what
     assert to_do in refused.value.hint
@@ -246,20 +249,20 @@ def test_weights_that_do_not_fit_say_so_in_a_sentence(
 def test_a_checkpoint_that_holds_more_than_the_state_dict_is_refused(tmp_path: Path) -> None:
     nested(tmp_path / "weights.pth", random_model("mobilenet_v2", 12).state_dict())
     with pytest.raises(ModelError, match="not a state dict"):
-        load_classifier(settings("mobilenet_v2", tmp_path / "weights.pth"), tmp_path)
+        load(settings("mobilenet_v2", tmp_path / "weights.pth"), tmp_path)
 
 
 def test_labels_that_do_not_match_the_classes_are_refused(tmp_path: Path) -> None:
     whole(tmp_path / "weights.pth", random_model("mobilenet_v2", 12).state_dict())
     (tmp_path / "weights.json").write_text(json.dumps(["okapi", "quoll"]))
     with pytest.raises(ModelError, match="it has 12 classes, but 2 labels"):
-        load_classifier(settings("mobilenet_v2", tmp_path / "weights.pth"), tmp_path)
+        load(settings("mobilenet_v2", tmp_path / "weights.pth"), tmp_path)
 
 
 def test_own_classes_are_tagged_by_their_own_names(tmp_path: Path) -> None:
     whole(tmp_path / "zoo.safetensors", random_model("mobilenet_v2", 3).state_dict())
     (tmp_path / "zoo.json").write_text(json.dumps(["okapi", "quoll", "dugong"]))
-    classifier = load_classifier(settings("mobilenet_v2", tmp_path / "zoo.safetensors"), tmp_path)
+    classifier = load(settings("mobilenet_v2", tmp_path / "zoo.safetensors"), tmp_path)
     (tagged,) = classifier.classify(decoded(classifier, pictures()[:1]))
     assert isinstance(tagged, Tagged)
     assert {tag.label.key for tag in tagged.reading.tags} == {"zoo/okapi", "zoo/quoll", "zoo/dugong"}

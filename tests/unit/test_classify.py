@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tagger.records import Facts, Failed, Label, Picture, Stamp, Tagged
 from tagger.vision.classify import Classifier
-from tagger.vision.engines import Engine, Inference, fake
+from tagger.vision.engines import CPU, Engine, Inference, fake
 
 COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255), "white": (255, 255, 255), "black": (0, 0, 0)}
 
@@ -26,6 +26,7 @@ class Scripted:
     """Gives every picture the same scores."""
 
     description = "scripted"
+    batching = CPU
 
     def __init__(self, *scores: float) -> None:
         self.scores = scores

@@ -177,7 +177,7 @@ def test_a_folder_named_twice_is_there_once(file: Path) -> None:
         (r'sources: ["a\0b"]', "sources.0.path", "NUL"),
         ("sources: [{path: a, name: x}, {path: b, name: x}]", "sources", "two sources have the name 'x'"),
         ("sources: [/x, /y/../x/]", "sources", "two sources have the path '/x'"),
-        ("engine: {backend: tensorflow}", "engine.backend", "'auto', 'torch' or 'fake', not 'tensorflow'"),
+        ("engine: {backend: tensorflow}", "engine.backend", "'onnx', 'torch' or 'fake', not 'tensorflow'"),
         ("decode: {threads: 0}", "decode.threads", "must be 'auto', not 0"),
         ("log_level: loud", "log_level", "'debug', 'info', 'warning' or 'error', not 'loud'"),
         ("rescan: 0", "rescan", "must be greater than or equal to 1, not 0"),

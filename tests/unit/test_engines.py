@@ -45,7 +45,7 @@ def test_the_fake_backend_needs_neither_weights_nor_torch() -> None:
         "from pathlib import Path\n"
         "from tagger.config import Engine, Settings\n"
         "from tagger.vision.load import load_classifier\n"
-        "print(load_classifier(Settings(engine=Engine(backend='fake')), Path('/nonexistent')).description)"
+        "print(load_classifier(Settings(engine=Engine(backend='fake')), Path('/nonexistent'), Path('/nonexistent')).description)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "fake (mean colour)\n"
@@ -53,7 +53,7 @@ def test_the_fake_backend_needs_neither_weights_nor_torch() -> None:
 
 def test_the_fake_classifier_keeps_to_top_k() -> None:
     settings = Settings.model_validate({"model": {"top_k": 2}, "engine": {"backend": "fake"}})
-    assert load_classifier(settings, Path("/nonexistent")).top_k == 2
+    assert load_classifier(settings, Path("/nonexistent"), Path("/nonexistent")).top_k == 2
 
 
 @pytest.mark.parametrize(

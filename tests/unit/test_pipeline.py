@@ -34,7 +34,9 @@ class Road:
         self.decoded: list[Stamp] = []
         self.stored: list[Outcome] = []
         steps = Steps(self.read, known.__contains__, self.decode, self.classify, self.stored.extend)
-        self.pipeline = Pipeline(self.supply, steps, batch_size=4, decoders=1, crashed=lambda error: None)
+        self.pipeline = Pipeline(
+            self.supply, steps, batch_size=4, max_wait=0, decoders=1, crashed=lambda error: None
+        )
 
     def read(self, asked: Stamp) -> Content | Gone:
         data = self.files.get(asked)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.records import Label, ModelIdentity
-from tagger.vision.engines import Inference
+from tagger.vision.engines import CPU, Inference
 from tagger.vision.models import Preprocessing
 
 _COLOURS = {
@@ -30,6 +30,7 @@ class FakeEngine:
     """Probabilities fall with the squared distance to each colour; features are the mean RGB (F = 3, 0–1)."""
 
     description = "fake (mean colour)"
+    batching = CPU
 
     def infer(self, batch: NDArray[np.uint8]) -> Inference:
         means = batch.reshape(len(batch), -1, 3).mean(axis=1) / 255

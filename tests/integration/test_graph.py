@@ -1,0 +1,168 @@
+"""The model as a graph file: the same tags on every engine, converted once, and never trusted when damaged."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from tagger.config import Settings
+from tagger.errors import ModelError
+from tagger.vision.engines import Engine
+from tagger.vision.engines.choice import Choice
+from tagger.vision.graph import graph_of, keep, key_of
+from tagger.vision.load import load_engine
+from tagger.vision.models import CATALOGUE
+from tagger.vision.weights import Weights, resolve
+from tests.integration.test_architectures import random_model
+
+NAMES = [architecture.name for architecture in CATALOGUE]
+
+
+def built_in() -> Weights:
+    return resolve(Settings().model, Path("/nonexistent"))
+
+
+def own(folder: Path, name: str, classes: int = 1000, **more: Any) -> Weights:
+    path = folder / f"{name}.safetensors"
+    save_file(random_model(name, classes).state_dict(), path)
+    return resolve(Settings.model_validate({"model": {"name": name, "weights": str(path)}}).model, folder)
+
+
+def noise(weights: Weights, pictures: int) -> NDArray[np.uint8]:
+    side = weights.preprocessing.crop
+    return np.random.default_rng(7).integers(0, 256, (pictures, side, side, 3), dtype=np.uint8)
+
+
+def engine(backend: str, weights: Weights, cache: Path, precision: str = "fp32") -> Engine:
+    return load_engine(Choice(backend, precision, ""), weights, cache, cache)
+
+
+def assert_same(weights: Weights, cache: Path) -> None:
+    batch = noise(weights, 3)
+    expected = engine("torch", weights, cache).infer(batch)
+    for backend in ("openvino", "onnx"):
+        found = engine(backend, weights, cache).infer(batch)
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
+        assert found.features == pytest.approx(expected.features, rel=1e-3, abs=1e-4)
+
+
+def test_the_built_in_model_is_the_same_on_every_engine(tmp_path: Path) -> None:
+    assert_same(built_in(), tmp_path)
+    assert not list(tmp_path.iterdir()), "it needs no conversion"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_other_model_is_converted_and_is_the_same(tmp_path: Path, name: str) -> None:
+    assert_same(own(tmp_path, name), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Weights, Path]:
+    folder = tmp_path_factory.mktemp("converted")
+    weights = own(folder, "resnet18")
+    return weights, graph_of(weights, folder)
+
+
+def test_it_is_converted_once(converted: tuple[Weights, Path]) -> None:
+    weights, graph = converted
+    before = graph.stat()
+    assert graph_of(weights, graph.parents[2]) == graph
+    assert graph.stat() == before
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
+def test_a_damaged_graph_is_made_anew(converted: tuple[Weights, Path], damage: str) -> None:
+    weights, graph = converted
+    cache, whole = graph.parents[2], graph.read_bytes()
+    if damage == "delete":
+        graph.unlink()
+    else:
+        middle = len(whole) // 2
+        graph.write_bytes(
+            whole[:middle] + (b"" if damage == "truncate" else b"\xff\xff" + whole[middle + 2 :])
+        )
+    batch = noise(weights, 1)
+    found = engine("openvino", weights, cache).infer(batch).probabilities
+    assert found == pytest.approx(engine("torch", weights, cache).infer(batch).probabilities, abs=1e-5)
+    assert graph.stat().st_size == len(whole)
+
+
+def test_other_weights_of_the_same_name_are_another_graph() -> None:
+    identity = built_in().identity
+    others = [replace(identity, weights_sha256="0" * 64), replace(identity, preprocessing="resize=1")]
+    assert len({key_of(one) for one in (identity, *others)}) == 3
+
+
+def test_weights_that_do_not_fit_are_refused_by_the_child_in_the_same_words(tmp_path: Path) -> None:
+    weights = own(tmp_path, "mobilenet_v2", 12)
+    with pytest.raises(ModelError, match="it has 12 classes, but 1000 labels"):
+        graph_of(weights, tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "graphs").iterdir())
+
+
+def test_a_folder_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    keep(folder, lambda made: (made / "old").touch())
+
+    def fail(made: Path) -> None:
+        (made / "new").touch()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        keep(folder, fail)
+    assert (folder / "old").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(ModelError, match="cannot be written"):
+        graph_of(own(tmp_path, "mobilenet_v2"), tmp_path / "cache")
+
+
+def test_a_graph_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    from tagger.vision.engines.onnx import OnnxEngine
+    from tagger.vision.engines.openvino import OpenVinoEngine
+
+    (tmp_path / "model.onnx").write_text("nothing of the kind")
+    with pytest.raises(ModelError, match="OpenVINO cannot read it"):
+        OpenVinoEngine(tmp_path / "model.onnx", "fp32")
+    with pytest.raises(ModelError, match="ONNX Runtime cannot read it"):
+        OnnxEngine(tmp_path / "model.onnx")
+
+
+def test_where_a_model_is_converted_the_process_itself_stays_without_torch(tmp_path: Path) -> None:
+    weights = own(tmp_path, "mobilenet_v2")
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from tagger.config import Settings\nfrom tagger.vision.load import load_classifier\n"
+        "if __name__ == '__main__':\n"
+        f"    settings = Settings.model_validate({{'model': {{'name': 'mobilenet_v2', 'weights': {str(weights.path)!r}}}}})\n"
+        "    home = Path(sys.argv[1])\n"
+        "    print(load_classifier(settings, home, home).engine.description, 'torch' in sys.modules)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("OpenVINO")
+    assert done.stdout.endswith("False\n")
+
+
+def test_reduced_precision_is_close_to_fp32(tmp_path: Path) -> None:
+    from tagger.vision.cpu import native_formats
+
+    weights = built_in()
+    batch = noise(weights, 8)
+    full = engine("openvino", weights, tmp_path).infer(batch)
+    for precision in native_formats() & {"bf16", "fp16"}:
+        reduced = engine("openvino", weights, tmp_path, precision).infer(batch)
+        assert reduced.probabilities.dtype == np.float32
+        assert reduced.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-2)
+        assert np.corrcoef(full.features.ravel(), reduced.features.ravel())[0, 1] > 0.99
+        assert not np.array_equal(full.features, reduced.features)
