@@ -149,7 +149,6 @@ Index(
     file.c.mtime_ns.desc(),
     file.c.source_id,
     sqlite_where=UNFINISHED,
-    postgresql_where=UNFINISHED,
 )
 Index("file_content", file.c.sha256)
 Index("file_latest", file.c.source_id, file.c.captured_at)

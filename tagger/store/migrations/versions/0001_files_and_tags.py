@@ -109,7 +109,6 @@ def _indexes() -> None:
         "file",
         ["state", sa.text("urgency DESC"), sa.text("mtime_ns DESC"), "source_id"],
         sqlite_where=unfinished,
-        postgresql_where=unfinished,
     )
     op.create_index("file_content", "file", ["sha256"])
     op.create_index("file_latest", "file", ["source_id", "captured_at"])
