@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench-road bench-sql clean
+.PHONY: run test lint bench bench-decode bench-store bench-sql clean
 
 run: .venv/.installed
 	@mkdir -p inbox
@@ -17,9 +17,17 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Needs TAGGER_PHOTOS, a folder of photos.
-bench-road: .venv/.installed-dev
-	$(BIN)/python -m benchmarks.road
+# Against the pipelines that one would write instead; writes docs/benchmarks.md. With TAGGER_PHOTOS, a folder of
+# photos, the pictures are made from those. About an hour, on a machine that does nothing else.
+bench: .venv/.installed-bench
+	$(BIN)/python -m benchmarks.compare --write
+
+# Parts of what users were promised: decoding, the store, the questions in docs/sql.md at a million files.
+bench-decode: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.decode
+
+bench-store: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.store
 
 bench-sql: .venv/.installed-dev
 	folder=$$(mktemp -d) && $(BIN)/python -m benchmarks.sql $$folder; rm -r $$folder
@@ -34,6 +42,10 @@ clean:
 .venv/.installed-dev: pyproject.toml | .venv
 	$(BIN)/pip install --disable-pip-version-check -e '.[dev]'
 	@touch $@ .venv/.installed
+
+.venv/.installed-bench: pyproject.toml | .venv
+	$(BIN)/pip install --disable-pip-version-check -e '.[bench]'
+	@touch $@ .venv/.installed-dev .venv/.installed
 
 .venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,0 +1,67 @@
+"""What no pipeline can pass: decoding alone on one core, inference alone on all. `python -m benchmarks.ceilings FOLDER…`
+
+In core-seconds per picture, of the very decoder and engine that `tagger scan` would use under the same variables.
+Prints one JSON object: `infer`, and per folder `decode`.
+"""
+
+import json
+import sys
+import time
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from tagger import config
+from tagger.records import Content, Picture, Stamp
+from tagger.vision import cores
+from tagger.vision.budget import PixelBudget
+from tagger.vision.classify import Classifier
+from tagger.vision.decode import Decoder, read
+from tagger.vision.load import load_classifier
+
+SAMPLE = 24
+"""Pictures of each set that are decoded; the sets' pictures are alike."""
+
+
+def main() -> None:
+    settings = config.load()
+    classifier = load_classifier(settings, config.data_home(), config.cache_home())
+    decode = settings.decode
+    decoder = Decoder(classifier.preprocessing, decode.max_pixels, PixelBudget(), decode.mode)
+    folders = [Path(argument) for argument in sys.argv[1:]]
+    pictures = {folder: _contents(folder, decode.max_bytes) for folder in folders}
+    seconds = {str(folder): _decode_seconds(decoder, some) for folder, some in pictures.items()}
+    sample = [decoder.decode(content) for content in next(iter(pictures.values()))]
+    shown = [picture for picture in sample if isinstance(picture, Picture)]
+    print(json.dumps({"decode": seconds, "infer": _infer_seconds(classifier, shown)}))
+
+
+def _contents(folder: Path, max_bytes: int) -> list[Content]:
+    paths = sorted(folder.iterdir())
+    stamps = [Stamp.of(str(path), "", path.stat()) for path in paths[:: max(1, len(paths) // SAMPLE)]]
+    return [content for stamp in stamps if isinstance(content := read(stamp, max_bytes), Content)]
+
+
+def _decode_seconds(decoder: Decoder, contents: list[Content]) -> float:
+    start = time.perf_counter()
+    for content in contents:
+        decoder.decode(content)
+    return (time.perf_counter() - start) / len(contents)
+
+
+def _infer_seconds(classifier: Classifier, pictures: list[Picture]) -> float:
+    """At the engine's own largest batch; the first calls, which may compile, are not counted."""
+    size = classifier.engine.batching.max_size
+    batch = np.stack([picture.pixels for picture in islice(cycle(pictures), size)])
+    times = []
+    for _ in range(12):
+        start = time.perf_counter()
+        classifier.engine.infer(batch)
+        times.append((time.perf_counter() - start) / size)
+    return median(times[2:]) * cores.available()
+
+
+if __name__ == "__main__":
+    main()
