@@ -178,7 +178,9 @@ Outcome = Tagged | Known | Failed | Gone | Changed
 
 
 def _in_64_bits(nanoseconds: int) -> int:
-    return max(-(2**63), min(nanoseconds, 2**63 - 1))
+    if -(2**63) <= nanoseconds < 2**63:  # all but always, and asked of every file of every scan
+        return nanoseconds
+    return 2**63 - 1 if nanoseconds > 0 else -(2**63)
 
 
 def shown(path: str) -> str:

@@ -36,7 +36,7 @@ class Graph(nn.Module):
 def centre(model: ResNet, images: NDArray[np.uint8]) -> None:
     """A random network says the same of all pictures: no one would notice if a side mixed them up, or lost them."""
     graph = Graph(model)
-    batches = torch.from_numpy(images).split(32)
+    batches = (torch.from_numpy(images[start : start + 32]) for start in range(0, len(images), 32))
     model.fc.bias -= torch.cat([graph(batch) for batch in batches]).mean(dim=0)
 
 
