@@ -54,7 +54,7 @@ def enlarged(source: Path, size: tuple[int, int]) -> Image.Image:
 HD, CAMERA = (1920, 1080), (4000, 3000)
 
 SETS = {
-    "A": PictureSet("originals, JPEG", 240, original),
+    "A": PictureSet("originals, JPEG", 480, original),
     "B": PictureSet("1080p JPEG", 120, partial(jpeg, size=HD)),
     "C": PictureSet("12-megapixel JPEG", 48, partial(jpeg, size=CAMERA)),
     "D": PictureSet("1080p PNG", 64, partial(png, size=HD)),

@@ -51,7 +51,8 @@ class Pipeline:
     ) -> None:
         self._supply, self._steps, self._batch_size = supply, steps, batch_size
         self._in_flight = InFlight()
-        self._pictures: Channel[Picture] = Channel(batch_size)
+        # Two batches: while one's scores are sorted, decoding goes on for the next.
+        self._pictures: Channel[Picture] = Channel(2 * batch_size)
         self._batcher = Batcher(self._pictures, batch_size, max_wait)
         self._outcomes: Channel[Outcome] = Channel(4 * batch_size)
         self._decode = Stage("decode", self.decode_one, crashed, decoders)
