@@ -104,7 +104,7 @@ def _quantized(graph: Path, pictures: Pictures) -> openvino.Model:
     model = openvino.convert_model(graph)  # which, unlike read_model, folds what NNCF would stumble over
     with _without_torch(), redirect_stdout(sys.stderr):  # where NNCF draws its progress
         nncf = _nncf()
-        nncf.set_log_level(logging.ERROR)
+        logging.getLogger("nncf").setLevel(logging.ERROR)  # set_log_level would reach handlers of others
         whole_range = nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
         return nncf.quantize(
             model,
