@@ -2,8 +2,8 @@
 
 Each core infers a picture of its own. One batch over all cores was rejected: its threads wait for one another at
 every layer, and decoding takes turns with them on the same cores; it also compiles each batch size anew, and
-holds 20 MB more. OpenVINO's telemetry package is kept from being imported, which is how
-OpenVINO itself is told that there is none: nothing here ever calls out. A cache of compiled models was rejected:
+holds 20 MB more. OpenVINO's telemetry package is kept from being imported, which is how OpenVINO itself is told
+that there is none: nothing here ever calls out. A cache of compiled models was rejected:
 compiling takes 0.15 s, reading 47 MB and making sure of them nearly as long.
 """
 
@@ -47,7 +47,8 @@ class OpenVinoEngine:
         self._queue = openvino.AsyncInferQueue(compiled, streams)
 
     def infer(self, batch: NDArray[np.uint8]) -> Inference:
-        found = [np.empty((len(batch), width), np.float32) for width in self._widths]
+        # No numbers, so that a row that nobody filled is refused and not believed.
+        found = [np.full((len(batch), width), np.nan, np.float32) for width in self._widths]
 
         def take(request: openvino.InferRequest, row: int) -> None:
             for rows, name in zip(found, _OUTPUTS, strict=True):
