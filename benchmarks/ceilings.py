@@ -7,6 +7,7 @@ Prints one JSON object: `infer`, and per folder `decode`.
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
@@ -20,6 +21,9 @@ from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import Decoder, read
 from tagger.vision.load import load_classifier
+
+BATCHES = 4
+"""For each of the engine's threads, in one measurement."""
 
 SAMPLE = 24
 """Pictures of each set that are decoded; the sets' pictures are alike."""
@@ -52,14 +56,15 @@ def _decode_seconds(decoder: Decoder, contents: list[Content]) -> float:
 
 
 def _infer_seconds(classifier: Classifier, pictures: list[Picture]) -> float:
-    """At the engine's own largest batch; the first calls, which may compile, are not counted."""
-    size = classifier.engine.batching.max_size
-    batch = np.stack([picture.pixels for picture in islice(cycle(pictures), size)])
+    """At the engine's own batches, as many at once as it takes; the first calls, which may compile, are not counted."""
+    batching = classifier.engine.batching
+    batch = np.stack([picture.pixels for picture in islice(cycle(pictures), batching.max_size)])
     times = []
-    for _ in range(12):
-        start = time.perf_counter()
-        classifier.engine.infer(batch)
-        times.append((time.perf_counter() - start) / size)
+    with ThreadPoolExecutor(batching.at_once) as threads:
+        for _ in range(12):
+            start = time.perf_counter()
+            list(threads.map(classifier.engine.infer, [batch] * BATCHES * batching.at_once))
+            times.append((time.perf_counter() - start) / (BATCHES * batching.at_once * len(batch)))
     return median(times[2:]) * cores.available()
 
 

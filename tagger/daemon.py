@@ -193,7 +193,7 @@ def _pipeline(
     decoders = cores.available() if threads == "auto" else threads
     largest = batching.max_size if max_size == "auto" else max_size
     wait = batching.max_wait_ms if max_wait_ms == "auto" else max_wait_ms
-    return Pipeline(supply, steps, largest, wait / 1000, decoders, crashed)
+    return Pipeline(supply, steps, largest, wait / 1000, decoders, batching.at_once, crashed)
 
 
 def _await_finish(intake: Intake, stops: Stops, progress: Callable[[Tally], None]) -> bool:

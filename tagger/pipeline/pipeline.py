@@ -1,6 +1,6 @@
 """The road from a stamp to its outcome, and the drain.
 
-    supply ⇐ pulled by decode × N → [pictures] → infer × 1 → [outcomes] → sink × 1
+    supply ⇐ pulled by decode × N → [pictures] → infer × M → [outcomes] → sink × 1
 
 Only model-sized pictures wait in channels. Stages are stopped in the order of the road, each after it has
 finished what it holds, so that the end of a run looks like any other moment of it.
@@ -37,7 +37,7 @@ class Steps:
 class Pipeline:
     """`batch_size` pictures at most go to the engine together, which waits up to `max_wait` s for them.
 
-    `decoders` threads decode.
+    `decoders` threads decode, `inferrers` infer.
     """
 
     def __init__(
@@ -47,16 +47,17 @@ class Pipeline:
         batch_size: int,
         max_wait: float,
         decoders: int,
+        inferrers: int,
         crashed: Crashed,
     ) -> None:
         self._supply, self._steps, self._batch_size = supply, steps, batch_size
         self._in_flight = InFlight()
         # Two batches: while one's scores are sorted, decoding goes on for the next.
-        self._pictures: Channel[Picture] = Channel(2 * batch_size)
+        self._pictures: Channel[Picture] = Channel(2 * batch_size * inferrers)
         self._batcher = Batcher(self._pictures, batch_size, max_wait)
-        self._outcomes: Channel[Outcome] = Channel(4 * batch_size)
+        self._outcomes: Channel[Outcome] = Channel(4 * batch_size * inferrers)
         self._decode = Stage("decode", self.decode_one, crashed, decoders)
-        self._infer = Stage("infer", self.infer_batch, crashed)
+        self._infer = Stage("infer", self.infer_batch, crashed, inferrers)
         self._sink = Stage("sink", self.sink_batch, crashed)
 
     def start(self) -> None:

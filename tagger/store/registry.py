@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.records import Label, ModelIdentity
+from tagger.store.prepared import Prepared
 from tagger.store.schema import label, model, model_class
 
 _IDENTITY = (model.c.name, model.c.weights_sha256, model.c.preprocessing)
@@ -15,6 +16,9 @@ MODEL_ID = (
     select(model.c.id).where(*(column == bindparam(column.name) for column in _IDENTITY)).scalar_subquery()
 )
 """The row of the model that `columns_of` names, as part of a query."""
+
+_ADD_LABEL = Prepared(insert(label), ["key", "name"])
+_ADD_CLASS = Prepared(insert(model_class))
 
 
 def columns_of(identity: ModelIdentity) -> dict[str, str]:
@@ -39,14 +43,14 @@ def register_labels(connection: Connection, labels: Sequence[Label], model_id: i
     new = [labelled for labelled in dict.fromkeys(labels) if labelled.key not in known]
     if new:
         taken = {row.name for row in connection.execute(select(label.c.name))}
-        connection.execute(insert(label), _with_free_names(new, taken))
+        _ADD_LABEL.each(connection, _with_free_names(new, taken))
     ids = {row.key: row.id for row in connection.execute(select(label.c.key, label.c.id))}
     classes = [
         {"model_id": model_id, "class_index": index, "label_id": ids[labelled.key]}
         for index, labelled in enumerate(labels)
     ]
     connection.execute(delete(model_class).where(model_class.c.model_id == model_id))
-    connection.execute(insert(model_class), classes)
+    _ADD_CLASS.each(connection, classes)
     return ids
 
 

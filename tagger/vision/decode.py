@@ -19,7 +19,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError, features
 
 from tagger.records import Changed, Content, Facts, Failed, Gone, Picture, Stamp
-from tagger.vision import resize
+from tagger.vision import png, resize
 from tagger.vision.budget import PixelBudget
 from tagger.vision.models import Preprocessing
 
@@ -144,14 +144,23 @@ class Decoder:
             if self._fast:
                 image.draft(None, _smallest(whole, self._preprocessing.resize))
             with self._budget.hold(_held(image, whole, len(content.data))):
-                image.load()
-                exif = _exif(image)
+                loaded = self._loaded(image, content.data)
+                exif = _exif(loaded)
                 turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
                 if turn in _TO_THE_SIDE:
                     whole = whole[::-1]
-                pixels = np.array(_rgb(self._sized(_upright(_plain(image), turn), whole)))
+                pixels = np.asarray(_rgb(self._sized(_upright(_plain(loaded), turn), whole)))
             facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif))
             return Picture(content.stamp, facts, pixels)
+
+    def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
+        pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
+        if pixels is None:
+            image.load()
+            return image
+        loaded = Image.fromarray(pixels)
+        loaded.info = image.info  # where EXIF is looked for
+        return loaded
 
     def _sized(self, upright: Image.Image, whole: resize.Size) -> Image.Image:
         if self._fast:
@@ -178,6 +187,8 @@ def _held(image: Image.Image, whole: resize.Size, file: int) -> int:
     """The bytes that decoding holds at its peak, the `file` itself included."""
     pixels = image.width * image.height
     each = _PEAKS.get(image.format or "") or _PEAKS.get(image.mode, 8)
+    if image.format == "PNG" and image.mode == "RGB":
+        each += 3  # libpng's pixels, beside Pillow's
     # Asked only where it costs nothing: to look for EXIF behind the pixels would decode them.
     if "exif" in image.info and _exif(image).get(ExifTags.Base.Orientation) in _TURNS:
         each += 4
@@ -196,7 +207,7 @@ def _plain(image: Image.Image) -> Image.Image:
 def _rgb(image: Image.Image) -> Image.Image:
     """What is transparent shows white."""
     if image.mode != "RGBA":
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image)
     return white

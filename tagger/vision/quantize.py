@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +26,7 @@ from tagger.config import Engine as Asked
 from tagger.errors import ModelError
 from tagger.vision.agreement import Agreement, agreement
 from tagger.vision.cpu import native_formats
-from tagger.vision.engines import CPU, Engine
+from tagger.vision.engines import Engine
 from tagger.vision.engines.choice import choose
 from tagger.vision.engines.openvino import OpenVinoEngine
 from tagger.vision.graph import INT8_GRAPH, graph_of, int8_folder, keep
@@ -150,12 +151,14 @@ def _engines(graph: Path, int8: Path) -> dict[str, Engine]:
 
 
 def _probabilities(engine: Engine, pictures: Pictures) -> NDArray[np.float32]:
-    return np.concatenate([engine.infer(batch).probabilities for batch in _batches(pictures)])
+    with ThreadPoolExecutor(engine.batching.at_once) as threads:
+        found = threads.map(engine.infer, _batches(pictures, engine.batching.max_size))
+        return np.concatenate([inference.probabilities for inference in found])
 
 
-def _batches(pictures: Pictures) -> Iterator[Pictures]:
-    for start in range(0, len(pictures), CPU.max_size):
-        yield pictures[start : start + CPU.max_size]
+def _batches(pictures: Pictures, size: int) -> Iterator[Pictures]:
+    for start in range(0, len(pictures), size):
+        yield pictures[start : start + size]
 
 
 def _speeds(engines: Mapping[str, Engine], pictures: Pictures) -> dict[str, float]:

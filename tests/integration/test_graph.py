@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,42 @@ def assert_same(weights: Weights, cache: Path) -> None:
 def test_the_built_in_model_is_the_same_on_every_engine(tmp_path: Path) -> None:
     assert_same(built_in(), tmp_path)
     assert not list(tmp_path.iterdir()), "it needs no conversion"
+
+
+def test_batches_inferred_at_once_keep_their_rows(tmp_path: Path) -> None:
+    openvino = engine("openvino", built_in(), tmp_path)
+    pictures = noise(built_in(), 45)
+    batches = [pictures[size * (size - 1) // 2 : size * (size + 1) // 2] for size in range(1, 10)]
+    alone = np.concatenate([openvino.infer(picture[np.newaxis]).probabilities for picture in pictures])
+    with ThreadPoolExecutor(openvino.batching.at_once) as threads:
+        together = np.concatenate([found.probabilities for found in threads.map(openvino.infer, batches)])
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+FIRST = """
+import sys, threading
+import numpy as np
+from pathlib import Path
+from tagger.vision.engines.openvino import OpenVinoEngine
+
+engine, ready = OpenVinoEngine(Path(sys.argv[1]), "fp32"), threading.Barrier(8)
+
+def infer():
+    ready.wait()
+    engine.infer(np.zeros((1, 112, 112, 3), np.uint8))
+
+threads = [threading.Thread(target=infer, daemon=True) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_the_first_pictures_may_come_all_at_once(tmp_path: Path) -> None:
+    """OpenVINO's bindings set themselves up at their first tensor, and two threads there would hang for ever."""
+    graph = str(graph_of(built_in(), tmp_path))
+    subprocess.run([sys.executable, "-c", FIRST, graph], check=True, timeout=100)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,7 @@
 """The road, step by step: each is called directly, on plain functions in place of the rooms."""
 
+import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,7 +37,7 @@ class Road:
         self.stored: list[Outcome] = []
         steps = Steps(self.read, known.__contains__, self.decode, self.classify, self.stored.extend)
         self.pipeline = Pipeline(
-            self.supply, steps, batch_size=4, max_wait=0, decoders=1, crashed=lambda error: None
+            self.supply, steps, batch_size=4, max_wait=0, decoders=1, inferrers=1, crashed=lambda error: None
         )
 
     def read(self, asked: Stamp) -> Content | Gone:
@@ -112,3 +114,25 @@ def test_pictures_that_wait_are_inferred_together_up_to_the_batch_size() -> None
     road.pipeline.infer_batch()
     road.pipeline.sink_batch()
     assert len(road.stored) == 4
+
+
+def test_an_engine_that_infers_two_batches_at_once_gets_two() -> None:
+    both = threading.Barrier(2, timeout=60)  # broken, and the test failed, where only one batch ever comes
+    road = Road({"a.png": b"a", "b.png": b"b"})
+
+    def classify(pictures: Sequence[Picture]) -> list[Tagged | Failed]:
+        both.wait()
+        return road.classify(pictures)
+
+    steps = Steps(road.read, lambda _: False, road.decode, classify, road.stored.extend)
+    crashes: list[BaseException] = []
+    pipeline = Pipeline(
+        road.supply, steps, batch_size=1, max_wait=0, decoders=1, inferrers=2, crashed=crashes.append
+    )
+    for name in road.files:
+        road.supply.put(name)
+    road.supply.close()
+    pipeline.start()
+    assert pipeline.drain(time.monotonic() + 60)
+    assert not crashes
+    assert {outcome.stamp for outcome in road.stored} == set(road.files)

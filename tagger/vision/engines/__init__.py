@@ -21,10 +21,15 @@ class Inference:
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """What suits a device: the most pictures at a time, and the milliseconds that waiting for them is worth."""
+    """What suits a device.
+
+    The most pictures in a batch, the milliseconds that waiting for them is worth, and how many batches it infers
+    at once.
+    """
 
     max_size: int
     max_wait_ms: float
+    at_once: int = 1
 
 
 CPU = Batching(8, 0)
@@ -46,4 +51,4 @@ class Engine(Protocol):
         """What suits the device it computes on."""
 
     def infer(self, batch: NDArray[np.uint8]) -> Inference:
-        """Infer N×H×W×3 pixels. May raise anything; it is called from one thread at a time."""
+        """Infer N×H×W×3 pixels. May raise anything; it is called from `batching.at_once` threads at most."""

@@ -1,0 +1,55 @@
+"""The pixels of a plain PNG by libpng, through imagecodecs: nearly twice as fast as Pillow, and the same bytes.
+
+Screenshots are PNG, and inflating them is nearly all of their tagging. What is not plain stays Pillow's: palettes,
+transparency by colour, 16 bits, interlacing, animation, and whatever has more to say behind its pixels. So does a
+file that libpng will not have: what is damaged, and how to say it, is one decoder's word. Rejected: libvips, as fast
+but with threads of its own and 9 MB of memory; kornia-rs, faster but alone, since it holds Python's lock.
+"""
+
+import struct
+
+import numpy as np
+from imagecodecs import PngError, png_decode
+from numpy.typing import NDArray
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER = struct.Struct(">I4sIIBBBBB")
+_CHUNK = struct.Struct(">I4s")
+_AROUND = 12
+"""Bytes of a chunk besides its data: length, name, checksum."""
+_GREY, _RGB, _RGBA = 0, 2, 6
+
+
+def pixels(data: bytes) -> NDArray[np.uint8] | None:
+    """H×W for grey, H×W×3 or H×W×4, exactly as Pillow decodes them; None where that is Pillow's to do."""
+    if not _is_plain(data):
+        return None
+    try:
+        found: NDArray[np.uint8] = png_decode(data)
+    except PngError:
+        return None
+    return found
+
+
+def _is_plain(data: bytes) -> bool:
+    try:
+        _, _, _, _, depth, colour, _, _, interlace = _HEADER.unpack_from(data, len(_SIGNATURE))
+        before, behind = _chunks(data)
+    except struct.error:
+        return False
+    usual = data.startswith(_SIGNATURE) and depth == 8 and colour in (_GREY, _RGB, _RGBA) and not interlace
+    return usual and before.isdisjoint((b"tRNS", b"acTL")) and behind == {b"IEND"}
+
+
+def _chunks(data: bytes) -> tuple[set[bytes], set[bytes]]:
+    """The names of the chunks before the pixels and behind them. Raises struct.error where the file ends early."""
+    before, behind = set[bytes](), set[bytes]()
+    offset, name, names = len(_SIGNATURE), b"", before
+    while name != b"IEND":
+        length, name = _CHUNK.unpack_from(data, offset)
+        offset += length + _AROUND
+        if name == b"IDAT":
+            names = behind
+        else:
+            names.add(name)
+    return before, behind
