@@ -6,7 +6,7 @@ Sentinels were rejected: with several takers one must be counted out per thread,
 """
 
 from collections import deque
-from threading import Condition
+from threading import Condition, Lock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -23,27 +23,31 @@ class Channel(Generic[T]):
         self._capacity = capacity
         self._items: deque[T] = deque()
         self._closed = False
-        self._changed = Condition()
+        lock = Lock()
+        # Two conditions, one sleeper woken for each item: to wake all, most of them in vain, costs a core a tenth.
+        self._filled, self._drained = Condition(lock), Condition(lock)
 
     def put(self, item: T) -> None:
         """Waits while the channel is full. Raises Closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity)
+        with self._drained:
+            self._drained.wait_for(lambda: self._closed or len(self._items) < self._capacity)
             if self._closed:
                 raise Closed
             self._items.append(item)
-            self._changed.notify_all()
+            self._filled.notify()
 
     def take(self, limit: int, patience: float = 0) -> list[T]:
         """Waits for one item, then up to `patience` seconds for `limit`, and takes what is there. Raises Closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._items)
+        with self._filled:
+            self._filled.wait_for(lambda: self._closed or self._items)
             if patience:
-                self._changed.wait_for(lambda: self._closed or len(self._items) >= limit, patience)
+                self._filled.wait_for(lambda: self._closed or len(self._items) >= limit, patience)
             if not self._items:
                 raise Closed
             taken = [self._items.popleft() for _ in range(min(limit, len(self._items)))]
-            self._changed.notify_all()
+            self._drained.notify(len(taken))
+            if self._items:  # what is left may have woken this taker alone
+                self._filled.notify()
             return taken
 
     def get(self) -> T:
@@ -51,9 +55,10 @@ class Channel(Generic[T]):
         return self.take(1)[0]
 
     def close(self) -> None:
-        with self._changed:
+        with self._filled:
             self._closed = True
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._drained.notify_all()
 
     def __len__(self) -> int:
         return len(self._items)

@@ -1,9 +1,15 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from threading import Thread
 
 import pytest
 
 from tagger.pipeline.channel import Channel, Closed
+
+
+def put_all(channel: Channel[int], numbers: Iterable[int]) -> None:
+    for number in numbers:
+        channel.put(number)
 
 
 def in_thread(work: Callable[[], object]) -> Thread:
@@ -59,3 +65,34 @@ def test_closing_wakes_whoever_waits(held: int) -> None:
     channel.close()
     waiter.join(10)
     assert ended == [True]
+
+
+def test_with_many_on_both_sides_each_item_arrives_once() -> None:
+    channel: Channel[int] = Channel(3)
+    arrived: list[int] = []
+
+    def take_all() -> None:
+        try:
+            while True:
+                arrived.extend(channel.take(2))
+        except Closed:
+            return
+
+    takers = [in_thread(take_all) for _ in range(3)]
+    putters = [in_thread(partial(put_all, channel, range(first, 3000, 3))) for first in range(3)]
+    for putter in putters:
+        putter.join(30)
+    channel.close()
+    for taker in takers:
+        taker.join(30)
+    assert sorted(arrived) == list(range(3000))
+
+
+def test_what_a_patient_taker_leaves_wakes_another() -> None:
+    channel: Channel[int] = Channel(10)
+    taken: list[list[int]] = []
+    takers = [in_thread(lambda: taken.append(channel.take(2, patience=60))) for _ in range(2)]
+    put_all(channel, range(4))
+    for taker in takers:
+        taker.join(30)
+    assert sorted(taken) == [[0, 1], [2, 3]]
