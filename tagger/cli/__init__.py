@@ -4,15 +4,12 @@ import gc
 import sys
 from typing import Annotated
 
-gc.disable()  # imports make objects by the hundred thousand, and no garbage
+gc.disable()  # imports make objects by the hundred thousand, and no garbage; whatever lasts turns it on again
 
 import typer  # noqa: E402
 
 from tagger.cli import config, models, run, scan, search, status, tag  # noqa: E402
 from tagger.errors import TaggerError  # noqa: E402
-
-_BRIEF = ("search", "status")
-"""Commands that end before garbage matters: without its collector they answer a seventh sooner."""
 
 app = typer.Typer(
     name="tagger",
@@ -47,7 +44,7 @@ def _options(
     ] = False,
 ) -> None:
     """Options of the program itself."""
-    if context.invoked_subcommand not in _BRIEF:
+    if context.invoked_subcommand == "models":
         gc.enable()
 
 
