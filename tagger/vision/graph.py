@@ -24,7 +24,7 @@ from tagger.vision.weights import Weights, sha256_of
 
 log = logging.getLogger(__name__)
 
-REVISION = 1
+REVISION = 2
 """Of what the converter writes; a new one makes every cached graph anew."""
 
 GRAPH = "model.onnx"

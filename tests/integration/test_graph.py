@@ -114,20 +114,22 @@ def test_it_is_converted_once(converted: tuple[Weights, Path]) -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
-def test_a_damaged_graph_is_made_anew(converted: tuple[Weights, Path], damage: str) -> None:
+@pytest.mark.parametrize("suffix", [".onnx", ".bin"])
+def test_a_damaged_graph_is_made_anew(converted: tuple[Weights, Path], suffix: str, damage: str) -> None:
     weights, graph = converted
-    cache, whole = graph.parents[2], graph.read_bytes()
+    file = graph.with_suffix(suffix)
+    cache, whole = graph.parents[2], file.read_bytes()
     if damage == "delete":
-        graph.unlink()
+        file.unlink()
     else:
         middle = len(whole) // 2
-        graph.write_bytes(
+        file.write_bytes(
             whole[:middle] + (b"" if damage == "truncate" else b"\xff\xff" + whole[middle + 2 :])
         )
     batch = noise(weights, 1)
     found = engine("openvino", weights, cache).infer(batch).probabilities
     assert found == pytest.approx(engine("torch", weights, cache).infer(batch).probabilities, abs=1e-5)
-    assert graph.stat().st_size == len(whole)
+    assert file.stat().st_size == len(whole)
 
 
 def test_other_weights_of_the_same_name_are_another_graph() -> None:

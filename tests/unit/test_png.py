@@ -3,12 +3,15 @@
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin
 from skimage import data
 
@@ -57,6 +60,15 @@ def animated() -> bytes:
 def decode(file: bytes, mode: Mode) -> Picture | Failed:
     decoder = Decoder(PREPROCESSING, 1_000_000, PixelBudget(), mode)
     return decoder.decode(Content(Stamp("/a picture", "source", len(file), 0, 0), file, ""))
+
+
+def by_pillow(image: Image.Image) -> NDArray[np.uint8]:
+    """What Pillow alone makes of the same pixels, in another format without loss."""
+    file = io.BytesIO()
+    image.save(file, "TIFF")
+    found = decode(file.getvalue(), "fast")
+    assert isinstance(found, Picture)
+    return found.pixels
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -108,6 +120,36 @@ def test_a_picture_is_upright_wherever_its_exif_stands(mode: Mode, place: str) -
     picture = decode(file, mode)
     assert isinstance(picture, Picture)
     assert (picture.facts.width, picture.facts.height) == (101, 150)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_a_picture_keeps_its_pixels_when_another_is_decoded(mode: str) -> None:
+    one = decode(saved(photo(mode)), "fast")
+    other = decode(saved(photo(mode).transpose(Image.Transpose.ROTATE_180)), "fast")
+    assert isinstance(one, Picture)
+    assert isinstance(other, Picture)
+    assert np.array_equal(one.pixels, by_pillow(photo(mode)))
+    assert np.array_equal(other.pixels, by_pillow(photo(mode).transpose(Image.Transpose.ROTATE_180)))
+
+
+def test_threads_that_decode_at_once_do_not_mix_their_pictures() -> None:
+    pictures = [Image.effect_noise((150 + number, 101), 80).convert("RGB") for number in range(8)]
+    files, barrier = [saved(picture) for picture in pictures], Barrier(len(pictures))
+
+    def decode_often(number: int) -> bool:
+        barrier.wait(10)
+        expected = np.asarray(pictures[number])
+        return all(np.array_equal(png.pixels(files[number]), expected) for _ in range(50))  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(len(pictures)) as threads:
+        assert all(threads.map(decode_often, range(len(pictures))))
+
+
+def test_rows_that_a_file_lacks_are_not_those_of_the_picture_before() -> None:
+    assert png.pixels(saved(photo())) is not None
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 150, 101, 8, 2, 0, 0, 0))
+    half = chunk(b"IDAT", zlib.compress(bytes(1 + 3 * 150) * 50))
+    assert png.pixels(b"\x89PNG\r\n\x1a\n" + header + half + chunk(b"IEND", b"")) is None
 
 
 FILE = saved(photo())

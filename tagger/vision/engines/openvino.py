@@ -21,6 +21,7 @@ import openvino  # noqa: E402
 from tagger.errors import ModelError  # noqa: E402
 from tagger.vision import cores  # noqa: E402
 from tagger.vision.engines import Batching, Inference  # noqa: E402
+from tagger.vision.memory import let_go_of  # noqa: E402
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 _WHOLE = 4
@@ -50,6 +51,7 @@ class OpenVinoEngine:
             self._free.put(compiled.create_infer_request())
         # The first tensor sets the bindings up: two threads that do so at once wait for one another for ever.
         self.infer(np.zeros((1, *compiled.input(0).partial_shape.get_max_shape()[1:]), np.uint8))
+        let_go_of(graph.with_suffix(".bin"))  # it has the tensors now as its kernels want them
 
     def infer(self, batch: NDArray[np.uint8]) -> Inference:
         request = self._free.get()
