@@ -55,9 +55,9 @@ HD, CAMERA = (1920, 1080), (4000, 3000)
 
 SETS = {
     "A": PictureSet("originals, JPEG", 480, original),
-    "B": PictureSet("1080p JPEG", 120, partial(jpeg, size=HD)),
-    "C": PictureSet("12-megapixel JPEG", 48, partial(jpeg, size=CAMERA)),
-    "D": PictureSet("1080p PNG", 64, partial(png, size=HD)),
+    "B": PictureSet("1080p JPEG", 240, partial(jpeg, size=HD)),
+    "C": PictureSet("12-megapixel JPEG", 72, partial(jpeg, size=CAMERA)),
+    "D": PictureSet("1080p PNG", 96, partial(png, size=HD)),
 }
 MIXED = "mixed: A, B, C and D, 8 : 4 : 1 : 3"
 MIX = {"A": 40, "B": 20, "C": 5, "D": 15}
