@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,19 @@ def test_no_engine_tries_to_reach_out(tmp_path: Path, paint: Painter, backend: s
     assert "exited with 0" in trace.read_text()
     assert "AF_INET" not in trace.read_text()
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["trace", "a.png"]
+
+
+def test_garbage_is_collected_while_a_command_works(tmp_path: Path, paint: Painter) -> None:
+    code = (
+        "import atexit, gc, sys\nfrom tagger.cli import main\n"
+        "atexit.register(lambda: print('collects:', gc.isenabled()))\nmain()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "tag", paint(tmp_path / "a.png")],
+        env=environment(tmp_path, TAGGER_ENGINE__BACKEND="fake"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.endswith("collects: True\n")

@@ -21,6 +21,7 @@ from tagger.vision.load import load_engine
 from tagger.vision.models import CATALOGUE
 from tagger.vision.weights import Weights, resolve
 from tests.integration.test_architectures import random_model
+from tests.kernel import resident
 
 NAMES = [architecture.name for architecture in CATALOGUE]
 
@@ -111,6 +112,16 @@ def test_it_is_converted_once(converted: tuple[Weights, Path]) -> None:
     before = graph.stat()
     assert graph_of(weights, graph.parents[2]) == graph
     assert graph.stat() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's count is Linux's")
+def test_once_it_is_loaded_its_file_takes_no_memory(converted: tuple[Weights, Path]) -> None:
+    weights, graph = converted
+    loaded = engine("openvino", weights, graph.parents[2])
+    loaded.infer(noise(weights, 4))
+    tensors = graph.with_suffix(".bin")
+    assert tensors.stat().st_size > 40_000_000
+    assert resident(tensors) < 1000
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])

@@ -7,15 +7,9 @@ from pathlib import Path
 import pytest
 
 from tagger.vision.memory import let_go_of
+from tests.kernel import resident
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's count is Linux's")
-
-
-def resident(file: Path) -> int:
-    """KiB of the file in this process's memory."""
-    lines = Path("/proc/self/smaps").read_text(errors="surrogateescape").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.endswith(f" {file}"))
-    return int(next(line.split()[1] for line in lines[start:] if line.startswith("Rss:")))
 
 
 @pytest.mark.parametrize("name", ["model.bin", "with a space.bin"])
