@@ -105,8 +105,9 @@ def _spelled(connection: Connection, name: str) -> str:
     names = {row.name.casefold(): row.name for row in connection.execute(select(label.c.name))}
     if name.casefold() in names:
         return str(names[name.casefold()])
-    close = difflib.get_close_matches(name.casefold(), names) or sorted(names)[:3]
-    hint = f"did you mean {' or '.join(repr(names[one]) for one in close)}?" if close else ""
+    close = difflib.get_close_matches(name.casefold(), names)
+    asked, proposed = ("did you mean", close) if close else ("there are, for example,", sorted(names)[:3])
+    hint = f"{asked} {' or '.join(repr(names[one]) for one in proposed)}{'?' if close else ''}"
     raise ConfigError(name, "no model here knows this label", hint)
 
 

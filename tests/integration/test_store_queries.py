@@ -58,6 +58,14 @@ def test_an_unknown_label_is_explained_with_the_closest(shelf: Shelf) -> None:
         found(shelf, "polise van")
 
 
+def test_where_no_label_is_close_some_are_named_and_nobody_is_asked_whether_he_meant_them(
+    shelf: Shelf,
+) -> None:
+    with pytest.raises(ConfigError, match="there are, for example, '") as refused:
+        found(shelf, "zzzzzz")
+    assert "did you mean" not in str(refused.value)
+
+
 def test_a_known_label_that_no_picture_has_finds_nothing(vans: Shelf) -> None:
     assert found(vans, "sports car") == []
 
