@@ -24,7 +24,7 @@ class Channel(Generic[T]):
         self._items: deque[T] = deque()
         self._closed = False
         lock = Lock()
-        # Two conditions, one sleeper woken for each item: to wake all, most of them in vain, costs a core a tenth.
+        # Two conditions, so that each item wakes one sleeper: the others would wake in vain, and need the same cores.
         self._filled, self._drained = Condition(lock), Condition(lock)
 
     def put(self, item: T) -> None:

@@ -23,7 +23,7 @@ _GREY, _RGB, _RGBA = 0, 2, 6
 _CHANNELS = {_GREY: (), _RGB: (3,), _RGBA: (4,)}
 _MOST_KEPT = 16 << 20
 """Bytes that a thread keeps for the next picture. Fresh memory must be cleared by the kernel, page by page, which takes
-a tenth of the time that decoding takes."""
+a twentieth of the time that decoding takes."""
 
 
 class _Sheet(threading.local):
