@@ -14,6 +14,7 @@ _SETTINGS = {
     -1: 1 << 20,  # M_TRIM_THRESHOLD: free bytes at a heap's end that are given back
 }
 
+_MAPS = Path("/proc/self/maps")
 _NOT_NEEDED = 4
 """MADV_DONTNEED. Of a file that is mapped for reading it loses nothing."""
 
@@ -34,11 +35,12 @@ def let_go_of(file: Path) -> None:
             madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _NOT_NEEDED)
 
 
-def _mappings(file: Path, maps: Path = Path("/proc/self/maps")) -> Iterator[tuple[int, int]]:
-    """From where to where this process has the file in its memory."""
-    lines = maps.read_text(errors="surrogateescape").splitlines() if maps.exists() else []
+def _mappings(file: Path) -> Iterator[tuple[int, int]]:
+    """From where to where this process has the file in its memory, for reading."""
+    ending = f" {file.resolve()}"
+    lines = _MAPS.read_text(errors="surrogateescape").splitlines() if _MAPS.exists() else []
     for line in lines:
         addresses, allowed, *_ = line.split()
-        if allowed.startswith("r--") and line.endswith(f" {file.resolve()}"):
+        if allowed.startswith("r--") and line.endswith(ending):
             start, _, end = addresses.partition("-")
             yield int(start, 16), int(end, 16)
