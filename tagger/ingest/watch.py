@@ -1,94 +1,105 @@
 """watchdog's events → sightings. An event is a hint, so most of what it says is thrown away.
 
-Only kinds of events that can mean a new or changed file are asked for: being told of reads and of
-new access times too would let our own reading wake us. One handler per source speaks for that
-source's files alone, so that a file in nested sources is seen once, by its owner. A watch of our own
-for each folder, which would spare the ignored ones, was rejected: watchdog starts a thread for each.
+One handler per source speaks for that source's files alone, so that a file in nested sources is seen once, by its
+owner. A watch of our own for each folder, which would spare the ignored ones, was rejected: watchdog starts a thread
+for each. Nor is it believed that a watch lasts: `arm` looks again and again at what was promised, since folders go
+away, others are mounted over them, watches run out and threads die without an event to tell of it.
 """
 
 import errno
 import logging
+import math
 import os
 import threading
-import warnings
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver, ObservedWatch
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
+from tagger import mounts
 from tagger.config import Source
 from tagger.ingest.filters import Filters
+from tagger.ingest.ground import Ground, ground
+from tagger.ingest.inotify import LIMITS, Emitter, Observer
 from tagger.records import Origin, Sighting, shown
 
 log = logging.getLogger(__name__)
 
-EVENTS: list[type[FileSystemEvent]] = [
-    DirCreatedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-]
+PATIENCE = 60.0
+"""Seconds between two attempts where a limit was reached, because each may walk a big tree."""
 
-HINTS = {
-    errno.ENOENT: "it is looked for again at the next rescan",
+AWAY = {
     errno.ENOTDIR: "name a folder in the config",
     errno.EACCES: "let the user that runs tagger read it",
-    errno.ENOSPC: "raise the limit: sysctl fs.inotify.max_user_watches=524288; until then rescans find its files",
-    errno.EMFILE: "raise the limit: sysctl fs.inotify.max_user_instances=512; until then rescans find its files",
+}
+OVERFLOWED = (
+    "events were lost: the kernel's queue was full; all sources are scanned again. "
+    "More room: sysctl fs.inotify.max_queued_events=131072"
+)
+REFUSED = {
+    errno.ENOSPC: "raise the limit: sysctl fs.inotify.max_user_watches=524288",
+    errno.EMFILE: "raise the limit: sysctl fs.inotify.max_user_instances=512, or that of open files: ulimit -n",
 }
 
 
 @dataclass(frozen=True)
-class _Armed:
-    """`folder` is the (device, inode) that is watched: a path can come to name another. `whole`: with all below."""
+class _Hold:
+    """What came of watching a source; `trouble` says why its events do not tell all, `again` when to try anew."""
 
-    watch: ObservedWatch
-    folder: tuple[int, int] | None
-    whole: bool
+    ground: Ground
+    emitter: Emitter | None = None
+    trouble: str = ""
+    again: float = math.inf
 
 
 class Watch:
     """Calls `see` with a sighting of each file and each folder that appears or changes in a source.
 
-    `see` is called from the observer's thread and must return at once; what it raises is logged.
+    `lost` is called where the kernel dropped events: everything is to be scanned then. Both are called from threads of
+    watchdog's and must return at once; what `see` raises is logged.
     """
 
-    def __init__(self, sources: Iterable[Source], filters: Filters, see: Callable[[Sighting], None]) -> None:
+    def __init__(
+        self,
+        sources: Iterable[Source],
+        filters: Filters,
+        see: Callable[[Sighting], None],
+        lost: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sources, self._filters, self._see = tuple(sources), filters, see
-        self._observer: BaseObserver | None = None
-        self._armed: dict[Source, _Armed] = {}
-        self._refused: dict[Source, str | None] = {}
+        self._lost, self._clock, self._calm_at = lost, clock, -math.inf
+        self._observer: Observer | None = None
+        self._holds: dict[Source, _Hold] = {}
+        self._said: dict[Source, str] = {}
+        self._mounted = mounts.table()
+        self._polled: frozenset[str] = frozenset()
         self._lock = threading.Lock()
         self._closed = False
 
-    def arm(self) -> list[Source]:
-        """Watches every source that is not watched yet; gives back, and logs, those that cannot be, or not whole.
+    @property
+    def polled(self) -> frozenset[str]:
+        """Names of the sources, of those that are there, whose events do not tell all."""
+        return self._polled
 
-        To be called again from time to time: a folder that is back, or that was replaced (renamed,
-        mounted over), is then watched anew.
+    def arm(self) -> list[Source]:
+        """Watches what is not watched, or no longer; gives back where something may have gone unseen.
+
+        To be called every two seconds. Where all is well it costs a few calls of stat.
         """
         with self._lock:
-            return [] if self._closed else [source for source in self._sources if not self._arm(source)]
+            if self._closed:
+                return []
+            self._bury()
+            self._mounted = mounts.table(self._mounted)
+            unseen = [source for source in self._sources if self._arm(source)]
+            self._polled = frozenset(source.name for source, hold in self._holds.items() if hold.trouble)
+            return unseen
 
     def close(self, deadline: float = 5.0) -> None:
         """Stops watching. Threads that still hang after `deadline` seconds, on a dead mount, are left behind."""
-        # In a thread, because watchdog's own stop waits for its threads without end.
-        stopping = threading.Thread(target=self._stop, name="unwatch", daemon=True)
-        stopping.start()
+        stopping = _apart(self._stop)
         stopping.join(deadline)
         if stopping.is_alive():
             log.warning("the watch did not stop within %.1f s and is left behind; is a mount dead?", deadline)
@@ -96,52 +107,88 @@ class Watch:
     def _stop(self) -> None:
         with self._lock:
             self._closed = True
-            # An emitter that is stopped between two of its steps calls that an error.
-            logging.getLogger("watchdog").setLevel(logging.CRITICAL)
             if self._observer:
                 self._observer.stop()
                 self._observer.join()
 
-    def _arm(self, source: Source) -> bool:
-        try:
-            self._watch(source, self._running())
-        except OSError as error:
-            if self._refused.get(source) != error.strerror:
-                hint = HINTS.get(error.errno or 0, "it is tried again at every rescan")
-                log.warning("%s: cannot be watched: %s; %s", shown(str(source.start)), error.strerror, hint)
-            self._refused[source] = error.strerror
-            return False
-        if self._refused.pop(source, None):
-            log.info("%s: is watched now", shown(str(source.start)))
-        return True
+    def _overflowed(self) -> None:
+        now = self._clock()
+        if now >= self._calm_at:
+            log.warning(OVERFLOWED)
+        self._calm_at = now + PATIENCE
+        self._lost()
 
-    def _running(self) -> BaseObserver:
+    def _bury(self) -> None:
+        if self._observer and (dead := self._observer.dead):
+            log.error("watchdog's %s thread has died; all sources are watched anew and scanned", dead)
+            _apart(self._observer.abandon).join(1.0)
+            self._observer = None
+            self._holds.clear()
+
+    def _arm(self, source: Source) -> bool:
+        """Whether something may have gone unseen."""
+        held = self._holds.get(source)
+        try:
+            found = ground(source, self._filters, self._mounted)
+            hold = held if held and self._lasts(source, held, found) else self._take(source, found)
+        except OSError as error:
+            self._release(source)
+            self._say(source, _away(error))
+            return False
+        if hold.emitter and hold.emitter.refusal and not hold.trouble:
+            hold = self._refused(hold, hold.emitter.refusal)
+        self._holds[source] = hold
+        self._say(source, hold.trouble)
+        return hold is not held
+
+    def _lasts(self, source: Source, hold: _Hold, found: Ground) -> bool:
+        """Whether what was held still is true, and no better is to be hoped for."""
+        if hold.ground != found or (hold.emitter and hold.emitter.ended):
+            log.info("%s: is another folder now, or something was mounted or unmounted there", _name(source))
+            return False
+        return self._clock() < hold.again
+
+    def _take(self, source: Source, found: Ground) -> _Hold:
+        """Raises OSError where there is no folder that can be read."""
+        self._release(source)
+        if found.is_silent:
+            return _Hold(found, trouble=found.silence)
+        handler = _Handler(source, self._filters, self._see)
+        try:
+            # Of a folder that cannot be read, watchdog would watch nothing, and not say so.
+            os.scandir(source.start).close()
+            emitter = self._running().watch(source.start, handler, source.recursive)
+        except OSError as error:
+            if error.errno not in LIMITS:
+                raise
+            return self._refused(_Hold(found), error)
+        return _Hold(found, emitter, found.silence)
+
+    def _refused(self, hold: _Hold, error: OSError) -> _Hold:
+        hint = REFUSED.get(error.errno or 0, "it is tried again every minute")
+        trouble = f"cannot be watched whole: {error.strerror}; {hint}; until then it is scanned often instead"
+        return replace(hold, trouble=trouble, again=self._clock() + PATIENCE)
+
+    def _release(self, source: Source) -> None:
+        hold = self._holds.pop(source, None)
+        if hold and hold.emitter and self._observer:
+            self._observer.unschedule(hold.emitter.watch)
+
+    def _running(self) -> Observer:
         if self._observer is None:
-            # watchdog warns, at length, where it came upon a new folder before the event that tells of it.
-            warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
-            observer = Observer()
+            observer = Observer(self._overflowed)
             observer.start()
             self._observer = observer
         return self._observer
 
-    def _watch(self, source: Source, observer: BaseObserver) -> None:
-        """Raises OSError where the folder, or something below it, cannot be watched."""
-        folder, armed = _identity(source.start), self._armed.get(source)
-        if armed and armed.whole and armed.folder == folder and _is_alive(armed.watch, observer):
-            return
-        if armed:
-            del self._armed[source]
-            observer.unschedule(armed.watch)
-        # Of a folder that cannot be read, watchdog would watch nothing, and not say so.
-        os.scandir(source.start).close()
-        handler = _Handler(source, self._filters, self._see)
-        # With a slash at its end, because watchdog would watch a symbolic link instead of what it names.
-        path = str(source.start).rstrip("/") + "/"
-        watch = observer.schedule(handler, path, recursive=source.recursive, event_filter=EVENTS)
-        self._armed[source] = _Armed(watch, folder, whole=False)
-        if source.recursive:
-            _demand_room(path)
-        self._armed[source] = _Armed(watch, folder, whole=True)
+    def _say(self, source: Source, trouble: str) -> None:
+        """Once, until it changes."""
+        said = self._said.get(source, "")
+        self._said[source] = trouble
+        if trouble and trouble != said:
+            log.warning("%s: %s", _name(source), trouble)
+        elif said and not trouble:
+            log.info("%s: is watched now", _name(source))
 
 
 class _Handler(FileSystemEventHandler):
@@ -165,21 +212,18 @@ class _Handler(FileSystemEventHandler):
             self._see(Sighting(path, self._source.name, Origin.WATCH))
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """None where there is no such folder."""
-    try:
-        found = folder.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _away(error: OSError) -> str:
+    if hint := AWAY.get(error.errno or 0):
+        return f"cannot be watched: {error.strerror}; {hint}"
+    return f"is away: {error.strerror}; it is looked for every two seconds"
 
 
-def _is_alive(watch: ObservedWatch, observer: BaseObserver) -> bool:
-    """Whether events still come: a watch ends for good when its folder is deleted."""
-    return any(emitter.watch == watch and emitter.is_alive() for emitter in observer.emitters)
+def _name(source: Source) -> str:
+    return shown(str(source.start))
 
 
-def _demand_room(path: str) -> None:
-    """Raises OSError where not one watch more is granted: watchdog does not say so when it fails for a subfolder."""
-    with Observer() as probe:
-        probe.schedule(FileSystemEventHandler(), path)
+def _apart(stop: Callable[[], None]) -> threading.Thread:
+    """In a thread, because watchdog's own stop waits for its threads without end."""
+    stopping = threading.Thread(target=stop, name="unwatch", daemon=True)
+    stopping.start()
+    return stopping
