@@ -17,11 +17,16 @@ from sqlalchemy import Connection, create_engine, event, exc, inspect, make_url,
 from sqlalchemy.pool import NullPool
 
 from tagger.errors import DatabaseError
+from tagger.store.hazards import hazards
+from tagger.store.patience import Patience, UnavailableError
 from tagger.store.prepared import driver
 from tagger.store.schema import VERSION
 
 _BUSY_SECONDS = 30.0
-_CACHE_KIB = 32 * 1024
+_BUSY_SECONDS_AT_WORK = 2.0
+"""A worker waits as long as it takes, but says so soon."""
+_CACHE_KIB = 4 * 1024
+"""Of each connection. The system keeps the file in memory anyway; what is held here counts as the daemon's, and grows."""
 _LOG_PAGES = 16 * 1024
 """Pages of 4 KiB in the write-ahead log before it is copied back: each tag touches a page of its label, and a
 page that is touched often should be copied once."""
@@ -30,9 +35,17 @@ _HINTS = {
     sqlite3.SQLITE_NOTADB: "name another with --database",
     sqlite3.SQLITE_CORRUPT: "restore a copy, or move it away: tagger scan builds a new one",
     sqlite3.SQLITE_BUSY: "another program is writing to it: close that, then try again",
-    sqlite3.SQLITE_FULL: "make room on its disk, then start again: nothing that was committed is lost",
+    sqlite3.SQLITE_FULL: "make room on its disk; nothing that was committed is lost",
 }
 _DEFAULT_HINT = "check the permissions of the file and its folder"
+_OURS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE}
+_TRANSIENT = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+}
 
 
 class Database:
@@ -40,10 +53,12 @@ class Database:
 
     def __init__(self, path: Path | None, create: bool) -> None:
         self.name = str(path or "the database in memory")
+        self.patience = Patience()
         self._path, self._for_work = path, create
+        self._file = _identity(path)
         self._writing = threading.Lock()
-        self._writers = _Connections(lambda: _connect_writer(path), "BEGIN IMMEDIATE")
-        self._readers = _Connections(lambda: _connect(path, "ro"), "BEGIN")
+        self._writers = _Connections(lambda: _connect_writer(path, create), "BEGIN IMMEDIATE")
+        self._readers = _Connections(lambda: _connect(path, "ro", _BUSY_SECONDS), "BEGIN")
         self._prepare()
 
     @classmethod
@@ -69,7 +84,8 @@ class Database:
 
         Raises DatabaseError if the database cannot be written. Not to be nested.
         """
-        with self._writing, _in_words(self.name), self._writers.begin() as connection:
+        with self._writing, self._in_words(), self._writers.begin() as connection:
+            self.check()
             yield connection
 
     @contextmanager
@@ -82,16 +98,40 @@ class Database:
             with self.write() as connection:
                 yield connection
         else:
-            with _in_words(self.name), self._readers.begin() as connection:
+            with self._in_words(), self._readers.begin() as connection:
                 yield connection
+
+    def check(self) -> None:
+        """Raises DatabaseError where the file is no longer the one that was opened: what is written would be lost."""
+        if _identity(self._path) != self._file:
+            hint = "restore it, or start again with an empty one: every picture is then tagged anew"
+            raise DatabaseError(self.name, "was deleted or replaced while in use", hint)
+
+    def hazards(self) -> Iterator[str]:
+        """What endangers it here, in words."""
+        return hazards(self._path) if self._path else iter(())
 
     def close(self) -> None:
         """Leaves a single file behind, unless another program still has it open."""
         self._readers.close()
         with self._writing:
-            if self._for_work:
+            if self._for_work and _identity(self._path) == self._file:
                 _leave_write_ahead(self._writers)
             self._writers.close()
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """What the database refuses becomes a DatabaseError; what our own statements get wrong stays a bug."""
+        try:
+            yield
+        except (exc.DatabaseError, sqlite3.DatabaseError) as error:
+            cause = getattr(error, "orig", error)
+            code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            self.check()  # of a file that is gone, SQLite says many things
+            if code in _OURS:
+                raise
+            kind = UnavailableError if code in _TRANSIENT else DatabaseError
+            raise kind(self.name, str(cause), _HINTS.get(code, _DEFAULT_HINT)) from error
 
     def _prepare(self) -> None:
         with self.read() as connection:
@@ -99,7 +139,7 @@ class Database:
         if version > VERSION:
             raise DatabaseError(self.name, "was written by a newer Tagger", "upgrade Tagger")
         if self._for_work:
-            self._migrate()
+            self.patience.insist(self._migrate)
         elif version < VERSION:
             what = "is from an older Tagger" if version else "holds no tags yet"
             raise DatabaseError(self.name, what, "tagger run or tagger scan brings it up to date")
@@ -171,19 +211,22 @@ def _expect_file(path: Path) -> None:
             raise DatabaseError(str(path), "is not a file", "name another with --database")
 
 
-def _connect_writer(path: Path | None) -> sqlite3.Connection:
-    connection = _connect(path, "rw")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+def _connect_writer(path: Path | None, for_work: bool) -> sqlite3.Connection:
+    connection = _connect(path, "rw", _BUSY_SECONDS_AT_WORK if for_work else _BUSY_SECONDS)
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+    if for_work:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+    else:  # a worker may be running, and copies the log back by itself
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
     return connection
 
 
-def _connect(path: Path | None, mode: str) -> sqlite3.Connection:
+def _connect(path: Path | None, mode: str, patience: float) -> sqlite3.Connection:
     uri = f"{path.as_uri()}?mode={mode}" if path else ":memory:"
     connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False
     )
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
@@ -193,6 +236,15 @@ def _leave_write_ahead(writers: _Connections) -> None:
     with writers.taken() as writer, suppress(sqlite3.OperationalError):  # someone else has it open
         driver(writer).execute("PRAGMA busy_timeout = 0")
         driver(writer).execute("PRAGMA journal_mode = DELETE")
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Device and inode; None where there is no such file, or none is needed."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _version(connection: Connection, name: str) -> str:
@@ -211,16 +263,3 @@ def _files_in_words(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DatabaseError(str(path), error.strerror or str(error), _DEFAULT_HINT) from None
-
-
-@contextmanager
-def _in_words(name: str) -> Iterator[None]:
-    """What the database refuses becomes a DatabaseError; what our own statements get wrong stays a bug."""
-    try:
-        yield
-    except (exc.DatabaseError, sqlite3.DatabaseError) as error:
-        cause = getattr(error, "orig", error)
-        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE):
-            raise
-        raise DatabaseError(name, str(cause), _HINTS.get(code, _DEFAULT_HINT)) from error

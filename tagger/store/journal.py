@@ -9,17 +9,25 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Integer, and_, bindparam, case, func, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from tagger.errors import DatabaseError
 from tagger.records import ModelIdentity, Origin, Stamp
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
+from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
 from tagger.store.registry import MODEL_ID, columns_of
+from tagger.store.roll_call import RollCall
 from tagger.store.schema import State, file, in_state, reading, source
 from tagger.store.stamps import COLUMNS, Roots, find, unknown
+from tagger.store.writer import LAST_RETRY
+
+CRASHES = 3
+"""A file that kills whoever looks at it is quarantined after so many times alone: once may be chance."""
+
+_SOME = 100
 
 
 def _admission() -> Insert:
@@ -48,12 +56,19 @@ def _registration() -> Insert:
     return registration.on_conflict_do_update(index_elements=[source.c.name], set_=root)
 
 
+_MOST_URGENT = (file.c.urgency.desc(), file.c.mtime_ns.desc())
+
+
 def _claim(sources: Sequence[int]) -> Prepared:
-    most_urgent = (file.c.urgency.desc(), file.c.mtime_ns.desc())
     next_up = select(file.c.id).where(in_state(State.PENDING), file.c.source_id.in_(sources))
-    next_up = next_up.order_by(*most_urgent).limit(bindparam("limit", type_=Integer, required=False))
+    next_up = next_up.order_by(*_MOST_URGENT).limit(bindparam("limit", type_=Integer, required=False))
     take = update(file).where(file.c.id.in_(next_up)).values(state=State.BUSY)
     return Prepared(take.returning(*COLUMNS, file.c.urgency), columns=())
+
+
+def _suspects(sources: Sequence[int]) -> Prepared:
+    some = select(*COLUMNS).where(in_state(State.SUSPECT), file.c.source_id.in_(sources))
+    return Prepared(some.order_by(*_MOST_URGENT).limit(_SOME))
 
 
 _NEW = (*COLUMNS, file.c.seen_at, file.c.state, file.c.urgency, file.c.attempts)
@@ -77,22 +92,26 @@ class Journal:
         Raises DatabaseError for a name that stands for another folder, which is still there.
         """
         self._database, self._now = database, now
-        with database.write() as connection:
-            _refuse_other_folders(connection, database.name, roots)
-            _rename(connection, roots)
-            for name, root in roots.items():
-                connection.execute(_REGISTER, {"name": name, "root": root})
-            self._roots = Roots(connection)
+        self._roots = self._register(roots)
         ours = [self._roots.id(name) for name in roots]
-        self._ours, self._claim = file.c.source_id.in_(ours), _claim(ours)
+        self._ours, self._claim, self._suspects = file.c.source_id.in_(ours), _claim(ours), _suspects(ours)
 
-    def differences(self, stamps: Sequence[Stamp]) -> list[Stamp]:
-        """Those that need tags: not journalled, or no longer as journalled, or thought gone."""
+    @patiently
+    def differences(self, stamps: Sequence[Stamp], met: Callable[[int], object] | None = None) -> list[Stamp]:
+        """Those that need tags: not journalled, or no longer as journalled, or thought gone.
+
+        `met` is told the row of each path that is journalled, of whatever state.
+        """
         if not stamps:
             return []
         with self._database.read() as connection:
-            return unknown(connection, self._roots, stamps)
+            return unknown(connection, self._roots, stamps, met)
 
+    def roll_call(self, source_name: str) -> RollCall:
+        """Begins one: who does not answer may be missing."""
+        return RollCall(self._database, source_name, self._now)
+
+    @patiently
     def admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
         """They are to be tagged. Urgency only rises; a change forgets the attempts that failed."""
         if not stamps:
@@ -103,6 +122,7 @@ class Journal:
         with self._database.write() as connection:
             _ADMIT.each(connection, rows)
 
+    @patiently
     def claim(self, limit: int) -> list[Stamp]:
         """The most urgent files, now busy: what people asked for, then new, then backlog, newest first."""
         with self._database.write() as connection:
@@ -113,34 +133,80 @@ class Journal:
 
     def release(self, stamps: Sequence[Stamp]) -> None:
         """Busy files that were not begun wait again."""
-        if not stamps:
-            return
-        with self._database.write() as connection:
-            ids = [row.id for row in find(connection, stamps).values()]
-            begun = and_(in_state(State.BUSY), file.c.id.in_(ids))
-            connection.execute(update(file).where(begun).values(state=State.PENDING))
+        self._turn(stamps, State.BUSY, {"state": State.PENDING})
 
+    @patiently
     def recover(self) -> int:
-        """At start: what an earlier worker left busy waits again. Gives their number."""
+        """At start: what was in hand when an earlier worker died is suspect. Gives their number."""
         with self._database.write() as connection:
-            left = update(file).where(in_state(State.BUSY)).values(state=State.PENDING)
+            left = update(file).where(in_state(State.BUSY)).values(state=State.SUSPECT)
             return connection.execute(left).rowcount
 
+    @patiently
+    def suspects(self) -> list[Stamp]:
+        """Some of them, the most urgent first."""
+        with self._database.read() as connection:
+            return [self._roots.stamp(*values) for values in self._suspects.rows(connection)]
+
+    def acquit(self, stamps: Sequence[Stamp]) -> None:
+        """Suspects that harmed nobody wait again, their slate clean."""
+        self._turn(
+            stamps, State.SUSPECT, {"state": State.PENDING, "attempts": 0, "stage": None, "error": None}
+        )
+
+    def blame(self, stamp: Stamp, reason: str) -> None:
+        """A suspect killed a process in which it was alone: the third time it is quarantined."""
+        final = file.c.attempts >= CRASHES - 1
+        verdict = {
+            "attempts": file.c.attempts + 1,
+            "state": case((final, State.QUARANTINED), else_=State.SUSPECT),
+            "urgency": case((final, 0), else_=file.c.urgency),
+            "stage": "trial",
+            "error": reason,
+        }
+        self._turn([stamp], State.SUSPECT, verdict)
+
+    @patiently
     def requeue_due(self) -> int:
-        """Failed files whose time to be tried again has come wait again. Gives their number."""
-        due = and_(in_state(State.FAILED), self._ours, file.c.next_try_at <= self._now())
+        """Failed files whose time to be tried again has come wait again. Gives their number.
+
+        So do those that rest for longer than any failure calls for: the clock was set back.
+        """
+        now = self._now()
+        at = file.c.next_try_at
+        due = and_(in_state(State.FAILED), self._ours, or_(at <= now, at > now + LAST_RETRY))
         with self._database.write() as connection:
             return connection.execute(update(file).where(due).values(state=State.PENDING)).rowcount
 
-    def waiting(self) -> int:
-        """How many files of these sources are pending."""
+    @patiently
+    def waiting(self, state: State = State.PENDING) -> int:
+        """How many files of these sources are in a state."""
         with self._database.read() as connection:
-            return connection.scalar(select(func.count()).where(in_state(State.PENDING), self._ours)) or 0
+            return connection.scalar(select(func.count()).where(in_state(state), self._ours)) or 0
 
+    @patiently
     def knows(self, identity: ModelIdentity, sha256: str) -> bool:
         """Whether this model has tagged this content, in whatever file."""
         with self._database.read() as connection:
             return bool(_KNOWS.rows(connection, sha256=sha256, **columns_of(identity)))
+
+    @patiently
+    def _register(self, roots: Mapping[str, str]) -> Roots:
+        with self._database.write() as connection:
+            _refuse_other_folders(connection, self._database.name, roots)
+            _rename(connection, roots)
+            for name, root in roots.items():
+                connection.execute(_REGISTER, {"name": name, "root": root})
+            return Roots(connection)
+
+    @patiently
+    def _turn(self, stamps: Sequence[Stamp], state: State, values: Mapping[str, object]) -> None:
+        """New values for those of the stamps that are in `state` and are still their files'."""
+        if not stamps:
+            return
+        with self._database.write() as connection:
+            ids = [row.id for row in find(connection, stamps).values()]
+            connection.execute(update(file).where(in_state(state), file.c.id.in_(ids)).values(values))
 
 
 def _refuse_other_folders(connection: Connection, database: str, roots: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from tagger.errors import ConfigError
 from tagger.records import ModelIdentity
 from tagger.store.database import Database
 from tagger.store.schema import UNFINISHED, State, file, label, model, source
-from tagger.store.views import image_tags, top_tag
+from tagger.store.views import failed_files, image_tags, top_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,19 @@ class ModelStatus:
 class LastTagged:
     path: str
     tagged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be tagged. It is tried again at `next_try_at` (UTC), or not by itself where that is None."""
+
+    path: str
+    source: str
+    state: State
+    stage: str
+    error: str
+    attempts: int
+    next_try_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +111,15 @@ def roots(database: Database) -> dict[str, str]:
 def status(database: Database) -> Status:
     with database.read() as connection:
         return Status(tuple(_sources(connection)), _model_in_use(connection), _last_tagged(connection))
+
+
+def failures(database: Database) -> Iterator[Failure]:
+    """Files that failed and those in quarantine, by path."""
+    columns = [failed_files.c[field] for field in Failure.__dataclass_fields__]
+    with database.read() as connection:
+        query = select(*columns).order_by(failed_files.c.path).execution_options(yield_per=1000)
+        for path, source_name, state, *rest in connection.execute(query):
+            yield Failure(path, source_name, State(state), *rest)
 
 
 def _spelled(connection: Connection, name: str) -> str:

@@ -30,19 +30,25 @@ from sqlalchemy import (
 
 from tagger.store.columns import Instant, PathText
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
 
 
 class State(StrEnum):
-    """Where a file stands. `gone` keeps its tags: they say what was there."""
+    """Where a file stands.
+
+    A `suspect` was in hand when Tagger died, and is tried alone; one that kills whoever looks at it alone is
+    `quarantined`. `gone` keeps its tags, which say what was there; only a scan makes sure that it is missing.
+    """
 
     PENDING = "pending"
     BUSY = "busy"
     DONE = "done"
     FAILED = "failed"
+    SUSPECT = "suspect"
+    QUARANTINED = "quarantined"
     GONE = "gone"
 
 
@@ -52,6 +58,7 @@ source = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String, nullable=False, unique=True),
     Column("root", PathText, nullable=False),
+    Column("vanished_at", Instant),  # when a scan last missed so many files at once that it may be a fault
 )
 
 file = Table(
@@ -150,6 +157,7 @@ Index(
     file.c.source_id,
     sqlite_where=UNFINISHED,
 )
+Index("file_missing", file.c.source_id, sqlite_where=file.c.missing_since.is_not(None))
 Index("file_content", file.c.sha256)
 Index("file_latest", file.c.source_id, file.c.captured_at)
 Index("file_captured", file.c.captured_at)

@@ -6,15 +6,15 @@ into the other.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from tagger.records import Stamp
 from tagger.store import pathtext
 from tagger.store.prepared import Prepared
-from tagger.store.schema import file, source
+from tagger.store.schema import State, file, source
 
 COLUMNS = (file.c.source_id, file.c.path, file.c.size, file.c.mtime_ns, file.c.ctime_ns)
 
@@ -41,7 +41,7 @@ def at_paths(*columns: ColumnElement[Any], where: ColumnElement[bool] | None = N
 
 _SOURCES = Prepared(select(source.c.id, source.c.name, source.c.root))
 _ROWS = at_paths(*COLUMNS, file.c.id, file.c.sha256.is_not(None), file.c.attempts, file.c.seen_at)
-_UNCHANGED = at_paths(*COLUMNS, where=file.c.state != literal_column("'gone'"))
+_AT = at_paths(*COLUMNS, file.c.state, file.c.id)
 
 
 class Roots:
@@ -66,15 +66,23 @@ class Roots:
 
     def stamp(self, source_id: int, path: str, size: int, mtime_ns: int, ctime_ns: int) -> Stamp:
         """The stamp of a row of COLUMNS."""
-        whole = self._prefixes[source_id] + pathtext.from_text(path)
-        return Stamp(whole, self._names[source_id], size, mtime_ns, ctime_ns)
+        return Stamp(self.whole(source_id, path), self._names[source_id], size, mtime_ns, ctime_ns)
+
+    def whole(self, source_id: int, path: str) -> str:
+        """The absolute path of a row's `path`."""
+        return self._prefixes[source_id] + pathtext.from_text(path)
 
 
-def unknown(connection: Connection, roots: Roots, stamps: Iterable[Stamp]) -> list[Stamp]:
-    """Those without a row, or no longer what it says, or thought gone."""
+def unknown(
+    connection: Connection, roots: Roots, stamps: Iterable[Stamp], met: Callable[[int], object] | None = None
+) -> list[Stamp]:
+    """Those without a row, or no longer what it says, or thought gone. `met` is told each row at their paths."""
     seen = {roots.values(stamp): stamp for stamp in stamps}
-    for row in _at(connection, seen, _UNCHANGED):
-        seen.pop(row, None)
+    for row in _at(connection, seen, _AT):
+        if row[-2] != State.GONE:
+            seen.pop(row[:-2], None)
+        if met:
+            met(row[-1])
     return list(seen.values())
 
 

@@ -21,6 +21,7 @@ _SHAPE = (
     ("label", "sqlite_autoindex_label_2", (1000, 1)),
     ("file", "sqlite_autoindex_file_1", (_FILES, _PER_SOURCE, 1)),
     ("file", "file_unfinished", (10_000, 2_000, 2_000, 2, 1)),
+    ("file", "file_missing", (10_000, 2_000)),
     ("file", "file_content", (_FILES, 2)),
     ("file", "file_latest", (_FILES, _PER_SOURCE, 2)),
     ("file", "file_captured", (_FILES, 2)),

@@ -38,10 +38,16 @@ _VIEWS = {
     """,
     "failed_files": f"""
         SELECT {_PATH}, source.name AS source, file.stage, file.error, file.attempts,
-               file.next_try_at, file.seen_at
+               file.next_try_at, file.seen_at, file.state
         FROM file
         JOIN source ON source.id = file.source_id
-        WHERE file.state = 'failed' AND file.state <> 'done'
+        WHERE file.state IN ('failed', 'quarantined') AND file.state <> 'done'
+    """,  # noqa: S608
+    "missing_files": f"""
+        SELECT {_PATH}, source.name AS source, file.missing_since, file.captured_at, file.seen_at
+        FROM file
+        JOIN source ON source.id = file.source_id
+        WHERE file.missing_since IS NOT NULL
     """,  # noqa: S608
 }
 
@@ -60,6 +66,18 @@ image_tags, top_tag = (
         column("tagged_at", Instant),
     )
     for name in ("image_tags", "top_tag")
+)
+
+failed_files = table(
+    "failed_files",
+    column("path", PathText),
+    column("source", String),
+    column("stage", String),
+    column("error", String),
+    column("attempts", Integer),
+    column("next_try_at", Instant),
+    column("seen_at", Instant),
+    column("state", String),
 )
 
 

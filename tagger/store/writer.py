@@ -11,16 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection, String, Table, bindparam, delete, insert, select, update
 
+from tagger.failpoints import reach
 from tagger.records import Changed, Failed, Gone, Known, Label, ModelIdentity, Outcome, Stamp, Tagged
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
+from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
 from tagger.store.registry import register_labels, register_model
 from tagger.store.schema import State, file, reading, tag
 from tagger.store.stamps import Row, find
 
 _FIRST_RETRY = timedelta(minutes=1)
-_LAST_RETRY = timedelta(days=1)
+LAST_RETRY = timedelta(days=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,7 +35,7 @@ _DONE = Prepared(update(file).where(_THIS).values(state=State.DONE, urgency=0, *
 _FAILED = Prepared(
     update(file).where(_THIS).values(state=State.FAILED, urgency=0, **dict.fromkeys(_FACTS)), _NO_FAILURE
 )
-_GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), ["missing_since"])
+_GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), [])
 _WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
 _DROP = Prepared(delete(file).where(_THIS))
 
@@ -78,10 +80,9 @@ class Writer:
     ) -> None:
         """Registers the model, now the one in use, and its labels, in class order. `now` gives UTC."""
         self._database, self._now = database, now
-        with database.write() as connection:
-            self._model_id = register_model(connection, identity, description, now())
-            self._label_ids = register_labels(connection, labels, self._model_id)
+        self._model_id, self._label_ids = self._register(identity, labels, description)
 
+    @patiently
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """One transaction. An outcome whose file has changed since is dropped: a newer one will come."""
         with self._database.write() as connection:
@@ -95,10 +96,17 @@ class Writer:
                         batch.known(outcome)
                     case Failed():
                         batch.failed(outcome)
-                    case Gone():
-                        batch.gone(outcome.stamp, instant_text(batch.now))
-                    case Changed():
-                        batch.gone(outcome.stamp, missing_since=None)
+                    case Gone() | Changed():
+                        batch.gone(outcome.stamp)
+            reach("store")
+
+    @patiently
+    def _register(
+        self, identity: ModelIdentity, labels: Sequence[Label], description: str
+    ) -> tuple[int, dict[str, int]]:
+        with self._database.write() as connection:
+            model_id = register_model(connection, identity, description, self._now())
+            return model_id, register_labels(connection, labels, model_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +163,13 @@ class _Batch:
             next_try_at=instant_text(self.now + _delay(row.attempts)) if outcome.retryable else None,
         )
 
-    def gone(self, stamp: Stamp, missing_since: str | None) -> None:
-        """A file with tags keeps them, as a record; one without leaves no trace."""
+    def gone(self, stamp: Stamp) -> None:
+        """A file with tags keeps them, as a record; one without leaves no trace.
+
+        Whether it is missing is for a scan to say: its whole folder may be away.
+        """
         row = self.rows[stamp]
-        (_GONE if row.tagged else _DROP).rows(self.connection, this_file=row.id, missing_since=missing_since)
+        (_GONE if row.tagged else _DROP).rows(self.connection, this_file=row.id)
 
     def _reading_row(self, row: Row, outcome: Tagged, tagged_at: str) -> dict[str, object]:
         return {
@@ -212,4 +223,4 @@ def _captured(taken_at: datetime | None, stamp: Stamp) -> dict[str, str]:
 
 def _delay(attempts: int) -> timedelta:
     """How long a file rests that failed `attempts` times before: twice as long each time, up to a day."""
-    return min(_FIRST_RETRY * 2.0 ** min(attempts, 30), _LAST_RETRY)
+    return min(_FIRST_RETRY * 2.0 ** min(attempts, 30), LAST_RETRY)

@@ -35,6 +35,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Conne
         [bad] = shelf.admitted(shelf.stamp("bad.jpg", "gate"))
         shelf.writer.write([Failed(bad, "decode", "truncated")])
         with closing(sqlite3.connect(f"{shelf.file.as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute(
+                "SELECT * FROM source"
+            ).fetchall()  # which opens the log, before a test is looked at
             yield connection
 
 

@@ -70,7 +70,7 @@ def schema(file: Path) -> set[tuple[str, str]]:
             "SELECT name, replace(sql, '!=', '<>') FROM sqlite_master"
             " WHERE tbl_name NOT LIKE 'sqlite_%' AND tbl_name <> 'alembic_version'"
         )
-        return set(rows)
+        return {(name, " ".join((sql or "").split())) for name, sql in rows}
 
 
 def test_the_planner_knows_every_index(file: Path) -> None:

@@ -98,10 +98,52 @@ def test_files_not_begun_wait_again(shelf: Shelf) -> None:
     assert (shelf.journal.waiting(), shelf.journal.claim(9)) == (1, stamps[:1])
 
 
-def test_what_a_killed_worker_had_in_hand_waits_again(shelf: Shelf) -> None:
+def test_what_a_killed_worker_had_in_hand_waits_again_once_it_is_acquitted(shelf: Shelf) -> None:
     stamps = shelf.admitted(shelf.stamp("a.jpg"), shelf.stamp("b.jpg"))
     assert shelf.journal.recover() == 2
+    assert shelf.journal.claim(9) == []
+    assert set(shelf.journal.suspects()) == set(stamps)
+    shelf.journal.acquit(stamps)
     assert set(shelf.journal.claim(9)) == set(stamps)
+    assert shelf.journal.suspects() == []
+
+
+def test_a_suspect_that_kills_three_times_is_quarantined(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("bad.jpg"))
+    shelf.journal.recover()
+    for _ in range(3):
+        assert shelf.journal.suspects() == [stamp]
+        shelf.journal.blame(stamp, "killed by SIGSEGV")
+    assert shelf.journal.suspects() == []
+    [failure] = queries.failures(shelf.database)
+    assert (failure.state, failure.attempts, failure.error) == (State.QUARANTINED, 3, "killed by SIGSEGV")
+    assert shelf.journal.differences([stamp, rewritten(stamp)]) == [rewritten(stamp)]
+
+
+def test_a_suspect_that_survives_has_a_clean_slate(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    for _ in range(5):
+        shelf.journal.recover()
+        for _ in range(2):
+            shelf.journal.blame(stamp, "killed by SIGKILL")
+        shelf.journal.acquit([stamp])
+        assert shelf.journal.claim(1) == [stamp]
+
+
+def test_a_suspect_that_was_rewritten_is_not_judged_for_what_it_was(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    shelf.journal.recover()
+    shelf.journal.admit([rewritten(stamp)], Origin.WATCH)
+    for _ in range(3):
+        shelf.journal.blame(stamp, "killed by SIGSEGV")
+    assert shelf.journal.claim(9) == [rewritten(stamp)]
+
+
+def test_a_clock_that_is_set_back_keeps_no_failed_file_waiting(shelf: Shelf) -> None:
+    [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
+    shelf.writer.write([Failed(stamp, "read", "Input/output error", retryable=True)])
+    shelf.now -= timedelta(days=365)
+    assert shelf.journal.requeue_due() == 1
 
 
 def test_a_failed_file_is_tried_again_later_and_later(shelf: Shelf) -> None:

@@ -1,0 +1,91 @@
+"""What people ask of the journal by hand, also while a worker runs: try again, and forget what is gone."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    false,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from tagger.records import Origin
+from tagger.store import pathtext
+from tagger.store.database import Database
+from tagger.store.prepared import Prepared
+from tagger.store.schema import State, file, in_state, reading, source, tag
+
+_PAGE = 1000
+_FAILED = or_(in_state(State.FAILED), in_state(State.QUARANTINED))
+
+# What was quarantined is a suspect again: it must not take the others with it.
+_AGAIN = {
+    "state": case((file.c.state == State.QUARANTINED, State.SUSPECT), else_=State.PENDING),
+    "urgency": Origin.CLI.urgency,
+    "attempts": 0,
+    "next_try_at": None,
+}
+_IDS = func.json_each(bindparam("ids")).table_valued("value")
+_FORGET = [
+    Prepared(delete(table).where(column.in_(select(_IDS.c.value))))
+    for table, column in ((tag, tag.c.file_id), (reading, reading.c.file_id), (file, file.c.id))
+]
+
+
+def retry_all(database: Database) -> int:
+    """Every failed file is work again, at once. Gives their number."""
+    return _retry(database, _FAILED)
+
+
+def retry(database: Database, path: str) -> int:
+    """The failed file at an absolute path, or every one below it. Gives their number."""
+    with database.read() as connection:
+        places = [_below(path, row.id, row.root) for row in connection.execute(select(source))]
+    return _retry(database, and_(_FAILED, or_(false(), *(place for place in places if place is not None))))
+
+
+def prune(database: Database, before: datetime) -> int:
+    """Forgets, with their tags, the files that have been missing since before a time (UTC). Gives their number."""
+    missing = select(file.c.id).where(in_state(State.GONE), file.c.missing_since < before).limit(_PAGE)
+    pruned = 0
+    while True:
+        with database.write() as connection:
+            ids = list(connection.scalars(missing))
+            _forget(connection, ids)
+        pruned += len(ids)
+        if len(ids) < _PAGE:
+            return pruned
+
+
+def _retry(database: Database, which: ColumnElement[bool]) -> int:
+    with database.write() as connection:
+        return connection.execute(update(file).where(which).values(_AGAIN)).rowcount
+
+
+def _below(path: str, source_id: int, root: str) -> ColumnElement[bool] | None:
+    """Which of a source's files lie at or below a path; None if none can."""
+    ours, root = file.c.source_id == source_id, root.rstrip("/") + "/"
+    if root.startswith(path.rstrip("/") + "/"):
+        return ours
+    if not path.startswith(root):
+        return None
+    inside = path[len(root) :].rstrip("/")
+    text = pathtext.to_text(inside) + "/"
+    return and_(
+        ours, or_(file.c.path == inside, func.substr(file.c.path, 1, len(text), type_=String) == text)
+    )
+
+
+def _forget(connection: Connection, ids: Sequence[int]) -> None:
+    for statement in _FORGET:
+        statement.rows(connection, ids=json.dumps(ids))
