@@ -4,6 +4,7 @@ Three layers, the later ones win: the file, `TAGGER_…` variables, the command 
 the sum of them once, so that a value is judged the same wherever it came from.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,8 +32,8 @@ from tagger.explain import explain
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 PREFIX = "TAGGER_"
-NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_PHOTOS"}
-"""Variables of ours that are no keys: where the config is, and where the tests find photos."""
+NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_FAILPOINTS", "TAGGER_PHOTOS"}
+"""Variables of ours that are no keys: where the config is, what tests let fail, where they find photos."""
 
 
 def _absolute(value: str | Path, info: ValidationInfo) -> Path:
@@ -129,6 +130,9 @@ class Decode(Section):
     threads: Auto | Annotated[int, Field(ge=1, le=256)] = "auto"
     max_pixels: int = Field(default=100_000_000, ge=1)
     max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    max_frames: int = Field(default=10_000, ge=1)
+    max_memory: int = Field(default=1_000_000_000, ge=1)
+    deadline: float = Field(default=60, ge=1, le=3600)
 
     @model_validator(mode="before")
     @classmethod
@@ -153,6 +157,7 @@ class Settings(Section):
     decode: Decode = Decode()
     batch: Batch = Batch()
     rescan: float = Field(default=300, ge=1, le=86400 * 7)
+    poll: float = Field(default=10, ge=1, le=86400)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("sources")
@@ -237,6 +242,15 @@ def load(
         return _limited(settings, [_below(Path.cwd(), folder) for folder in folders])
     except ValidationError as error:
         raise ConfigError(str(file or "config"), explain(error, Settings), _see(file)) from None
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Variables that bring another process to the same tags: what it makes of a picture, not where it finds one."""
+    return {
+        f"{PREFIX}{section}__{key}".upper(): json.dumps(value)
+        for section in ("model", "engine", "decode", "batch")
+        for key, value in getattr(settings, section).model_dump().items()
+    }
 
 
 def _limited(settings: Settings, folders: list[Path]) -> Settings:

@@ -7,25 +7,30 @@ import gc
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from typing import NoReturn
 
-from tagger.config import Settings, cache_home, data_home
+from tagger.config import Settings, cache_home, data_home, environment
 from tagger.errors import ConfigError, TaggerError
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
 from tagger.ingest.watch import Watch
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.intake import Intake, Tally
+from tagger.pipeline.overdue import Overdue
+from tagger.pipeline.patrol import Patrol
 from tagger.pipeline.pipeline import Pipeline, Steps, Supply
 from tagger.pipeline.report import Report
 from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.stage import Stage
+from tagger.pipeline.trial import TOO_LATE, Court, Trial
 from tagger.records import Outcome, Stamp, shown
 from tagger.stops import Stops
 from tagger.store import queries
@@ -43,8 +48,16 @@ from tagger.vision.memory import give_back_what_is_freed
 
 log = logging.getLogger(__name__)
 
+Arrivals = SimpleQueue[BaseException | Sequence[Outcome]]
+
 STOP_WITHIN = 9.0
 """Seconds that a stop may take: a second less than users were promised."""
+
+LOAD_WITHIN = 60
+"""Seconds that loading a model may take, converting it included."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at what no thread would notice by itself."""
 
 SCAN_PATIENCE = 30.0
 """Seconds that `scan` waits for a file that goes on changing; `run` waits as long as it takes."""
@@ -64,40 +77,70 @@ class Worker:
         """`hold` makes what holds files until they are still, from each source's settling time."""
         self.sources = settings.with_names(queries.roots(database)).sources
         roots = {source.name: str(source.path) for source in self.sources}
-        settling = hold({source.name: source.settle for source in self.sources})
         filters = Filters(self.sources, SUFFIXES)
         journal = Journal(database, roots, _now)
         self._writer = Writer(database, classifier.identity, classifier.labels, classifier.description, _now)
+        settling = hold({source.name: source.settle for source in self.sources})
         self.intake = Intake(journal, settling, lambda folder: self.scanner.seen(folder))
-        self.watch = Watch(self.sources, filters, self.intake.see)
-        self.scanner = Scanner(self.sources, filters, self.intake, settings.rescan, self.watch.arm)
+        self.watch = Watch(self.sources, filters, self.intake.see, lambda: self.scanner.hurry())
+        self.scanner = Scanner(
+            self.sources,
+            filters,
+            self.intake,
+            journal,
+            settings.rescan,
+            settings.poll,
+            lambda: self.watch.polled,
+        )
+        self._trial = Trial(self.intake, _court(settings))
+        self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
         self._report = Report(lambda: self.intake.in_flight)
-        self._stops = stops
+        self._database, self._stops, self._look_at = database, stops, 0.0
         is_known = partial(journal.knows, classifier.identity)
         steps = _steps(settings, classifier, is_known, self._store)
+        self._overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
         self._pipeline = _pipeline(
-            settings, self.intake, steps, classifier.engine.batching, self._stops.crashed
+            settings, self.intake, steps, classifier.engine.batching, self._overdue, stops.crashed
         )
 
     @contextmanager
-    def working(self, scan: Callable[[], None]) -> Iterator[Stops]:
-        """Everything runs inside this block; `scan` is the scanner's step. Gives the reasons to stop.
+    def working(self, *sights: tuple[str, Callable[[], None]]) -> Iterator[None]:
+        """Everything runs inside this block; `sights` are the steps, by name, that find files.
 
         On leaving, what is in hand is finished, in the order of the road; after an error nothing is.
         """
         _collect_what_comes()
-        scanning = Stage("scan", scan, self._stops.crashed)
-        settling = Stage("intake", self.intake.step, self._stops.crashed)
-        for part in (self._pipeline, settling, scanning):
-            part.start()
-        yield self._stops
+        steps = {**dict(sights), "intake": self.intake.step, "trial": self._trial.step}
+        stages = [Stage(name, step, self._stops.crashed) for name, step in steps.items()]
+        self._pipeline.start()
+        for stage in stages:
+            stage.start()
+        yield
         deadline = time.monotonic() + STOP_WITHIN
-        self.watch.close()
-        self.scanner.close()
-        self.intake.close()
-        ended = [scanning.join(deadline), settling.join(deadline), self._pipeline.drain(deadline)]
+        self._database.patience.end(deadline - STOP_WITHIN / 2)
+        for part in (self.patrol, self.watch, self.scanner, self._trial, self.intake):
+            part.close()
+        ended = [*(stage.join(deadline) for stage in stages), self._pipeline.drain(deadline)]
         if not all(ended):
             log.warning("some files in hand were not finished in time; the next start tags them")
+        if isinstance(error := self._stops.wait(0), BaseException):
+            _raise_error(error)
+
+    def stopped(self, within: float) -> bool:
+        """Whether a signal comes `within` so many seconds. Raises TaggerError where the work cannot go on."""
+        reason = self._stops.wait(within)
+        if isinstance(reason, BaseException):
+            _raise_error(reason)
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_EVERY
+            self._look()
+        return reason is not None
+
+    def _look(self) -> None:
+        """What no thread would notice by itself."""
+        self._database.check()
+        if late := self._overdue.look():
+            _end_at_once(late)
 
     def _store(self, outcomes: Sequence[Outcome]) -> None:
         self._writer.write(outcomes)
@@ -106,23 +149,28 @@ class Worker:
 
 
 def run(settings: Settings) -> None:
-    """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start."""
-    with _worker(settings, "run", Settling) as worker, worker.working(worker.scanner.step) as stops:
+    """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start, or go on."""
+    with _worker(settings, "run", Settling) as worker:
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
-        _raise_error(stops.wait())
-        log.info("stopping; what is in hand is finished first")
+        with worker.working(("patrol", worker.patrol.step), ("scan", worker.scanner.step)):
+            while not worker.stopped(LOOK_EVERY):
+                pass
+            log.info("stopping; what is in hand is finished first")
 
 
 def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, int]:
-    """Tags once what is new; gives the tally and the exit code. Raises TaggerError where it cannot start.
+    """Tags once what is new; gives the tally and the exit code. Raises TaggerError where it cannot start, or go on.
 
     `progress` is told the tally ten times a second.
     """
     hold = partial(Settling, patience=SCAN_PATIENCE, give_up=True)
     with _worker(settings, "scan", hold) as worker:
-        with worker.working(worker.scanner.once) as stops:
-            interrupted = _await_finish(worker.intake, stops, progress)
+        with worker.working(("scan", worker.scanner.once)):
+            interrupted = False
+            while not (interrupted or worker.intake.finished):
+                progress(worker.intake.tally)
+                interrupted = worker.stopped(0.1)
         for source in worker.scanner.away:
             log.error("%s: no such folder, or it cannot be read: %s", source.name, shown(str(source.start)))
         tally = worker.intake.tally
@@ -139,12 +187,13 @@ def tag(settings: Settings, files: Sequence[Path]) -> Iterator[tuple[Path, Outco
     for stamp in stamps:
         supply.put(stamp)
     supply.close()
-    arrivals: SimpleQueue[BaseException | Sequence[Outcome]] = SimpleQueue()
+    arrivals: Arrivals = SimpleQueue()
     steps = _steps(settings, classifier, lambda _: False, arrivals.put)
-    pipeline = _pipeline(settings, supply, steps, classifier.engine.batching, arrivals.put)
+    overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
+    pipeline = _pipeline(settings, supply, steps, classifier.engine.batching, overdue, arrivals.put)
     _collect_what_comes()
     pipeline.start()
-    yield from zip(files, _in_order(stamps, arrivals), strict=True)
+    yield from zip(files, _in_order(stamps, arrivals, overdue), strict=True)
     pipeline.drain(time.monotonic() + STOP_WITHIN)
 
 
@@ -158,9 +207,11 @@ def _worker(
     stops = Stops()
     # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
     stops.listen((signal.SIGTERM, signal.SIGINT))
-    with lock(settings.database, command):
+    with closing(stops), lock(settings.database, command):
         database = Database.open(settings.database, create=True)
         try:
+            for hazard in database.hazards():
+                log.warning("%s", hazard)
             classifier = load_classifier(settings, data_home(), cache_home())
             log.info("model: %s", classifier.description)
             yield Worker(settings, database, classifier, hold, stops)
@@ -174,11 +225,27 @@ def _steps(
     is_known: Callable[[str], bool],
     sink: Callable[[Sequence[Outcome]], None],
 ) -> Steps:
+    limits = settings.decode
     decoder = Decoder(
-        classifier.preprocessing, settings.decode.max_pixels, PixelBudget(), settings.decode.mode
+        classifier.preprocessing,
+        limits.max_pixels,
+        PixelBudget(),
+        limits.mode,
+        max_frames=limits.max_frames,
+        max_memory=limits.max_memory,
     )
-    reader = partial(read, max_bytes=settings.decode.max_bytes)
+    reader = partial(read, max_bytes=limits.max_bytes)
     return Steps(reader, is_known, decoder.decode, classifier.classify, sink)
+
+
+def _court(settings: Settings) -> Court:
+    """`tagger tag` with these settings. It ends by itself past the deadline; if it cannot, the kernel ends it."""
+    seconds = int(settings.decode.deadline) + LOAD_WITHIN
+    command = f"import signal; signal.alarm({seconds}); from tagger.cli import main; main()"
+    nothing = {key: value for key, value in os.environ.items() if key != "TAGGER_CONFIG"}
+    return Court(
+        (sys.executable, "-c", command, "tag", "--config", os.devnull), nothing | environment(settings)
+    )
 
 
 def _pipeline(
@@ -186,6 +253,7 @@ def _pipeline(
     supply: Supply,
     steps: Steps,
     batching: Batching,
+    overdue: Overdue,
     crashed: Callable[[BaseException], None],
 ) -> Pipeline:
     threads, max_size, max_wait_ms = (
@@ -196,17 +264,7 @@ def _pipeline(
     decoders = cores.available() if threads == "auto" else threads
     largest = batching.max_size if max_size == "auto" else max_size
     wait = batching.max_wait_ms if max_wait_ms == "auto" else max_wait_ms
-    return Pipeline(supply, steps, largest, wait / 1000, decoders, batching.at_once, crashed)
-
-
-def _await_finish(intake: Intake, stops: Stops, progress: Callable[[Tally], None]) -> bool:
-    """Whether a signal came before all was done."""
-    while not intake.finished:
-        progress(intake.tally)
-        if reason := stops.wait(timeout=0.1):
-            _raise_error(reason)
-            return True
-    return False
+    return Pipeline(supply, steps, largest, wait / 1000, decoders, batching.at_once, overdue, crashed)
 
 
 def _collect_what_comes() -> None:
@@ -217,9 +275,19 @@ def _collect_what_comes() -> None:
     gc.enable()
 
 
-def _raise_error(reason: BaseException | int | None) -> None:
-    if isinstance(reason, BaseException):
-        raise TaggerError("stopped by an error", str(reason), "the log above says where") from reason
+def _raise_error(reason: BaseException) -> NoReturn:
+    if isinstance(reason, TaggerError):
+        raise reason
+    raise TaggerError("stopped by an error", str(reason), "the log above says where") from reason
+
+
+def _end_at_once(late: str) -> NoReturn:
+    """A thread that hangs in a library can neither be stopped nor, perhaps, outlived: exit handlers may wait for it."""
+    log.error(
+        "%s takes longer than decode.deadline allows; Tagger ends, and its next start tries it alone", late
+    )
+    logging.shutdown()
+    os._exit(TOO_LATE)
 
 
 def _stamp(file: Path) -> Stamp:
@@ -231,18 +299,24 @@ def _stamp(file: Path) -> Stamp:
         return Stamp(str(path), "", 0, 0, 0)
 
 
-def _in_order(
-    stamps: Sequence[Stamp], arrivals: SimpleQueue[BaseException | Sequence[Outcome]]
-) -> Iterator[Outcome]:
+def _in_order(stamps: Sequence[Stamp], arrivals: Arrivals, overdue: Overdue) -> Iterator[Outcome]:
     arrived: dict[Stamp, Outcome] = {}
     for stamp in stamps:
         while stamp not in arrived:
-            outcomes = arrivals.get()
-            if isinstance(outcomes, BaseException):
-                _raise_error(outcomes)
-            else:
-                arrived |= {outcome.stamp: outcome for outcome in outcomes}
+            arrived |= {outcome.stamp: outcome for outcome in _arrivals(arrivals, overdue)}
         yield arrived[stamp]
+
+
+def _arrivals(arrivals: Arrivals, overdue: Overdue) -> Sequence[Outcome]:
+    try:
+        outcomes = arrivals.get(timeout=LOOK_EVERY)
+    except Empty:
+        if late := overdue.look():
+            _end_at_once(late)
+        return ()
+    if isinstance(outcomes, BaseException):
+        _raise_error(outcomes)
+    return outcomes
 
 
 def _now() -> datetime:

@@ -14,11 +14,13 @@ from collections.abc import Iterable
 class Stops:
     def __init__(self) -> None:
         self._errors: deque[BaseException] = deque()
+        self._listens = False
         self._ear, self._bell = os.pipe()
         os.set_blocking(self._bell, False)  # set_wakeup_fd demands it
 
     def listen(self, numbers: Iterable[int]) -> None:
         """From now on these signals are reasons to stop. Only for the main thread."""
+        self._listens = True
         signal.set_wakeup_fd(self._bell)
         for number in numbers:
             signal.signal(number, lambda *_: None)
@@ -33,3 +35,10 @@ class Stops:
         if not select.select([self._ear], [], [], timeout)[0]:
             return None
         return os.read(self._ear, 1)[0] or self._errors.popleft()
+
+    def close(self) -> None:
+        """Signals go unheard from now on."""
+        if self._listens:
+            signal.set_wakeup_fd(-1)
+        os.close(self._ear)
+        os.close(self._bell)

@@ -1,12 +1,30 @@
+import gc
 import os
-from collections.abc import Callable
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import kernel
+
 Painter = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fails a test after which a thread, a child process or an open file is still there that was not before it."""
+    threads, children, files = set(threading.enumerate()), kernel.children(), kernel.open_files()
+    yield
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(10)
+        assert not thread.is_alive(), f"a thread is left behind: {thread.name}"
+    assert kernel.children() <= children, "a process is left behind"
+    gc.collect()
+    assert kernel.open_files() - files == Counter(), "a file is left open"
 
 
 @pytest.fixture

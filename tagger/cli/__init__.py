@@ -8,7 +8,7 @@ gc.disable()  # imports make objects by the hundred thousand, and no garbage; wh
 
 import typer  # noqa: E402
 
-from tagger.cli import config, models, run, scan, search, status, tag  # noqa: E402
+from tagger.cli import config, models, prune, retry, run, scan, search, status, tag  # noqa: E402
 from tagger.errors import TaggerError  # noqa: E402
 
 app = typer.Typer(
@@ -16,13 +16,13 @@ app = typer.Typer(
     help=(
         "Watches folders, tags every new picture with a ResNet-18, and keeps the tags in SQL.\n\n"
         "Exit codes: 0 done; 1 a file failed, or Tagger did; 2 wrong use or config; "
-        "3 the model cannot be used; 4 the database cannot be used; 130 interrupted."
+        "3 the model cannot be used; 4 the database cannot be used; 5 a picture took too long; 130 interrupted."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run.run, scan.scan, tag.tag, search.search, status.status):
+for command in (run.run, scan.scan, tag.tag, search.search, status.status, retry.retry, prune.prune):
     app.command()(command)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")

@@ -1,20 +1,27 @@
 """`tagger status`: where the work stands."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import print_json, print_lines, print_table
 
 if TYPE_CHECKING:
-    from tagger.store.queries import Status
+    from datetime import datetime
+
+    from tagger.store.queries import Failure, Status
+
+FAILED = ("state", "attempts", "next try", "path", "error")
 
 
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="List the files that failed, and why.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON; one object per file with --failed.")] = False,
     config: Config = None,
     database: Database = None,
 ) -> None:
@@ -24,8 +31,36 @@ def status(
     from tagger.store.database import Database as Store
 
     with closing(Store.open(settings.database, create=False)) as store:
+        if failed:
+            _list(queries.failures(store), as_json)
+            return
         found = _as_dict(queries.status(store), settings.database)
     typer.echo(json.dumps(found, indent=2) if as_json else _for_people(found))
+
+
+def _list(failures: Iterable["Failure"], as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {"path": one.path, "source": one.source, "state": one.state}
+            | {"stage": one.stage, "error": one.error, "attempts": one.attempts}
+            | {"next_try_at": _time(one.next_try_at)}
+            for one in failures
+        )
+    elif sys.stdout.isatty():
+        print_table(FAILED, _rows(failures))
+    else:
+        print_lines(_rows(failures))
+
+
+def _rows(failures: Iterable["Failure"]) -> Iterator[tuple[str, ...]]:
+    from tagger.records import shown
+
+    for one in failures:
+        yield one.state, str(one.attempts), _time(one.next_try_at) or "-", shown(one.path), shown(one.error)
+
+
+def _time(moment: "datetime | None") -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
 
 
 def _as_dict(status: "Status", database: str) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Lock
 
+from tagger.failpoints import reach
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.records import Changed, Failed, Gone, Known, Origin, Outcome, Sighting, Stamp, Tagged
 from tagger.store.journal import Journal
+from tagger.store.schema import State
 
 CLAIM = 8
 """Files taken from the journal at a time: enough to spread the commit, few enough to stay urgent."""
@@ -67,19 +69,25 @@ class Intake:
         self._finishing = False
         self._closed = False
         journal.recover()
-        self.tally = Tally(new=journal.waiting())
+        suspects = journal.waiting(State.SUSPECT)
+        self._on_trial = suspects > 0
+        self.tally = Tally(new=journal.waiting() + suspects)
 
     def see(self, sighting: Sighting) -> None:
         """A path may be new. Only remembers it, so that an observer's thread is free at once."""
+        reach("see", sighting.path)
         with self._changed:
             known = self._sightings.get(sighting.path)
             if known is None or known.origin.urgency < sighting.origin.urgency:
                 self._sightings[sighting.path] = sighting
             self._changed.notify_all()
 
-    def compare(self, page: Sequence[Stamp]) -> None:
-        """Admits what differs from the journal in a page of a scan; what is still young settles first."""
-        different = self._journal.differences(page)
+    def compare(self, page: Sequence[Stamp], met: Callable[[int], object] | None = None) -> None:
+        """Admits what differs from the journal in a page of a scan; what is still young settles first.
+
+        `met` is told the journal's row of each path that it has.
+        """
+        different = self._journal.differences(page, met)
         settled = [stamp for stamp in different if self._settling.is_old(stamp, time.time())]
         for stamp in set(different).difference(settled):
             self.see(Sighting(stamp.path, stamp.source, Origin.SCAN))
@@ -88,7 +96,30 @@ class Intake:
 
     def requeue_due(self) -> None:
         """Failed files whose time to be tried again has come are work again."""
-        self._add_work(self._journal.requeue_due())
+        if due := self._journal.requeue_due():
+            self._add_work(due)
+
+    def look(self) -> None:
+        """Finds what another process put into the journal (`tagger retry`)."""
+        if not (self._unclaimed or self._ready) and (waiting := self._journal.waiting()):
+            self._add_work(waiting)
+
+    def suspects(self) -> list[Stamp]:
+        """Files that were in hand when an earlier worker died; some at a time, until there are none."""
+        suspects = self._journal.suspects()
+        with self._changed:
+            self._on_trial = bool(suspects)
+            self._changed.notify_all()
+        return suspects
+
+    def acquit(self, suspects: Sequence[Stamp]) -> None:
+        """They did not do it, and wait for their turn."""
+        self._journal.acquit(suspects)
+        self._unclaim()
+
+    def blame(self, suspect: Stamp, reason: str) -> None:
+        """It did."""
+        self._journal.blame(suspect, reason)
 
     def step(self) -> None:
         """Waits for sightings or for one to be due, and admits what has settled. Raises Closed."""
@@ -99,6 +130,7 @@ class Intake:
     def settle(self, now: float) -> None:
         """Admits what has settled by `now` and differs from the journal."""
         due = self._settling.due(now)
+        reach("settle")
         for folder in due.folders:
             self._folder_seen(folder)
         for origin in Origin:
@@ -132,7 +164,7 @@ class Intake:
         """Whether every file that was seen has been dealt with."""
         with self._changed:
             unsettled = self._sightings or self._settling_now or len(self._settling)
-            return not (unsettled or self._unclaimed or self._ready or self.in_flight)
+            return not (unsettled or self._on_trial or self._unclaimed or self._ready or self.in_flight)
 
     @property
     def finished(self) -> bool:
@@ -175,6 +207,7 @@ class Intake:
 
     def _refill(self, admissions: int) -> None:
         claimed = self._journal.claim(CLAIM)
+        reach("claimed")
         with self._changed:
             self._ready.extend(claimed)
             # Something may have been admitted between the claim and now.
@@ -183,12 +216,18 @@ class Intake:
 
     def _admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
         if stamps:
+            reach("admit")
             self._journal.admit(stamps, origin)
+            reach("admitted")
             self._add_work(len(stamps))
 
     def _add_work(self, files: int) -> None:
         with self._changed:
             self.tally.new += files
+        self._unclaim()
+
+    def _unclaim(self) -> None:
+        with self._changed:
             self._admissions += 1
             self._unclaimed = True
             self._changed.notify_all()

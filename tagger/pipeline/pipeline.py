@@ -6,15 +6,20 @@ Only model-sized pictures wait in channels. Stages are stopped in the order of t
 finished what it holds, so that the end of a run looks like any other moment of it.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tagger.failpoints import reach
 from tagger.pipeline.batcher import Batcher
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.in_flight import InFlight
+from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.stage import Crashed, Stage
 from tagger.records import Changed, Content, Failed, Gone, Known, Outcome, Picture, Stamp, Tagged
+
+log = logging.getLogger(__name__)
 
 
 class Supply(Protocol):
@@ -48,9 +53,10 @@ class Pipeline:
         max_wait: float,
         decoders: int,
         inferrers: int,
+        overdue: Overdue,
         crashed: Crashed,
     ) -> None:
-        self._supply, self._steps, self._batch_size = supply, steps, batch_size
+        self._supply, self._steps, self._batch_size, self._overdue = supply, steps, batch_size, overdue
         self._in_flight = InFlight()
         # Two batches: while one's scores are sorted, decoding goes on for the next.
         self._pictures: Channel[Picture] = Channel(2 * batch_size * inferrers)
@@ -83,17 +89,24 @@ class Pipeline:
             self._outcomes.put(result)
 
     def infer_batch(self) -> None:
-        for outcome in self._steps.classify(self._batcher.take()):
+        batch = self._batcher.take()
+        with self._overdue.during("inferring", "a batch"):
+            reach("infer")
+            outcomes = self._steps.classify(batch)
+        log.debug("inferred %d", len(batch))
+        for outcome in outcomes:
             self._outcomes.put(outcome)
 
     def sink_batch(self) -> None:
         arrived = self._outcomes.take(4 * self._batch_size)
         self._steps.sink(arrived)
+        reach("stored")
         if followers := [follower for outcome in arrived for follower in self._in_flight.release(outcome)]:
             self._steps.sink(followers)
 
     def _decoded(self, stamp: Stamp) -> Picture | Outcome | None:
         """The file's picture, or what became of it instead; None where it waits for its twin."""
+        reach("read", stamp.path)
         content = self._steps.read(stamp)
         if not isinstance(content, Content):
             return content
@@ -101,4 +114,6 @@ class Pipeline:
             return None
         if self._steps.is_known(content.sha256):
             return Known(stamp, content.sha256)
-        return self._steps.decode(content)
+        with self._overdue.during("decoding", stamp.path):
+            reach("decode", stamp.path)
+            return self._steps.decode(content)

@@ -1,13 +1,14 @@
-"""Walks the sources, at the start, from time to time, and where a folder appeared.
+"""Walks the sources, at the start, from time to time, and where something may have gone unseen.
 
-A walk is the truth that sightings only hint at. Watches are armed before it, so that nothing falls
-between the two, and again before each later one, so that a folder that was away is picked up.
+A walk is the truth that sightings only hint at: what is new in it is admitted, and what the journal has and it did not
+meet is missing, if the source is alive. Watches are armed before the first walk, so that nothing falls between the two.
 """
 
 import logging
+import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Condition
 
 from tagger.config import Source
@@ -16,11 +17,15 @@ from tagger.ingest.scan import walk
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.records import Sighting, shown
+from tagger.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
 JITTER = 0.1
 """Rescans are this fraction early or late, so that many machines on one file server spread out."""
+
+LEISURE = 20
+"""A source is polled so seldom that walking it takes no more than one part in this many of a core."""
 
 
 class Scanner:
@@ -29,18 +34,20 @@ class Scanner:
         sources: Sequence[Source],
         filters: Filters,
         intake: Intake,
-        interval: float,
-        arm: Callable[[], object],
+        journal: Journal,
+        rescan: float,
+        poll: float,
+        polled: Callable[[], Collection[str]] = frozenset,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`interval` is in seconds; `arm` arms the watches that are not armed yet."""
-        self._sources = tuple(sources)
-        self._named = {source.name: source for source in sources}
-        self._filters, self._intake, self._arm = filters, intake, arm
-        self._interval, self._clock = interval, clock
+        """`rescan` is the time between two walks of a source, in seconds; `poll` that of the sources named `polled`."""
+        self._sources = {source.name: source for source in sources}
+        self._filters, self._intake, self._journal = filters, intake, journal
+        self._rescan, self._poll, self._polled, self._clock = rescan, poll, polled, clock
         self._changed = Condition()
         self._folders: dict[str, str] = {}
-        self._next_scan = clock()
+        self._hurried: set[str] = set()
+        self._next: dict[str, float] = {}
         self._closed = False
         self.away: list[Source] = []
 
@@ -50,51 +57,118 @@ class Scanner:
             self._folders[sighting.path] = sighting.source
             self._changed.notify_all()
 
+    def rescan(self, sources: Iterable[Source]) -> None:
+        """These are to be walked now, and from now on from time to time."""
+        with self._changed:
+            self._next |= {source.name: self._clock() for source in sources}
+            self._changed.notify_all()
+
+    def hurry(self) -> None:
+        """Events were lost: whatever is new anywhere is to be found, and nothing else is asked."""
+        with self._changed:
+            self._hurried |= set(self._sources)
+            self._changed.notify_all()
+
     def step(self) -> None:
-        """Waits for a folder or for the next rescan, and walks it. Raises Closed."""
-        folders = self._await()
-        for folder, source in folders.items():
-            self._walk(self._named[source], folder)
-        if self._clock() >= self._next_scan:
-            self._arm()
-            self.scan()
-            self._next_scan = self._clock() + self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        """Waits for what is to be walked next, and walks it. Raises Closed."""
+        hurried, due = self._await()
+        self._visit_new_folders()
+        for name in hurried:
+            self._walk(self._sources[name], str(self._sources[name].start))
+        for name in due:
+            self._scan_on_schedule(self._sources[name])
 
     def once(self) -> None:
         """One scan of everything, then nothing more comes. Raises Closed."""
-        self.scan()
+        self._intake.requeue_due()
+        self.away = [source for source in self._sources.values() if not self._scan(source)]
         self._intake.finish()
         raise Closed
-
-    def scan(self) -> None:
-        """Walks every source. Those whose folder is missing are in `away` afterwards."""
-        self._intake.requeue_due()
-        self.away = [source for source in self._sources if not self._walk(source, str(source.start))]
 
     def close(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def _await(self) -> dict[str, str]:
+    def _await(self) -> tuple[set[str], list[str]]:
         with self._changed:
-            self._changed.wait_for(self._due, max(0.0, self._next_scan - self._clock()))
+            while not (self._closed or self._folders or self._hurried or self._due()):
+                self._changed.wait(min(self._next.values()) - self._clock() if self._next else None)
             if self._closed:
                 raise Closed
+            hurried, self._hurried = self._hurried, set()
+            due = self._due()
+            return hurried.difference(due), due
+
+    def _due(self) -> list[str]:
+        now = self._clock()
+        return [name for name, at in self._next.items() if at <= now]
+
+    def _scan_on_schedule(self, source: Source) -> None:
+        started = self._clock()
+        self._scan(source)
+        took = self._clock() - started
+        interval = max(self._poll, LEISURE * took) if source.name in self._polled() else self._rescan
+        with self._changed:
+            self._next[source.name] = self._clock() + interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+
+    def _scan(self, source: Source) -> bool:
+        """Walks the whole source, and marks what is missing; whether its folder is there."""
+        if source.start != source.path:
+            return self._walk(source, str(source.start))
+        root, roll = _identity(source), self._journal.roll_call(source.name)
+        if not self._walk(source, str(source.path), roll.answer):
+            return False
+        missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(path)]
+        if root == _identity(source) and _is_alive(source):
+            roll.mark(missing)
+        return True
+
+    def _visit_new_folders(self) -> None:
+        with self._changed:
             folders, self._folders = self._folders, {}
-            return folders
+        for folder, name in folders.items():
+            self._walk(self._sources[name], folder)
 
-    def _due(self) -> bool:
-        return self._closed or bool(self._folders) or self._clock() >= self._next_scan
-
-    def _walk(self, source: Source, folder: str) -> bool:
-        """Whether the folder is there."""
+    def _walk(self, source: Source, folder: str, met: Callable[[int], object] | None = None) -> bool:
+        """Whether the folder is there. What is new elsewhere does not wait until all of a source is walked."""
         try:
             for page in walk(source, self._filters, folder=folder):
                 if self._closed:
                     raise Closed
-                self._intake.compare(page)
+                self._intake.compare(page, met)
+                if folder == str(source.start):
+                    self._visit_new_folders()
         except OSError as error:
             log.debug("%s: %s", shown(folder), error.strerror)
             return False
         return True
+
+
+def _identity(source: Source) -> tuple[int, int] | None:
+    """Of the source's folder: device and inode."""
+    try:
+        found = source.path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _is_alive(source: Source) -> bool:
+    """Whether anything at all is in its folder: an empty one may be a place where nothing is mounted."""
+    try:
+        with os.scandir(source.path) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
+
+
+def _is_missing(path: str) -> bool:
+    """Only where the file system says that it is not there: what cannot be looked at may well be."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from threading import Thread
 
+from tagger.errors import TaggerError
 from tagger.pipeline.channel import Closed
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class Stage:
                 self._step()
         except Closed:
             return
+        except TaggerError as error:  # whoever is told says it in its own words
+            self._crashed(error)
         except BaseException as error:
             log.exception("a stage failed; Tagger stops rather than go on half-alive")
             self._crashed(error)

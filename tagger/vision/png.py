@@ -51,7 +51,7 @@ def pixels(data: bytes) -> NDArray[np.uint8] | None:
         return None
     try:
         found: NDArray[np.uint8] = png_decode(data, out=_sheet.of(shape))
-    except PngError:
+    except (PngError, UnicodeDecodeError):  # libpng's words may be overwritten before imagecodecs reads them
         return None
     return found
 

@@ -3,10 +3,11 @@
 import os
 import pty
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Timer
@@ -76,15 +77,30 @@ class Daemon:
     def stop(self, number: int) -> int:
         """Sends a signal; the exit code."""
         self.process.send_signal(number)
-        self.log += self.process.communicate()[1]
+        return self.end()
+
+    def end(self) -> int:
+        """Waits until it has ended; the exit code."""
+        self.log += self.process.communicate(timeout=PATIENCE)[1]
         return self.process.returncode
+
+    def wait_until_stopped(self) -> None:
+        """Until a failpoint has stopped the process; `go_on` wakes it."""
+        _, status = os.waitpid(self.process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), self.log
+
+    def go_on(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
 
 @contextmanager
-def running(home: Path, *arguments: object, **overrides: str) -> Iterator[Daemon]:
-    """`tagger run`, watching; killed on leaving, and after a while if it says nothing."""
+def running(home: Path, *arguments: object, within: Sequence[str] = (), **overrides: str) -> Iterator[Daemon]:
+    """`tagger run`, watching; killed on leaving, and after a while if it says nothing.
+
+    `within` is a command that runs it in other circumstances, such as `unshare --mount`.
+    """
     process = subprocess.Popen(
-        [TAGGER, "run", *map(str, arguments)],
+        [*within, TAGGER, "run", *map(str, arguments)],
         env=environment(home, **overrides),
         cwd=home,
         stderr=subprocess.PIPE,

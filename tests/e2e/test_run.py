@@ -192,7 +192,7 @@ def test_a_folder_that_appears_later_is_picked_up(tmp_path: Path, database: Path
     config = tmp_path / "tagger.yaml"
     config.write_text("sources: [late]\nrescan: 1\n")
     with running(tmp_path, "--config", config, "--database", database) as daemon:
-        daemon.wait_for("late: cannot be watched")
+        daemon.wait_for("late: is away")
         paint(tmp_path / "late" / "a.png")
         daemon.wait_for("a.png: red")
 

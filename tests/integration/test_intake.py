@@ -15,6 +15,7 @@ from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.records import Changed, Failed, Label, ModelIdentity, Origin, Outcome, Sighting
+from tagger.store import upkeep
 from tagger.store.database import Database
 from tagger.store.journal import Journal
 from tagger.store.writer import Writer
@@ -121,11 +122,27 @@ def test_a_folder_that_appears_is_passed_on_to_be_scanned(house: House) -> None:
     assert house.folders == [str(folder)]
 
 
-def test_what_was_handed_out_but_not_done_is_handed_out_at_the_next_start(house: House) -> None:
+def test_what_was_handed_out_but_not_done_is_suspect_at_the_next_start_and_then_handed_out(
+    house: House,
+) -> None:
     path = house.drop("a.png")
     house.see(path)
     assert house.intake.get().path == path
-    assert house.start().get().path == path
+    again = house.start()
+    assert not again.idle
+    suspects = again.suspects()
+    again.acquit(suspects)
+    assert [suspect.path for suspect in suspects] == [path]
+    assert again.get().path == path
+
+
+def test_what_another_process_gave_back_to_the_journal_is_found(house: House) -> None:
+    path = house.drop("a.png")
+    house.see(path)
+    house.store(Failed(house.intake.get(), "decode", "bad"))
+    assert upkeep.retry_all(house.database) == 1
+    house.intake.look()
+    assert house.intake.get().path == path
 
 
 def test_what_was_claimed_but_not_handed_out_goes_back_when_the_intake_closes(house: House) -> None:

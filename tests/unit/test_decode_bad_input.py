@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger.records import Changed, Content, Failed, Gone, Stamp
+from tagger.records import Changed, Content, Failed, Gone, Picture, Stamp
 from tagger.vision.budget import PixelBudget
-from tagger.vision.decode import SUFFIXES, Decoder, read
+from tagger.vision.decode import SUFFIXES, Decoder, Mode, read
 from tagger.vision.engines.fake import PREPROCESSING
 
 MEGABYTE = 1_000_000
@@ -29,9 +29,9 @@ def stamp_of(path: Path) -> Stamp:
     return Stamp(str(path), "source", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
-def decode(data: bytes, max_pixels: int = MEGABYTE) -> object:
+def decode(data: bytes, max_pixels: int = MEGABYTE, mode: Mode = "exact", **limits: int) -> object:
     content = Content(Stamp("/a picture", "source", len(data), 0, 0), data, hashlib.sha256(data).hexdigest())
-    return Decoder(PREPROCESSING, max_pixels, PixelBudget()).decode(content)
+    return Decoder(PREPROCESSING, max_pixels, PixelBudget(), mode, **limits).decode(content)
 
 
 def noise(suffix: str) -> bytes:
@@ -175,11 +175,47 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     assert "decode.max_pixels" in failed.reason
 
 
-def test_our_own_limit_is_the_only_one() -> None:
-    """Pillow's own would refuse this header before ours is asked, and here it is the pixels that are missing."""
-    failed = decode(png_that_claims(20_000, 20_000), max_pixels=20_000 * 20_000)
+def test_our_own_limits_are_the_only_ones() -> None:
+    """Pillow's own would refuse this header before ours are asked, and here it is the pixels that are missing."""
+    failed = decode(png_that_claims(20_000, 20_000), max_pixels=20_000 * 20_000, max_memory=10**10)
     assert isinstance(failed, Failed)
     assert "damaged" in failed.reason
+
+
+def animated(suffix: str, frames: int) -> bytes:
+    file, images = io.BytesIO(), [Image.new("RGB", (8, 8), (9 * number, 0, 0)) for number in range(frames)]
+    images[0].save(
+        file, Image.registered_extensions()[suffix], save_all=True, append_images=images[1:], loop=0
+    )
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("suffix", sorted({".png", ".webp", ".avif", ".heic"} & SUFFIXES))
+def test_an_animation_over_the_limit_names_the_key_that_raises_it(suffix: str) -> None:
+    data = animated(suffix, 4)
+    assert isinstance(decode(data, max_frames=4), Picture)
+    failed = decode(data, max_frames=3)
+    assert isinstance(failed, Failed)
+    assert failed.reason == "4 frames are more than decode.max_frames allows (3)"
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".tif"])
+def test_frames_that_no_header_tells_of_are_not_counted(suffix: str) -> None:
+    """What lies behind the first one is not even looked at."""
+    data = animated(suffix, 4)
+    assert isinstance(decode(data[: len(data) * 3 // 4], max_frames=1), Picture)
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_a_picture_over_the_memory_limit_names_the_key_that_raises_it(mode: Mode) -> None:
+    data = noise(".png")
+    held = len(data) + 7 * 64 * 64
+    assert isinstance(decode(data, mode=mode, max_memory=held), Picture)
+    failed = decode(data, mode=mode, max_memory=held - 1)
+    assert isinstance(failed, Failed)
+    assert (
+        failed.reason == f"{held:,} bytes to decode it are more than decode.max_memory allows ({held - 1:,})"
+    )
 
 
 def test_heic_is_not_picked_up_where_it_cannot_be_decoded() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tagger.pipeline.channel import Channel
+from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.pipeline import Pipeline, Steps
 from tagger.records import (
     Content,
@@ -37,7 +38,14 @@ class Road:
         self.stored: list[Outcome] = []
         steps = Steps(self.read, known.__contains__, self.decode, self.classify, self.stored.extend)
         self.pipeline = Pipeline(
-            self.supply, steps, batch_size=4, max_wait=0, decoders=1, inferrers=1, crashed=lambda error: None
+            self.supply,
+            steps,
+            batch_size=4,
+            max_wait=0,
+            decoders=1,
+            inferrers=1,
+            overdue=Overdue(9),
+            crashed=lambda error: None,
         )
 
     def read(self, asked: Stamp) -> Content | Gone:
@@ -127,7 +135,14 @@ def test_an_engine_that_infers_two_batches_at_once_gets_two() -> None:
     steps = Steps(road.read, lambda _: False, road.decode, classify, road.stored.extend)
     crashes: list[BaseException] = []
     pipeline = Pipeline(
-        road.supply, steps, batch_size=1, max_wait=0, decoders=1, inferrers=2, crashed=crashes.append
+        road.supply,
+        steps,
+        batch_size=1,
+        max_wait=0,
+        decoders=1,
+        inferrers=2,
+        overdue=Overdue(9),
+        crashed=crashes.append,
     )
     for name in road.files:
         road.supply.put(name)

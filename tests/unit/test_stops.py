@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 
 from tagger.stops import Stops
 
@@ -42,12 +43,14 @@ def test_a_signal_that_another_thread_takes_wakes_the_main_thread() -> None:
 
 
 def test_what_killed_a_stage_is_a_reason_to_stop() -> None:
-    stops, death = Stops(), OSError("the disk is on fire")
-    stage = threading.Thread(target=stops.crashed, args=[death])
-    stage.start()
-    assert stops.wait() is death
-    stage.join()
+    death = OSError("the disk is on fire")
+    with closing(Stops()) as stops:
+        stage = threading.Thread(target=stops.crashed, args=[death])
+        stage.start()
+        assert stops.wait() is death
+        stage.join()
 
 
 def test_without_a_reason_the_wait_ends_with_its_time() -> None:
-    assert Stops().wait(timeout=0) is None
+    with closing(Stops()) as stops:
+        assert stops.wait(timeout=0) is None

@@ -1,0 +1,149 @@
+"""When what is walked: real folders, and an intake that only notes what it is shown."""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tagger.config import Source
+from tagger.ingest.filters import Filters
+from tagger.ingest.settle import Settling
+from tagger.pipeline.intake import Intake
+from tagger.pipeline.scanner import LEISURE, Scanner
+from tagger.records import Origin, Sighting, Stamp
+from tagger.store.database import Database
+from tagger.store.journal import Journal
+
+
+class Noting(Intake):
+    """Calls `shown` with each page before it is compared."""
+
+    shown: Callable[[Sequence[Stamp]], object] = staticmethod(lambda page: None)
+
+    def compare(self, page: Sequence[Stamp], met: Callable[[int], object] | None = None) -> None:
+        self.shown(page)
+        super().compare(page, met)
+
+
+class House:
+    def __init__(self, folder: Path) -> None:
+        self.now = 0.0
+        self.polled: set[str] = set()
+        self.source = Source(path=folder / "cam", name="cam")
+        self.source.path.mkdir()
+        self.database = Database.open(str(folder / "tags.db"), create=True)
+        self.journal = Journal(self.database, {"cam": str(self.source.path)}, lambda: datetime.now(UTC))
+        self.intake = Noting(self.journal, Settling({"cam": 0}), lambda _: None)
+        self.scanner = Scanner(
+            [self.source],
+            Filters([self.source], {".png"}),
+            self.intake,
+            self.journal,
+            rescan=300,
+            poll=10,
+            polled=lambda: self.polled,
+            clock=lambda: self.now,
+        )
+        self.pages: list[Sequence[Stamp]] = []
+        self.intake.shown = self.pages.append
+
+    def files(self, folder: str, count: int) -> None:
+        (self.source.path / folder).mkdir(exist_ok=True)
+        for number in range(count):
+            (self.source.path / folder / f"{number}.png").touch()
+
+    def finish_all(self) -> None:
+        with self.database.write() as connection:
+            connection.exec_driver_sql("UPDATE file SET state = 'done', captured_at = '2024-01-01'")
+
+    @property
+    def missing(self) -> list[str]:
+        with self.database.read() as connection:
+            return list(connection.exec_driver_sql("SELECT path FROM missing_files").scalars())
+
+    def next_scan(self) -> float:
+        """Seconds until the source is walked again, once it is walked now."""
+        self.scanner.rescan([self.source])
+        self.scanner.step()
+        return self.scanner._next["cam"] - self.now
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path)
+    with closing(house.database):
+        yield house
+
+
+def test_a_folder_that_appears_during_a_long_scan_is_walked_before_it_ends(house: House) -> None:
+    house.files("old", 3000)
+    new = f"{house.source.path}/new"
+
+    def show(page: Sequence[Stamp]) -> None:
+        if not house.pages:
+            house.files("new", 1)
+            house.scanner.seen(Sighting(new, "cam", Origin.WATCH))
+        house.pages.append(page)
+
+    house.intake.shown = show
+    house.next_scan()
+    assert [stamp.path for stamp in house.pages[1]] == [f"{new}/0.png"]
+    assert sum(map(len, house.pages)) >= 3001
+
+
+def test_a_source_whose_changes_are_not_announced_is_walked_often(house: House) -> None:
+    house.files("old", 1)
+    assert 270 <= house.next_scan() <= 330
+    house.polled = {"cam"}
+    assert 9 <= house.next_scan() <= 11
+
+
+def test_a_source_that_takes_long_to_walk_is_polled_at_leisure(house: House) -> None:
+    house.files("old", 1)
+    house.polled = {"cam"}
+
+    def take_a_minute(page: Sequence[Stamp]) -> None:
+        house.now += 60
+
+    house.intake.shown = take_a_minute
+    assert 0.9 * LEISURE * 60 <= house.next_scan() <= 1.1 * LEISURE * 60
+
+
+def test_lost_events_have_all_walked_at_once_and_once(house: House) -> None:
+    house.files("old", 1)
+    house.scanner.hurry()
+    house.scanner.hurry()
+    house.scanner.step()
+    assert len(house.pages) == 1
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+@pytest.mark.parametrize(
+    "take_away", [shutil.rmtree, lambda folder: folder.rename(folder.parent / "away"), _empty]
+)
+def test_nothing_is_missing_while_the_folder_is_away_or_empty(
+    house: House, take_away: Callable[[Path], object]
+) -> None:
+    house.files("old", 5)
+    house.next_scan()
+    house.finish_all()
+    take_away(house.source.path)
+    for _ in range(3):
+        house.next_scan()
+    assert house.missing == []
+
+
+def test_what_is_not_there_is_missing_where_the_folder_is_alive(house: House) -> None:
+    house.files("old", 9)
+    house.next_scan()
+    house.finish_all()
+    (house.source.path / "old" / "3.png").unlink()
+    house.next_scan()
+    assert house.missing == [str(house.source.path / "old" / "3.png")]

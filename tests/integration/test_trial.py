@@ -1,0 +1,142 @@
+"""Suspects are tried in real processes, which some of them kill."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tagger.ingest.settle import Settling
+from tagger.pipeline.channel import Closed
+from tagger.pipeline.intake import Intake
+from tagger.pipeline.trial import Court, Trial
+from tagger.records import Origin, Stamp
+from tagger.store import queries
+from tagger.store.database import Database
+from tagger.store.journal import Journal
+from tagger.store.schema import State
+
+ACCUSER = """
+import os, signal, sys
+print(*sys.argv[1:], file=open("asked.txt", "a"))
+for path in sys.argv[1:]:
+    for name, death in {"segv": signal.SIGSEGV, "kill": signal.SIGKILL, "term": signal.SIGTERM}.items():
+        if name in path:
+            os.kill(os.getpid(), death)
+    if "slow" in path:
+        sys.exit(5)
+    if "hang" in path:
+        signal.pause()
+sys.exit(1)
+"""
+
+
+class Trials:
+    """A worker that was killed with some files in hand, and its successor's trial."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        self.folder = folder
+        self.database = Database.open(str(folder / "tags.db"), create=True)
+        self.journal = Journal(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
+        self.journal.admit([Stamp(f"/cam/{name}", "cam", 1, 1, 1) for name in names], Origin.SCAN)
+        self.journal.claim(len(names))
+        settling = Settling({"cam": 0})
+        self.intake = Intake(self.journal, settling, lambda _: None)
+        self.court = Court((sys.executable, "-c", ACCUSER), os.environ)
+        self.trial = Trial(self.intake, self.court)
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        failures = queries.failures(self.database)
+        return {one.path: one.error for one in failures if one.state is State.QUARANTINED}
+
+    @property
+    def free(self) -> set[str]:
+        return {stamp.path for stamp in self.journal.claim(99)}
+
+    @property
+    def asked(self) -> list[list[str]]:
+        return [line.split() for line in (self.folder / "asked.txt").read_text().splitlines()]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def test_a_crowd_that_survives_is_free_after_one_process(here: Path) -> None:
+    trials = Trials(here, "a.png", "b.png", "c.png")
+    with closing(trials.database):
+        assert not trials.intake.idle
+        trials.trial.step()
+        assert trials.free == {"/cam/a.png", "/cam/b.png", "/cam/c.png"}
+        assert len(trials.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("segv", "killed by SIGSEGV"), ("kill", "killed by SIGKILL"), ("slow", "took too long")],
+)
+def test_the_guilty_one_is_quarantined_after_three_deaths_alone_and_its_neighbours_are_free(
+    here: Path, name: str, reason: str
+) -> None:
+    trials = Trials(here, "a.png", f"{name}.png", "b.png")
+    with closing(trials.database):
+        trials.trial.step()
+        assert reason in trials.quarantined[f"/cam/{name}.png"]
+        assert trials.free == {"/cam/a.png", "/cam/b.png"}
+        assert trials.asked.count([f"/cam/{name}.png"]) == 3
+
+
+def test_two_guilty_ones_are_both_found(here: Path) -> None:
+    trials = Trials(here, "kill.png", "segv.png", "a.png")
+    with closing(trials.database):
+        trials.trial.step()
+        assert set(trials.quarantined) == {"/cam/kill.png", "/cam/segv.png"}
+        assert trials.free == {"/cam/a.png"}
+
+
+def test_nobody_is_blamed_where_a_person_ended_the_trial(here: Path) -> None:
+    trials = Trials(here, "term.png", "a.png")
+    with closing(trials.database):
+        trials.trial.step()
+        assert trials.quarantined == {}
+        assert trials.free == {"/cam/term.png", "/cam/a.png"}
+
+
+def test_nobody_is_blamed_where_tagger_stops_during_the_trial(here: Path) -> None:
+    trials = Trials(here, "hang.png")
+    ended: list[BaseException] = []
+
+    def step() -> None:
+        try:
+            trials.trial.step()
+        except Closed as closed:
+            ended.append(closed)
+
+    os.mkfifo(here / "asked.txt")  # opened by the child for writing: it runs, then
+    with closing(trials.database):
+        thread = threading.Thread(target=step)
+        thread.start()
+        with (here / "asked.txt").open() as asked:
+            asked.readline()
+        trials.trial.close()
+        thread.join(60)
+        assert len(ended) == 1
+        assert [stamp.path for stamp in trials.journal.suspects()] == ["/cam/hang.png"]
+
+
+def test_a_file_that_died_twice_by_chance_has_a_clean_slate_once_it_survives(here: Path) -> None:
+    trials = Trials(here, "a.png")
+    with closing(trials.database):
+        [stamp] = trials.journal.suspects()
+        for _ in range(2):
+            trials.journal.blame(stamp, "killed by SIGKILL")
+        trials.trial.step()
+        assert trials.free == {"/cam/a.png"}
+        assert trials.quarantined == {}
