@@ -1,8 +1,10 @@
 # Two commands do everything: `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+KILLS := 500
+MINUTES := 10
 
-.PHONY: run test lint bench bench-decode bench-store bench-sql clean
+.PHONY: run test lint bench bench-decode bench-store bench-sql chaos soak clean
 
 run: .venv/.installed
 	@mkdir -p inbox
@@ -31,6 +33,14 @@ bench-store: .venv/.installed-dev
 
 bench-sql: .venv/.installed-dev
 	folder=$$(mktemp -d) && $(BIN)/python -m benchmarks.sql $$folder; rm -r $$folder
+
+# kill -9 at random moments and at every step of the road; prints what was lost, doubled, done again. A quarter of an hour.
+chaos: .venv/.installed-dev
+	$(BIN)/python -m tests.chaos.kills $(KILLS)
+
+# 50 pictures a second: does memory or anything else grow? And how soon is a picture tagged?
+soak: .venv/.installed-dev
+	$(BIN)/python -m benchmarks.soak steady $(MINUTES)
 
 clean:
 	rm -rf .venv
