@@ -759,10 +759,10 @@ def untraced() -> Iterator[None]:
     """Threads that are traced, as coverage does it, stand still in Python 3.11 while one of them is to take an error."""
     here, elsewhere = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     yield
     sys.settrace(here)
-    threading.settrace(elsewhere)  # type: ignore[arg-type]
+    threading.settrace(elsewhere)
 
 
 @pytest.mark.usefixtures("untraced")
