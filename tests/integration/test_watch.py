@@ -754,17 +754,6 @@ def overflow(folder: Path) -> None:
 # Threads that die
 
 
-@pytest.fixture
-def untraced() -> Iterator[None]:
-    """Threads that are traced, as coverage does it, stand still in Python 3.11 while one of them is to take an error."""
-    here, elsewhere = sys.gettrace(), threading.gettrace()
-    sys.settrace(None)
-    threading.settrace(None)
-    yield
-    sys.settrace(here)
-    threading.settrace(elsewhere)
-
-
 @pytest.mark.usefixtures("untraced")
 @pytest.mark.parametrize("kind", ["observer", "reader", "emitter"])
 def test_a_thread_of_watchdogs_that_dies_is_replaced(

@@ -273,6 +273,7 @@ def unmount_what_is_watched(folder: str) -> None:
         assert len(reader._watch_for_wd) == 1
 
 
+@pytest.mark.usefixtures("untraced")
 def test_a_reader_that_dies_is_not_noticed_and_leaves_its_descriptors_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
