@@ -9,6 +9,7 @@ import hashlib
 import io
 import logging
 import os
+import re
 import stat
 import warnings
 from contextlib import suppress
@@ -145,8 +146,9 @@ class Decoder:
         self._max_pixels, self._max_frames, self._max_memory = max_pixels, max_frames, max_memory
         Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
         Image.core.set_blocks_max(_BLOCKS)  # type: ignore[attr-defined]
-        # Our limits and our reasons take the place of Pillow's, which are process-wide warnings.
-        Image.MAX_IMAGE_PIXELS = None
+        # Our limits and our reasons take the place of Pillow's, which are process-wide. It goes on refusing what is
+        # twice as large as the largest picture: that can hide in a part of one, such as what a GIF's frame leaves behind.
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
         Image.Exif.load = _load_exif  # type: ignore[assignment]
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
@@ -154,6 +156,10 @@ class Decoder:
         """The picture, its `pixels` crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
         try:
             return self._decode(content)
+        except Image.DecompressionBombError as error:
+            count = re.search(r"\d+", str(error))
+            has = f"{int(count[0]):,} pixels" if count else "its pixels"
+            return Failed(content.stamp, "decode", _over(has, "max_pixels", self._max_pixels))
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
             log.debug("%r cannot be decoded", content.stamp.path, exc_info=True)
             return Failed(content.stamp, "decode", _reason(error))
@@ -183,14 +189,12 @@ class Decoder:
     def _excess(self, image: Image.Image, whole: resize.Size, held: int) -> str:
         """What the picture has too much of, in words; nothing where it keeps within the limits."""
         if whole[0] * whole[1] > self._max_pixels:
-            has, limit, most = f"{whole[0]}×{whole[1]} pixels", "max_pixels", self._max_pixels
-        elif (frames := _frames(image)) > self._max_frames:
-            has, limit, most = f"{frames:,} frames", "max_frames", self._max_frames
-        elif held > self._max_memory:
-            has, limit, most = f"{held:,} bytes to decode it", "max_memory", self._max_memory
-        else:
-            return ""
-        return f"{has} are more than decode.{limit} allows ({most:,})"
+            return _over(f"{whole[0]}×{whole[1]} pixels", "max_pixels", self._max_pixels)
+        if (frames := _frames(image)) > self._max_frames:
+            return _over(f"{frames:,} frames", "max_frames", self._max_frames)
+        if held > self._max_memory:
+            return _over(f"{held:,} bytes to decode it", "max_memory", self._max_memory)
+        return ""
 
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
@@ -246,6 +250,10 @@ _LOAD_EXIF = Image.Exif.load
 def _load_exif(exif: Image.Exif, data: bytes) -> None:
     """EXIF that is larger than a camera's is none."""
     _LOAD_EXIF(exif, data if len(data) <= _MOST_TAGGED else b"")
+
+
+def _over(has: str, key: str, most: int) -> str:
+    return f"{has} are more than decode.{key} allows ({most:,})"
 
 
 def _reason(error: Exception) -> str:

@@ -310,7 +310,10 @@ def webp_animation(canvas: int, frames: int) -> bytes:
 
 
 def gif(screen: int, width: int, height: int) -> bytes:
-    header = b"GIF89a" + struct.pack("<HHBBB", screen, screen, 0x80, 0, 0) + bytes(6)
+    """Its frame is to leave the background behind, which Pillow paints as soon as it opens one."""
+    header = (
+        b"GIF89a" + struct.pack("<HHBBB", screen, screen, 0x80, 0, 0) + bytes(6) + b"!\xf9\x04\x08" + bytes(5)
+    )
     return header + b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\0;"
 
 
