@@ -34,18 +34,6 @@ def needs(command: tuple[str, ...]) -> pytest.MarkDecorator:
 
 
 @pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "tags.db"
-
-
-@pytest.fixture
 def daemon(tmp_path: Path, inbox: Path, database: Path) -> Iterator[Daemon]:
     with running(tmp_path, inbox, "--database", database, **NO_RESCAN) as daemon:
         yield daemon

@@ -17,18 +17,6 @@ from tests.e2e.command import PATIENCE, TAGGER, environment, rows, running, tagg
 TOP = "SELECT label FROM top_tag WHERE path = ?"
 
 
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "tags.db"
-
-
 def test_a_dropped_picture_is_tagged(tmp_path: Path, inbox: Path, database: Path, paint: Painter) -> None:
     with running(tmp_path, inbox, "--database", database) as daemon:
         picture = paint(inbox / "sub" / "sky.png", (0, 0, 255))
