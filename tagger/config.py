@@ -131,7 +131,7 @@ class Decode(Section):
     max_pixels: int = Field(default=100_000_000, ge=1)
     max_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     max_frames: int = Field(default=10_000, ge=1)
-    max_memory: int = Field(default=1_000_000_000, ge=1)
+    max_memory: int = Field(default=750_000_000, ge=1)
     deadline: float = Field(default=60, ge=1, le=3600)
 
     @model_validator(mode="before")

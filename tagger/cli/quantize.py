@@ -70,10 +70,18 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
     from tagger.vision.budget import PixelBudget
     from tagger.vision.decode import Decoder, read
 
-    decoder = Decoder(preprocessing, settings.decode.max_pixels, PixelBudget(), settings.decode.mode)
+    limits = settings.decode
+    decoder = Decoder(
+        preprocessing,
+        limits.max_pixels,
+        PixelBudget(),
+        limits.mode,
+        max_frames=limits.max_frames,
+        max_memory=limits.max_memory,
+    )
 
     def decoded(stamp: "Stamp") -> "Picture | None":
-        content = read(stamp, settings.decode.max_bytes)
+        content = read(stamp, limits.max_bytes)
         picture = decoder.decode(content) if isinstance(content, Content) else None
         return picture if isinstance(picture, Picture) else None
 
