@@ -92,12 +92,12 @@ class Worker:
             settings.poll,
             lambda: self.watch.polled,
         )
-        self._trial = Trial(self.intake, _court(settings))
-        self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
         self._report = Report(lambda: self.intake.in_flight)
         self._database, self._stops, self._look_at = database, stops, 0.0
         is_known = partial(journal.knows, classifier.identity)
         steps = _steps(settings, classifier, is_known, self._store)
+        self._trial = Trial(self.intake, _court(settings), steps.read)
+        self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
         self._overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
         self._pipeline = _pipeline(
             settings, self.intake, steps, classifier.engine.batching, self._overdue, stops.crashed

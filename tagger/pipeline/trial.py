@@ -8,7 +8,7 @@ parent that lives can blame. Rejected: running suspects alone in the daemon itse
 import logging
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
 
 from tagger.pipeline.channel import Closed
@@ -60,8 +60,9 @@ class Court:
 class Trial:
     """`step` is to be run in a thread. It sleeps until `look` finds suspects in the journal."""
 
-    def __init__(self, intake: Intake, court: Court) -> None:
-        self._intake, self._court = intake, court
+    def __init__(self, intake: Intake, court: Court, read: Callable[[Stamp], object]) -> None:
+        """`read` reads a file, and may take as long as its disk or server does."""
+        self._intake, self._court, self._read = intake, court, read
         self._changed = Condition()
         self._wanted = True
         self._closed = False
@@ -82,6 +83,9 @@ class Trial:
         if suspects := self._intake.suspects():
             log.info("%d pictures were in hand when Tagger last died; they are tried apart", len(suspects))
         while suspects:
+            # Here first, where it may take for ever: that a server is silent is not for a file to be blamed for.
+            for suspect in suspects:
+                self._read(suspect)
             self._try(suspects)
             suspects = self._intake.suspects()
 

@@ -16,7 +16,7 @@ from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
-from tagger.store.schema import UNFINISHED, State, file, in_state, source
+from tagger.store.schema import State, file, in_state, source
 from tagger.store.stamps import Roots
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,7 @@ _PRESENT_PAGE = Prepared(_PRESENT.where(_BELIEVED, _AT_REST).order_by(file.c.id)
 _IDS = func.json_each(bindparam("ids")).table_valued("value")
 _MARK = Prepared(
     update(file)
-    .where(
-        file.c.id.in_(select(_IDS.c.value)), _BELIEVED, or_(file.c.state == State.DONE, UNFINISHED), _AT_REST
-    )
+    .where(file.c.id.in_(select(_IDS.c.value)), _BELIEVED, _AT_REST)
     .values(state=State.GONE, urgency=0),
     ["missing_since"],
 )

@@ -83,7 +83,7 @@ def test_a_file_that_is_opened_again_and_again_is_inferred_once(
 
 def test_a_file_that_never_rests_holds_up_no_other(inbox: Path, paint: Painter, daemon: Daemon) -> None:
     stream = (inbox / "stream.png").open("wb", buffering=0)
-    with stream, subprocess.Popen(["yes"], stdout=stream) as writer:
+    with stream, subprocess.Popen(["sh", "-c", "while :; do echo; done"], stdout=stream) as writer:
         paint(inbox / "still.png")
         daemon.wait_for("still.png: red")
         writer.kill()

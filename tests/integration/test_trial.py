@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ class Trials:
 
     def __init__(self, folder: Path, *names: str) -> None:
         self.folder = folder
+        self.read: Callable[[Stamp], object] = lambda stamp: None
         self.database = Database.open(str(folder / "tags.db"), create=True)
         self.journal = Journal(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
         self.journal.admit([Stamp(f"/cam/{name}", "cam", 1, 1, 1) for name in names], Origin.SCAN)
@@ -47,7 +48,7 @@ class Trials:
         settling = Settling({"cam": 0})
         self.intake = Intake(self.journal, settling, lambda _: None)
         self.court = Court((sys.executable, "-c", ACCUSER), os.environ)
-        self.trial = Trial(self.intake, self.court)
+        self.trial = Trial(self.intake, self.court, lambda stamp: self.read(stamp))
 
     @property
     def quarantined(self) -> dict[str, str]:
@@ -140,3 +141,22 @@ def test_a_file_that_died_twice_by_chance_has_a_clean_slate_once_it_survives(her
         trials.trial.step()
         assert trials.free == {"/cam/a.png"}
         assert trials.quarantined == {}
+
+
+def test_nobody_is_tried_or_blamed_while_the_disk_does_not_answer(here: Path) -> None:
+    trials = Trials(here, "a.png")
+    asked, answer = threading.Event(), threading.Event()
+
+    def read_slowly(stamp: Stamp) -> None:
+        asked.set()
+        answer.wait(60)
+
+    trials.read = read_slowly
+    with closing(trials.database):
+        thread = threading.Thread(target=trials.trial.step)
+        thread.start()
+        assert asked.wait(60)
+        assert not (here / "asked.txt").exists()
+        answer.set()
+        thread.join(60)
+        assert trials.free == {"/cam/a.png"}
