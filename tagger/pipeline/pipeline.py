@@ -1,14 +1,18 @@
 """The road from a stamp to its outcome, and the drain.
 
-    supply ⇐ pulled by decode × N → [pictures] → infer × M → [outcomes] → sink × 1
+    supply ⇐ pulled by decode × N → [pictures] → infer × M → stored
+                                  → [others] → sink × 1 → stored
 
-Only model-sized pictures wait in channels. Stages are stopped in the order of the road, each after it has
-finished what it holds, so that the end of a run looks like any other moment of it.
+Only model-sized pictures wait in channels. Whoever inferred a batch stores it before it takes the next: a kill then
+costs one batch, never also those that wait to be stored. The sink stores what needs no inference. Stages are
+stopped in the order of the road, each after it has finished what it holds, so that the end of a run looks like any
+other moment of it.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
 
 from tagger.failpoints import reach
@@ -61,7 +65,8 @@ class Pipeline:
         # Two batches: while one's scores are sorted, decoding goes on for the next.
         self._pictures: Channel[Picture] = Channel(2 * batch_size * inferrers)
         self._batcher = Batcher(self._pictures, batch_size, max_wait)
-        self._outcomes: Channel[Outcome] = Channel(4 * batch_size * inferrers)
+        self._others: Channel[Outcome] = Channel(4 * batch_size)
+        self._storing = Lock()
         self._decode = Stage("decode", self.decode_one, crashed, decoders)
         self._infer = Stage("infer", self.infer_batch, crashed, inferrers)
         self._sink = Stage("sink", self.sink_batch, crashed)
@@ -77,16 +82,15 @@ class Pipeline:
         """
         decoded = self._decode.join(deadline)
         self._pictures.close()
-        inferred = self._infer.join(deadline)
-        self._outcomes.close()
-        return self._sink.join(deadline) and inferred and decoded
+        self._others.close()
+        return self._infer.join(deadline) and self._sink.join(deadline) and decoded
 
     def decode_one(self) -> None:
         result = self._decoded(self._supply.get())
         if isinstance(result, Picture):
             self._pictures.put(result)
         elif result is not None:
-            self._outcomes.put(result)
+            self._others.put(result)
 
     def infer_batch(self) -> None:
         batch = self._batcher.take()
@@ -94,15 +98,17 @@ class Pipeline:
             reach("infer")
             outcomes = self._steps.classify(batch)
         log.debug("inferred %d", len(batch))
-        for outcome in outcomes:
-            self._outcomes.put(outcome)
+        self._store(outcomes)
 
     def sink_batch(self) -> None:
-        arrived = self._outcomes.take(4 * self._batch_size)
-        self._steps.sink(arrived)
-        reach("stored")
-        if followers := [follower for outcome in arrived for follower in self._in_flight.release(outcome)]:
-            self._steps.sink(followers)
+        self._store(self._others.take(4 * self._batch_size))
+
+    def _store(self, outcomes: Sequence[Outcome]) -> None:
+        with self._storing:
+            self._steps.sink(outcomes)
+            reach("stored")
+            if followers := [one for outcome in outcomes for one in self._in_flight.release(outcome)]:
+                self._steps.sink(followers)
 
     def _decoded(self, stamp: Stamp) -> Picture | Outcome | None:
         """The file's picture, or what became of it instead; None where it waits for its twin."""
