@@ -1,4 +1,5 @@
-"""A file's bytes → an upright RGB picture of the model's input size. Only this and `resize` import Pillow.
+"""A file's bytes → an upright RGB picture of the model's input size. Only this, `resize` and `limits` import
+Pillow.
 
 The file is read once, checked against its stamp before and after, and decoded from those bytes, so that hash,
 facts and pixels are of one and the same content. The picture is brought to the model's size before its alpha
@@ -6,10 +7,8 @@ is looked at and its colours are unified: each step then has a hundredth of the 
 """
 
 import hashlib
-import io
 import logging
 import os
-import re
 import stat
 import warnings
 from contextlib import suppress
@@ -17,12 +16,11 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
-from PIL import ExifTags, Image, TiffImagePlugin, TiffTags, UnidentifiedImageError, features
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
 from tagger.config import Decode
 from tagger.records import Changed, Content, Facts, Failed, Gone, Picture, Stamp
-from tagger.vision import png, resize
+from tagger.vision import limits, png, resize
 from tagger.vision.budget import PixelBudget
 from tagger.vision.models import Preprocessing
 
@@ -54,7 +52,7 @@ _DRAFTED = 2
 """A JPEG is decoded at a half or a quarter where that leaves this many times the size that is wanted."""
 _AVERAGED = 1.4
 """The same for an eighth, where each pixel is the mean of a JPEG's own block: nothing can alias before it."""
-_LIMITS = Decode()
+_DEFAULTS = Decode()
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WHITES = {"I": (65535,), "F": (1, 255, 65535)}
 _TURNS = {
@@ -66,18 +64,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_FORMAT_PEAKS = {"WEBP": 16, "AVIF": 14, "AVIF RGBA": 18, "HEIF": 10, "HEIF RGBA": 12}
-_MODE_PEAKS = {"RGB": 4, "L": 1, "P": 5, "LA": 12, "I": 12, "F": 12}
-"""Bytes per pixel while a format or else a mode is decoded, and 8 for any other, measured at 12 megapixels."""
-_CLEAR_PEAKS = {"RGB": 12, "L": 9, "P": 9}
-"""The same where one of the colours is transparent."""
-_MOST_READS = 100_000
-"""So often may a picture be read from until its size is known. A file that is all headers, of a few bytes each, would
-take minutes and twenty times its own size in memory."""
-_MOST_TAGGED = 1 << 20
-"""The bytes of EXIF, and of the numbers among a TIFF's tags. In Python they take up to 170 times as many."""
-_BYTES = (TiffTags.BYTE, TiffTags.ASCII, TiffTags.UNDEFINED)
-_INNER = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
 _BLOCK, _BLOCKS = 1 << 20, 32
 """Pillow keeps so many bytes of pixels, in so many blocks, for the next picture. Fresh memory must be cleared by the
 kernel, page by page, which takes a fifth of the time that a screenshot's decoding takes."""
@@ -138,18 +124,15 @@ class Decoder:
         budget: PixelBudget,
         mode: Mode = "exact",
         *,
-        max_frames: int = _LIMITS.max_frames,
-        max_memory: int = _LIMITS.max_memory,
+        max_frames: int = _DEFAULTS.max_frames,
+        max_memory: int = _DEFAULTS.max_memory,
     ) -> None:
         """`exact` gives torchvision's pixels to the last bit; `fast` the same scores within hundredths."""
         self._preprocessing, self._budget, self._fast = preprocessing, budget, mode == "fast"
-        self._max_pixels, self._max_frames, self._max_memory = max_pixels, max_frames, max_memory
+        self._limits = limits.Limits(max_pixels, max_frames, max_memory)
         Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
         Image.core.set_blocks_max(_BLOCKS)  # type: ignore[attr-defined]
-        # Our limits and our reasons take the place of Pillow's, which are process-wide. It goes on refusing what is
-        # twice as large as the largest picture: that can hide in a part of one, such as what a GIF's frame leaves behind.
-        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)
-        Image.Exif.load = _load_exif  # type: ignore[assignment]
+        self._limits.impose()
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def decode(self, content: Content) -> Picture | Failed:
@@ -157,24 +140,22 @@ class Decoder:
         try:
             return self._decode(content)
         except Image.DecompressionBombError as error:
-            count = re.search(r"\d+", str(error))
-            has = f"{int(count[0]):,} pixels" if count else "its pixels"
-            return Failed(content.stamp, "decode", _over(has, "max_pixels", self._max_pixels))
+            return Failed(content.stamp, "decode", self._limits.bombed(error))
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
             log.debug("%r cannot be decoded", content.stamp.path, exc_info=True)
             return Failed(content.stamp, "decode", _reason(error))
 
     def _decode(self, content: Content) -> Picture | Failed:
-        file = _File(content.data)
+        file = limits.File(content.data)
         if content.data.startswith(tuple(TiffImagePlugin.PREFIXES)):
-            _judge_tags(file)
+            limits.judge_tags(file)
         with Image.open(file, formats=list(_FORMATS)) as image:
-            file.reads = len(content.data)
+            file.may_be_decoded(image)
             whole = image.size
             if self._fast:
                 image.draft(None, _smallest(whole, self._preprocessing.resize))
-            held = _held(image, whole, content.data)
-            if reason := self._excess(image, whole, held):
+            held = limits.held(image, whole, content.data)
+            if reason := self._limits.excess(image, whole, held, content.data):
                 return Failed(content.stamp, "decode", reason)
             with self._budget.hold(held):
                 loaded = self._loaded(image, content.data)
@@ -185,16 +166,6 @@ class Decoder:
                 pixels = np.asarray(_rgb(self._sized(_upright(_plain(loaded), turn), whole)))
             facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif))
             return Picture(content.stamp, facts, pixels)
-
-    def _excess(self, image: Image.Image, whole: resize.Size, held: int) -> str:
-        """What the picture has too much of, in words; nothing where it keeps within the limits."""
-        if whole[0] * whole[1] > self._max_pixels:
-            return _over(f"{whole[0]}×{whole[1]} pixels", "max_pixels", self._max_pixels)
-        if (frames := _frames(image)) > self._max_frames:
-            return _over(f"{frames:,} frames", "max_frames", self._max_frames)
-        if held > self._max_memory:
-            return _over(f"{held:,} bytes to decode it", "max_memory", self._max_memory)
-        return ""
 
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
@@ -211,51 +182,6 @@ class Decoder:
         return resize.exact(upright, self._preprocessing)
 
 
-class _File(io.BytesIO):
-    """A file's bytes, for Pillow."""
-
-    reads = _MOST_READS
-    """How often it may be read from."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.reads -= 1
-        if self.reads < 0:
-            raise OSError("it has far too many parts")
-        return super().read(size)
-
-
-def _judge_tags(file: _File) -> None:
-    """Raises ValueError where a TIFF's tags hold more numbers than its strips and its camera can have written."""
-    head = file.read(8)
-    head += file.read(8) if head[2] == 43 else b""
-    first = TiffImagePlugin.ImageFileDirectory_v1(head).next
-    if _numbers(file, head, first) > _MOST_TAGGED:
-        raise ValueError(f"its tags hold more than {_MOST_TAGGED:,} bytes of numbers")
-
-
-def _numbers(file: _File, head: bytes, place: int, depth: int = 2) -> int:
-    """The bytes of the numbers in a TIFF's directory, and in those within it."""
-    tags = TiffImagePlugin.ImageFileDirectory_v1(head)
-    file.seek(place)
-    tags.load(file)
-    size = sum(len(held) for tag, held in tags.tagdata.items() if tags.tagtype[tag] not in _BYTES)
-    is_last = depth == 0 or size > _MOST_TAGGED
-    inner = [] if is_last else [tags[tag][0] for tag in _INNER if tag in tags]
-    return size + sum(_numbers(file, head, to, depth - 1) for to in inner if isinstance(to, int))
-
-
-_LOAD_EXIF = Image.Exif.load
-
-
-def _load_exif(exif: Image.Exif, data: bytes) -> None:
-    """EXIF that is larger than a camera's is none."""
-    _LOAD_EXIF(exif, data if len(data) <= _MOST_TAGGED else b"")
-
-
-def _over(has: str, key: str, most: int) -> str:
-    return f"{has} are more than decode.{key} allows ({most:,})"
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format that can be decoded here"
@@ -269,58 +195,6 @@ def _smallest(whole: resize.Size, short: int) -> resize.Size:
     averaged = _AVERAGED * short
     side = int(averaged if min(whole) >= 8 * averaged else _DRAFTED * short)
     return side, side
-
-
-def _frames(image: Image.Image) -> int:
-    """As its header tells. A GIF or TIFF would be read to its end to count them; 1, since only the first is used."""
-    return 1 if image.format in ("GIF", "TIFF") else getattr(image, "n_frames", 1)
-
-
-def _held(image: Image.Image, whole: resize.Size, data: bytes) -> int:
-    """The bytes that decoding holds at its peak, the file itself included."""
-    form, mode = image.format or "", image.mode
-    peaks = _MODE_PEAKS | _CLEAR_PEAKS if "transparency" in image.info else _MODE_PEAKS
-    each = _FORMAT_PEAKS.get(f"{form} {mode}") or _FORMAT_PEAKS.get(form) or peaks.get(mode, 8)
-    if form == "PNG" and mode == "RGB":
-        each += 3  # libpng's pixels, beside Pillow's
-    if form == "HEIF" and image.info.get("bit_depth", 8) > 8 and image.info.get("chroma") != 420:
-        each *= 2
-    # Asked only where it costs nothing: to look for EXIF behind the pixels would decode them.
-    if ("exif" in image.info or form == "TIFF") and _exif(image).get(ExifTags.Base.Orientation) in _TURNS:
-        each += 4
-    files = 2 if form == "WEBP" else 1
-    return files * len(data) + each * image.width * image.height + _beside(image, whole, data)
-
-
-def _beside(image: Image.Image, whole: resize.Size, data: bytes) -> int:
-    """The bytes that a library holds of the whole picture beside its pixels."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        tags = 2 * sum(len(held) for held in image.tag.tagdata.values())
-        return tags + (_piece(image.tag_v2) if image.use_load_libtiff else 0)
-    if isinstance(image, JpegImageFile) and _is_in_scans(image, data):
-        return 2 * len(image.getbands()) * whole[0] * whole[1]  # its coefficients
-    return 0
-
-
-def _is_in_scans(image: Image.Image, data: bytes) -> bool:
-    """Whether a JPEG is complete only with its last scan: it is progressive, or its scans have a colour each."""
-    at = 2
-    while data[at : at + 2] != b"\xff\xda":
-        if data[at : at + 1] != b"\xff":
-            return True  # there is something between its segments: better too much
-        at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    return "progressive" in image.info or data[at + 4] < len(image.getbands())
-
-
-def _piece(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
-    """The bytes of a TIFF's strip or tile, which is decoded whole, and may be larger than the picture."""
-    width, height = tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.ImageLength]
-    rows = min(tags.get(ExifTags.Base.RowsPerStrip, height), height)
-    pixels: int = tags.get(ExifTags.Base.TileWidth, width) * tags.get(ExifTags.Base.TileLength, rows)
-    bits: int = max(tags.get(ExifTags.Base.BitsPerSample, (8,)))
-    is_ycbcr = tags.get(ExifTags.Base.PhotometricInterpretation) == 6  # which libtiff makes RGBA
-    samples: int = 4 if is_ycbcr else tags.get(ExifTags.Base.SamplesPerPixel, 1)
-    return pixels * bits * samples // 8
 
 
 def _plain(image: Image.Image) -> Image.Image:

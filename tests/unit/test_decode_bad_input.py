@@ -218,6 +218,68 @@ def test_a_picture_over_the_memory_limit_names_the_key_that_raises_it(mode: Mode
     )
 
 
+def progressive(size: tuple[int, int], scans: int, behind: bytes = b"") -> bytes:
+    """A JPEG whose last scan comes so often that there are so many."""
+    file = io.BytesIO()
+    Image.new("RGB", size, "orange").save(file, "JPEG", progressive=True)
+    data = file.getvalue().removesuffix(b"\xff\xd9")
+    more = scans - data.count(b"\xff\xda")
+    return data + data[data.rindex(b"\xff\xda") :] * more + b"\xff\xd9" + behind
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_scans_that_would_take_long_are_counted_first(mode: Mode) -> None:
+    failed = decode(progressive((3_000, 3_000), 400), 10 * MEGABYTE, mode)
+    assert isinstance(failed, Failed)
+    assert failed.reason == "400 scans of 9,000,000 pixels each would take too long to decode"
+
+
+def test_a_large_photo_may_have_as_many_scans_as_cameras_make() -> None:
+    assert isinstance(decode(progressive((10_000, 5_000), 20), 50 * MEGABYTE, "fast"), Picture)
+
+
+def test_a_small_picture_may_have_many_scans() -> None:
+    assert isinstance(decode(progressive((64, 64), 400)), Picture)
+
+
+def test_the_scans_of_a_picture_behind_the_first_are_not_counted() -> None:
+    """Some cameras put whole series in one file."""
+    series = progressive((3_000, 3_000), 10) * 50
+    assert isinstance(decode(progressive((3_000, 3_000), 10, behind=series), 10 * MEGABYTE, "fast"), Picture)
+
+
+def in_runs(width: int, height: int, runs: bytes) -> bytes:
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    start = 14 + len(header) + 1024
+    return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + header + bytes(1024) + runs
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(
+            in_runs(3_163, 3_163, b"\1\7\0\0" * 3_163),
+            "10,004,569 pixels are more than a run-length BMP may have (10,000,000)",
+            id="pixels",
+        ),
+        pytest.param(
+            in_runs(8, 8, bytes(3_000_000)),
+            "the picture is damaged: it has far too many parts",
+            id="runs",
+        ),
+    ],
+)
+def test_a_bmp_of_runs_has_limits_of_its_own(data: bytes, reason: str) -> None:
+    failed = decode(data, 20 * MEGABYTE)
+    assert isinstance(failed, Failed)
+    assert failed.reason == reason
+
+
+def test_a_screenshot_may_be_a_bmp_of_runs() -> None:
+    row = b"\xff\7" * 15 + b"\x0f\3" + b"\0\0"
+    assert isinstance(decode(in_runs(3_840, 2_160, row * 2_160), 10 * MEGABYTE), Picture)
+
+
 def test_heic_is_not_picked_up_where_it_cannot_be_decoded() -> None:
     code = (
         "import sys; sys.modules['pillow_heif'] = None\n"

@@ -4,6 +4,7 @@ They are decoded in a child process. `python -m tests.unit.test_hostile_pictures
 Each lies in the child's folder while it is decoded, and stays there if it was too much.
 """
 
+import base64
 import hashlib
 import io
 import random
@@ -124,7 +125,10 @@ def bmp_of_runs() -> bytes:
     """Rows of runs and rows of bytes, in the compression that BMP has of its own."""
     width, height = SIZE
     rows = bytes((width, 7, 0, 0)) + bytes((0, width, *range(width), *bytes(width % 2), 0, 0))
-    pixels = rows * (height // 2) + bytes((width, 9, 0, 1))
+    return bmp_of(width, height, rows * (height // 2) + bytes((width, 9, 0, 1)))
+
+
+def bmp_of(width: int, height: int, pixels: bytes) -> bytes:
     header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(pixels), 0, 0, 256, 0)
     palette = bytes(range(256)) * 4
     start = 14 + len(header) + len(palette)
@@ -326,6 +330,42 @@ def enlarged(jpeg: bytes) -> bytes:
     return jpeg.replace(struct.pack(">HH", height, width), struct.pack(">HH", 6_000, 6_000))
 
 
+def jpeg_of_scans(count: int, between: bytes = b"", arithmetic: bool = False, mode: str = "L") -> bytes:
+    """Each scan is of a few bytes, and goes over 24 megapixels."""
+    file = io.BytesIO()
+    Image.new(mode, (4_000, 6_000), 99).save(file, "JPEG", progressive=True)
+    data = file.getvalue().removesuffix(b"\xff\xd9")
+    if arithmetic:
+        data = data.replace(b"\xff\xc2", b"\xff\xca", 1)
+    return data + (between + data[data.rindex(b"\xff\xda") :]) * count + b"\xff\xd9"
+
+
+def tiff_of_scans(strips: int) -> bytes:
+    """All its strips are the same bytes, with as many scans as libtiff will have."""
+    strip = jpeg_of_scans(90)
+    tags = [tag for tag in grey(4_000, compression=7) if tag[0] != 257]
+    tags += [(257, 4, long(6_000 * strips)), (278, 4, long(6_000)), (279, 4, long(*[len(strip)] * strips))]
+    start = len(tiff([*tags, (273, 4, long(*[0] * strips))]))
+    return tiff([*tags, (273, 4, long(*[start] * strips))]) + strip
+
+
+def vast_avif(claimed: int) -> bytes:
+    """Its frame has 268 megapixels, of three colours each."""
+    side = struct.pack(">II", 16_384, 16_384)
+    return zlib.decompress(base64.b85decode(_VAST_AVIF)).replace(side, struct.pack(">II", claimed, claimed))
+
+
+_VAST_AVIF = (
+    "c-muNU{FXasVqn=%S>Yc0uY^>nP!-qnV9D5Xy^zOdYzkElE?r7iWw<6MNl?FL1uCZ0~+8f$SlbPvlxL`E;A=T8N_h`@fjhajKT~I"
+    "Ja>R>jm*rvG`LzRASaax%1bOWFm%q($p_n&m03_!0HnP$3zGAJv`A)gK`O*L2PkF`D9EhH1TmO7I5>b5Phy#&bE7?2k#KT;PElTR"
+    "P6g0pUIw-XppbZGK`zWsK!>p~GBvXRH9g5qNh}d!;NrIbUjP69-z6+2QVvF^Bqan5W}H-TWD!20z`&4n{#@W%&AW@+{=2=ucykqd"
+    "`{o@N76$qJ+n90eWlGnoP3*5`%bw|L&C$@}tJ75f?fQD+GWS#k<4Wc^A-9rrAFt%Px-W_Q!k%q*tG@ibl)qnUUXF_2;fT4%jh7yK"
+    "n6NfY{id?&pOo|GBFdRQZ*RK){VDH4b9+wHbZ+qrvmYAnztZ|roo!ctfX<rFSt~u5u3Hy7u1-B^ar?LLt=@xEmxVoF8}zOH0#EPq"
+    "-6eOPGYjA8(>Aw=?@9eI)9R^2^ORL5|Af~l^0t0%TpfP&#HcN!wv5^`YRjlCqqdCNGHT1HEu*%K+A>hK(8Uq}mOSJ-"
+)
+"""Made by Pillow from a grey picture, with speed=10 and subsampling="4:4:4"."""
+
+
 def avif_that_lies(claimed: int, side: int) -> bytes:
     file = io.BytesIO()
     Image.new("L", (side, side), 99).save(file, "AVIF", speed=10)
@@ -349,6 +389,14 @@ def bombs() -> dict[str, bytes]:
         "frame.gif": gif(8, 65_535, 65_535),
         "comments.jpg": jpeg_of_comments(2_000_000),
         **{f"vast {name}": enlarged(seeds()[name]) for name in ("baseline.jpg", "progressive.jpg")},
+        "ends of rows.bmp": bmp_of(9_999, 9_900, bytes((1, 7, 0, 0)) * 9_900),
+        "one long row.bmp": bmp_of(99_000_000, 1, bytes((1, 7, 0, 0))),
+        "ends of no rows.bmp": bmp_of(8, 8, bytes(40_000_000)),
+        "moves to nowhere.bmp": bmp_of(8, 8, bytes((1, 7)) + bytes((0, 2, 0, 0)) * 10_000_000),
+        "scans.jpg": jpeg_of_scans(500),
+        "scans behind comments.jpg": jpeg_of_scans(500, between=b"\xff\xfe\0\4\xff\xd9"),
+        "scans without bytes.jpg": jpeg_of_scans(200, arithmetic=True, mode="RGB"),
+        "scans.tif": tiff_of_scans(4),
         "loop.tif": tiff([*grey(), (273, 4, long(8)), (279, 4, long(64 * 64))], behind=8) + bytes(4096),
         "strips.tif": tiff([*grey(1_000), *strips]),
         "exif in itself.tif": tiff([*grey(), (273, 4, long(8)), (ExifTags.IFD.Exif, 4, long(8))])
@@ -365,6 +413,7 @@ def bombs() -> dict[str, bytes]:
     }
     if ".avif" in SUFFIXES:
         found |= {"smaller.avif": avif_that_lies(64, 4_000), "larger.avif": avif_that_lies(5_000, 64)}
+        found |= {"vast.avif": vast_avif(64)}
     return found
 
 

@@ -1,0 +1,233 @@
+"""What a picture may have, and what decoding it takes, told from its headers before anything is decoded.
+
+A header may lie, and a small file may be made to take gigabytes or minutes: each format's estimate is of the worst that
+its decoder was seen to do. What the user can raise is a limit of the config; what no honest picture has is just refused.
+"""
+
+import io
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
+from PIL.JpegImagePlugin import JpegImageFile
+
+from tagger.vision import avif, jpeg
+from tagger.vision.resize import Size
+
+_FORMAT_PEAKS = {"WEBP": 16, "AVIF": 14, "AVIF RGBA": 18, "HEIF": 10, "HEIF RGBA": 12}
+_MODE_PEAKS = {"RGB": 4, "L": 1, "P": 5, "LA": 12, "I": 12, "F": 12}
+"""Bytes per pixel while a format or else a mode is decoded, and 8 for any other, measured at 12 megapixels."""
+_CLEAR_PEAKS = {"RGB": 12, "L": 9, "P": 9}
+"""The same where one of the colours is transparent."""
+_MOST_READS = 100_000
+"""So often may a picture be read from until its size is known. A file that is all headers, of a few bytes each, would
+take minutes and twenty times its own size in memory."""
+_MOST_TAGGED = 1 << 20
+"""The bytes of EXIF, and of the numbers among a TIFF's tags. In Python they take up to 170 times as many."""
+_BYTES = (TiffTags.BYTE, TiffTags.ASCII, TiffTags.UNDEFINED)
+_INNER = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop)
+_TURNED = range(2, 9)
+_MOST_IN_RUNS, _MOST_RUN_READS = 10_000_000, 2_000_000
+"""The pixels and reads of a run-length BMP, which Pillow decodes in Python: 100 ns for each pixel of a row that ends
+early, 400 ns for each of the two or three reads that a run takes."""
+_MOST_EFFORT = 3_000_000_000
+"""The nanoseconds that a JPEG's scans may take."""
+_BYTE_EFFORT, _ARITHMETIC_EFFORT = 30, 8
+"""A scan was seen to take a nanosecond per pixel at most, 8 where it needs no bytes to go on, and 30 for each byte."""
+_TIFF_SCANS = 100
+"""What libtiff decodes of a strip at most."""
+_JPEG_IN_TIFF = (6, 7)
+_TIFF_IN_SCANS = re.compile(rb"(?s)\xff[\xc2\xc6\xca\xce]\0.[\x08\x0c]|\xff\xda\0\x08\x01")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The config's, and our own."""
+
+    max_pixels: int
+    max_frames: int
+    max_memory: int
+
+    def impose(self) -> None:
+        """Our limits and our reasons take the place of Pillow's, which are process-wide.
+
+        It goes on refusing what is twice as large as the largest picture: that can hide in a part of one, such as what
+        a GIF's frame leaves behind.
+        """
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, self.max_pixels)
+        Image.Exif.load = _load_exif  # type: ignore[assignment]
+
+    def excess(self, image: Image.Image, whole: Size, held: int, data: bytes) -> str:
+        """What the picture has too much of, in words; nothing where it keeps within the limits."""
+        if whole[0] * whole[1] > self.max_pixels:
+            return _over(f"{whole[0]}×{whole[1]} pixels", "max_pixels", self.max_pixels)
+        if (frames := _frames(image)) > self.max_frames:
+            return _over(f"{frames:,} frames", "max_frames", self.max_frames)
+        if reason := _too_slow(image, whole, data):  # asked first: more memory would not help
+            return reason
+        if held > self.max_memory:
+            return _over(f"{held:,} bytes to decode it", "max_memory", self.max_memory)
+        return ""
+
+    def bombed(self, error: Image.DecompressionBombError) -> str:
+        """The same, of what Pillow found to be too large."""
+        count = re.search(r"\d+", str(error))
+        has = f"{int(count[0]):,} pixels" if count else "its pixels"
+        return _over(has, "max_pixels", self.max_pixels)
+
+
+class File(io.BytesIO):
+    """A file's bytes, for Pillow, which may read from it only so often."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._size, self._left = len(data), _MOST_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise OSError("it has far too many parts")
+        return super().read(size)
+
+    def may_be_decoded(self, image: Image.Image) -> None:
+        """From here on each byte may be read by itself, but where that is done in Python."""
+        self._left = _MOST_RUN_READS if _is_in_runs(image) else self._size
+
+
+def judge_tags(file: File) -> None:
+    """Raises ValueError where a TIFF's tags hold more numbers than its strips and its camera can have written."""
+    head = file.read(8)
+    head += file.read(8) if head[2] == 43 else b""
+    first = TiffImagePlugin.ImageFileDirectory_v1(head).next
+    if _numbers(file, head, first) > _MOST_TAGGED:
+        raise ValueError(f"its tags hold more than {_MOST_TAGGED:,} bytes of numbers")
+
+
+def _numbers(file: File, head: bytes, place: int, depth: int = 2) -> int:
+    """The bytes of the numbers in a TIFF's directory, and in those within it."""
+    tags = TiffImagePlugin.ImageFileDirectory_v1(head)
+    file.seek(place)
+    tags.load(file)
+    size = sum(len(held) for tag, held in tags.tagdata.items() if tags.tagtype[tag] not in _BYTES)
+    is_last = depth == 0 or size > _MOST_TAGGED
+    inner = [] if is_last else [tags[tag][0] for tag in _INNER if tag in tags]
+    return size + sum(_numbers(file, head, to, depth - 1) for to in inner if isinstance(to, int))
+
+
+_LOAD_EXIF = Image.Exif.load
+
+
+def _load_exif(exif: Image.Exif, data: bytes) -> None:
+    """In place of Pillow's own: EXIF that is larger than a camera's is none."""
+    _LOAD_EXIF(exif, data if len(data) <= _MOST_TAGGED else b"")
+
+
+def _over(has: str, key: str, most: int) -> str:
+    return f"{has} are more than decode.{key} allows ({most:,})"
+
+
+def _frames(image: Image.Image) -> int:
+    """As its header tells. A GIF or TIFF would be read to its end to count them; 1, since only the first is used."""
+    return 1 if image.format in ("GIF", "TIFF") else getattr(image, "n_frames", 1)
+
+
+# Memory
+
+
+def held(image: Image.Image, whole: Size, data: bytes) -> int:
+    """The bytes that decoding holds at its peak, the file itself included."""
+    form = image.format or ""
+    pixels = image.width * image.height
+    if form == "AVIF":
+        pixels = max(pixels, avif.pixels(data))
+    files = 2 if form == "WEBP" else 1
+    return files * len(data) + _each(image, form) * pixels + _beside(image, whole, data)
+
+
+def _each(image: Image.Image, form: str) -> int:
+    """The bytes for each pixel."""
+    mode = image.mode
+    peaks = _MODE_PEAKS | _CLEAR_PEAKS if "transparency" in image.info else _MODE_PEAKS
+    each = _FORMAT_PEAKS.get(f"{form} {mode}") or _FORMAT_PEAKS.get(form) or peaks.get(mode, 8)
+    if form == "PNG" and mode == "RGB":
+        each += 3  # libpng's pixels, beside Pillow's
+    if form == "HEIF" and image.info.get("bit_depth", 8) > 8 and image.info.get("chroma") != 420:
+        each *= 2
+    if _is_in_runs(image):
+        each += 3  # what Pillow's decoder gathers, and a copy of that
+    return each + 4 if _is_turned(image, form) else each
+
+
+def _is_turned(image: Image.Image, form: str) -> bool:
+    """Asked only where it costs nothing: to look for EXIF behind the pixels would decode them."""
+    with suppress(Exception):
+        if "exif" in image.info or form == "TIFF":
+            return image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+    return False
+
+
+def _beside(image: Image.Image, whole: Size, data: bytes) -> int:
+    """The bytes that a library holds of the whole picture beside its pixels."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        tags = 2 * sum(len(held) for held in image.tag.tagdata.values())
+        return tags + (_piece(image.tag_v2) if image.use_load_libtiff else 0)
+    if isinstance(image, JpegImageFile) and _is_in_scans(image, data):
+        return 2 * len(image.getbands()) * whole[0] * whole[1]  # its coefficients
+    return 0
+
+
+def _piece(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
+    """The bytes of a TIFF's strip or tile, which is decoded whole, and may be larger than the picture."""
+    width, height = tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.ImageLength]
+    rows = min(tags.get(ExifTags.Base.RowsPerStrip, height), height)
+    pixels: int = tags.get(ExifTags.Base.TileWidth, width) * tags.get(ExifTags.Base.TileLength, rows)
+    bits: int = max(tags.get(ExifTags.Base.BitsPerSample, (8,)))
+    is_ycbcr = tags.get(ExifTags.Base.PhotometricInterpretation) == 6  # which libtiff makes RGBA
+    samples: int = 4 if is_ycbcr else tags.get(ExifTags.Base.SamplesPerPixel, 1)
+    return pixels * bits * samples // 8
+
+
+# Time
+
+
+def _too_slow(image: Image.Image, whole: Size, data: bytes) -> str:
+    """What would keep a decoder busy for many seconds, in words."""
+    pixels = whole[0] * whole[1]
+    if _is_in_runs(image) and pixels > _MOST_IN_RUNS:
+        return f"{pixels:,} pixels are more than a run-length BMP may have ({_MOST_IN_RUNS:,})"
+    scans = _scans(image, data)
+    for_each = _ARITHMETIC_EFFORT if scans.is_arithmetic else 1
+    if scans.number * pixels * for_each + _BYTE_EFFORT * scans.size > _MOST_EFFORT:
+        return f"{scans.number:,} scans of {pixels:,} pixels each would take too long to decode"
+    return ""
+
+
+def _scans(image: Image.Image, data: bytes) -> jpeg.Scans:
+    """None where the picture has but one, or is no JPEG: its pixels and bytes are bounded already."""
+    if isinstance(image, JpegImageFile) and _is_in_scans(image, data):
+        return jpeg.scans(data)
+    if _is_tiff_of_jpegs(image) and _TIFF_IN_SCANS.search(data):
+        # Its strips may all be the same bytes: for each pixel as much, then, as where no bytes are needed.
+        return jpeg.Scans(min(data.count(b"\xff\xda"), _TIFF_SCANS), 0, True)
+    return jpeg.Scans(0, 0, False)
+
+
+def _is_tiff_of_jpegs(image: Image.Image) -> bool:
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    return image.tag_v2.get(ExifTags.Base.Compression) in _JPEG_IN_TIFF
+
+
+def _is_in_runs(image: Image.Image) -> bool:
+    return image.format == "BMP" and image.info.get("compression") in (1, 2)
+
+
+def _is_in_scans(image: Image.Image, data: bytes) -> bool:
+    """Whether a JPEG is complete only with its last scan: it is progressive, or its scans have a colour each."""
+    at = 2
+    while data[at : at + 2] != b"\xff\xda":
+        if data[at : at + 1] != b"\xff":
+            return True  # there is something between its segments: better too much
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return "progressive" in image.info or data[at + 4] < len(image.getbands())
