@@ -1,0 +1,175 @@
+"""The text of a search → its tree. lark costs a search 50 ms; no other command imports it."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from tagger.search import mistakes
+from tagger.search.mistakes import TIMES, UNITS, place
+from tagger.search.query import (
+    And,
+    Everything,
+    Field,
+    In,
+    Name,
+    Not,
+    Or,
+    Query,
+    QueryError,
+    Since,
+    Uncertain,
+    Until,
+    said,
+)
+
+LONGEST = 4_000
+DEEPEST = 50
+"""How many brackets and `not`s may stand in one another, so that whoever walks the tree may recurse."""
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse(text: str, now: datetime) -> Query:
+    """The tree of a query; durations count back from `now`. Raises QueryError, which says where and what to do."""
+    if len(text) > LONGEST:
+        what = f"a query of {len(text)} characters is too long"
+        raise QueryError(text, LONGEST, len(text), what, f"keep it to {LONGEST}, or ask in several queries")
+    reader = _Reader(text, now)
+    return reader.query(_tree(text, reader), depth=0)
+
+
+@cache
+def _lark() -> Lark:
+    grammar = Path(__file__).with_name("grammar.lark").read_text("utf-8")
+    return Lark(grammar, parser="lalr", lexer="contextual")
+
+
+def _tree(text: str, reader: "_Reader") -> "Tree[Token]":
+    """What lark makes of it. It does not recurse, however deep the query is."""
+    parser, read = _lark().parse_interactive(text), list[Token]()
+    try:
+        for token in parser.iter_parse():
+            read.append(token)
+            reader.check(token)  # here, so that the first mistake is the one that is told
+        tree: Tree[Token] = parser.feed_token(Token("$END", "", len(text)))
+    except UnexpectedToken as error:
+        before = [token for token in read if token is not error.token]
+        raise mistakes.unexpected(text, before, error.token) from None
+    except UnexpectedCharacters as error:
+        raise mistakes.unreadable(text, error.pos_in_stream or 0) from None
+    return tree
+
+
+class _Reader:
+    """From lark's tree to ours."""
+
+    def __init__(self, text: str, now: datetime) -> None:
+        self._text, self._now = text, now
+
+    def check(self, token: Token) -> None:
+        """Raises what is wrong with a word by itself."""
+        match token.type:
+            case "SCORE":
+                self._score(token)
+            case "MOMENT":
+                self._moment(token)
+            case "PHRASE":
+                self._plain(token)
+
+    def query(self, tree: "Tree[Token]", depth: int) -> Query:
+        """`depth` counts the brackets and `not`s around it."""
+        words = [child for child in tree.children if isinstance(child, Token)]
+        trees = [child for child in tree.children if isinstance(child, Tree)]
+        if not trees:
+            return self._leaf(tree.data, words)
+        if words and depth == DEEPEST:
+            what = f"more than {DEEPEST} brackets and 'not's stand in one another"
+            raise self._error(words[0], what, "take some of them away, or ask in several queries")
+        parts = [self.query(part, depth + bool(words)) for part in trees]
+        match tree.data:
+            case "both":
+                return And(tuple(_flat(parts, And)))
+            case "either":
+                return Or(tuple(_flat(parts, Or)))
+            case "negation":
+                return Not(parts[0])
+        return parts[0]
+
+    def _leaf(self, kind: str, words: list[Token]) -> Query:
+        if not words:
+            return Everything()
+        first, last = words[0], words[-1]
+        match kind:
+            case "since":
+                return Since(self._moment(last))
+            case "until":
+                return Until(self._moment(last))
+            case "source":
+                return In(self._plain(last), *place(last))
+            case "field":
+                return Field(first[:-1].lower(), self._plain(last), place(first)[0], place(last)[1])
+            case "uncertain":
+                return Uncertain()
+        return self._name(words)
+
+    def _name(self, words: list[Token]) -> Name:
+        score = self._score(words.pop()) if words[-1].type == "SCORE" else None
+        text = " ".join(self._plain(word) for word in words)
+        return Name(text, score, place(words[0])[0], place(words[-1])[1])
+
+    def _plain(self, word: Token) -> str:
+        """A word as it is, a phrase without its quotes."""
+        if word.type != "PHRASE":
+            return str(word)
+        if not word[1:-1].strip():
+            hint = "write a name there, or remove them"
+            raise self._error(word, "nothing stands between these quotes", hint)
+        return re.sub(r'\\(["”＂\\])', r"\1", word[1:-1])
+
+    def _score(self, word: Token) -> float:
+        number = re.fullmatch(r"(\d+\.?\d*|\.\d+)(\s*[%％])?", word, re.ASCII)
+        score = float(number[1]) / (100 if number[2] else 1) if number else -1
+        if 0 <= score <= 1:
+            return score
+        hint = "write dog >= 0.5 or dog >= 50%"
+        if not number:
+            hint += "; names are joined by 'and' or 'or'"
+        raise self._error(word, f"{said(word)} is no score from 0 to 1", hint)
+
+    def _moment(self, word: Token) -> datetime:
+        """In UTC; a time without an offset is one of this machine's zone."""
+        try:
+            return _moment(word, self._now).astimezone(UTC)
+        except KeyError as unit:
+            what, hint = f"{said(unit.args[0])} is no unit of time", UNITS
+        except OverflowError:
+            what, hint = f"{said(word)} is out of the years 1 to 9999", TIMES
+        except (ValueError, OSError):
+            what, hint = f"{said(word)} is neither a duration nor a time", TIMES
+        raise self._error(word, what, hint)
+
+    def _error(self, word: Token, what: str, hint: str) -> QueryError:
+        return QueryError(self._text, *place(word), what, hint)
+
+
+def _flat(parts: list[Query], kind: type[And] | type[Or]) -> Iterator[Query]:
+    """The parts, and in place of those of the same kind their own."""
+    for part in parts:
+        if isinstance(part, kind):
+            yield from part.parts
+        else:
+            yield part
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    if duration := re.fullmatch(r"(\d+)([^\W\d]+)", text):
+        return now - timedelta(**{_UNITS[duration[2]]: int(duration[1])})
+    if text.lower() in ("today", "yesterday"):
+        day = now.astimezone().date() - timedelta(days=text.lower() == "yesterday")
+        return datetime.combine(day, time())
+    return datetime.fromisoformat(text)

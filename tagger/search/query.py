@@ -1,0 +1,132 @@
+"""The tree that a search is parsed into, and the error that points into its text.
+
+`start` and `end` are places in the text, by which a later stage can point at a name that it does not
+know. They are left out of comparisons: a name is the same wherever it stands.
+"""
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tagger.errors import ConfigError
+
+COLUMNS = 80
+"""Of a longer query, an error shows only so many characters around the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """The empty query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A label, synonym or category as it was typed. `min_score` is None where the query names none."""
+
+    text: str
+    min_score: float | None = None
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """From a moment (UTC) on."""
+
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Up to a moment (UTC)."""
+
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """In a source."""
+
+    source: str
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`name:value`. Whether there is such a field is for a later stage to say. `name` is in lower case."""
+
+    name: str
+    value: str
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """Pictures that the model does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of two or more parts, none of which is an `And` itself."""
+
+    parts: tuple["Query", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of two or more parts, none of which is an `Or` itself."""
+
+    parts: tuple["Query", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: "Query"
+
+
+Query = Everything | Name | Since | Until | In | Field | Uncertain | And | Or | Not
+
+
+class QueryError(ConfigError):
+    """A query that cannot be used: what is wrong with `text[start:end]`, and what to do."""
+
+    def __init__(self, text: str, start: int, end: int, what: str, hint: str) -> None:
+        super().__init__("query", what, hint)
+        self.args = (text, start, end, what, hint)  # by which it is pickled and copied
+        self.text, self.start, self.end = text, start, end
+
+    def __str__(self) -> str:
+        query, carets = _pointed(self.text, self.start, self.end)
+        return f"{self.what}\n  {query}\n  {carets}\n  {self.hint}"
+
+
+def said(text: str) -> str:
+    """A piece of the query for a message: in quotes, short, and harmless to a terminal."""
+    return f"'{_visible(text if len(text) <= 40 else text[:39] + '…')}'"
+
+
+def _pointed(text: str, start: int, end: int) -> tuple[str, str]:
+    """The query on a line, and carets that stand under the part once both are printed."""
+    first = max(0, min(start - COLUMNS // 3, len(text) - COLUMNS))
+    last = first + COLUMNS
+    before = ("…" if first else "") + _visible(text[first:start])
+    guilty = _visible(text[start : min(end, last)])
+    behind = _visible(text[max(start, min(end, last)) : last]) + ("…" if last < len(text) else "")
+    return before + guilty + behind, " " * _width(before) + "^" * max(1, _width(guilty))
+
+
+def _visible(text: str) -> str:
+    """What would not print, or would move the cursor, is escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
+def _width(text: str) -> int:
+    """How many columns a terminal gives it: two for a Chinese character, none for an accent put on the one before."""
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
