@@ -27,7 +27,18 @@ import sqlalchemy
 from tagger.config import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
-from tagger.records import Facts, Label, ModelIdentity, Origin, Reading, Stamp, Tag, Tagged
+from tagger.records import (
+    Category,
+    Facts,
+    Label,
+    ModelIdentity,
+    Origin,
+    Reading,
+    Stamp,
+    Tag,
+    Tagged,
+    Taxonomy,
+)
 from tagger.store.database import Database
 from tagger.store.journal import Journal
 from tagger.store.writer import Writer
@@ -37,6 +48,9 @@ MODEL = ModelIdentity("resnet18", "0", "none")
 LABELS = [Label(f"n{number:08}", f"label {number}") for number in range(1000)]
 WEIGHTS = list(itertools.accumulate(1 / (rank + 1) for rank in range(len(LABELS))))
 TAGS = 5
+TAXONOMY = Taxonomy("0", tuple(Category(f"category_{number}", f"category {number}") for number in range(56)))
+CATEGORIES = 2
+"""So many categories of a picture score above the floor, on average, in the photos of the tests."""
 ROUNDS = 5
 PICTURES = 4096
 FOLDER = 1000
@@ -94,7 +108,7 @@ def _rates(journal: Journal, writer: Writer, batch: int, first: int) -> tuple[fl
         for _ in range(0, batch, 8):
             claim += _time(lambda: claimed.extend(journal.claim(8)))  # noqa: B023
         outcomes = [_tagged(stamp) for stamp in claimed]
-        look_up += sum(_time(partial(journal.knows, MODEL, one.facts.sha256)) for one in outcomes)
+        look_up += sum(_time(partial(writer.knows, one.facts.sha256)) for one in outcomes)
         write += _time(partial(writer.write, outcomes))
     return write, admit, claim, look_up
 
@@ -201,7 +215,8 @@ def _open(folder: Path) -> Database:
 
 
 def _store(database: Database, root: str) -> tuple[Journal, Writer]:
-    return Journal(database, {"photos": root}, _now), Writer(database, MODEL, LABELS, "generated", _now)
+    writer = Writer(database, MODEL, LABELS, TAXONOMY, "generated", _now)
+    return Journal(database, {"photos": root}, _now, writer.registered), writer
 
 
 def _stamp(number: int) -> Stamp:
@@ -216,7 +231,9 @@ def _tagged(stamp: Stamp, chance: random.Random = random.Random(0)) -> Tagged:  
     top = chance.betavariate(2, 1.5)
     tags = tuple(Tag(label, top / rank, rank) for rank, label in enumerate(labels, 1))
     facts = Facts(f"{chance.getrandbits(256):064x}", 1920, 1080, "JPEG", None)
-    return Tagged(stamp, facts, Reading(tags, top, margin=top / 2, entropy=1.0))
+    some = chance.sample(TAXONOMY.categories, CATEGORIES)
+    categories = tuple((one.key, top / rank) for rank, one in enumerate(some, 1))
+    return Tagged(stamp, facts, Reading(tags, top, top / 2, 1.0, categories))
 
 
 def _pages(stamps: Sequence[Stamp], size: int) -> Iterator[Sequence[Stamp]]:

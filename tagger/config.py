@@ -145,6 +145,10 @@ class Batch(Section):
     max_wait_ms: Auto | Annotated[float, Field(ge=0, le=1000)] = "auto"
 
 
+class Search(Section):
+    min_score: float = Field(default=0.3, ge=0, le=1)
+
+
 class Settings(Section):
     """Everything a run depends on. Raises pydantic's ValidationError; `load` turns it into words."""
 
@@ -153,6 +157,8 @@ class Settings(Section):
     )
     sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
     model: Model = Model()
+    categories: AbsolutePath | None = None
+    search: Search = Search()
     engine: Engine = Engine()
     decode: Decode = Decode()
     batch: Batch = Batch()

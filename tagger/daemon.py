@@ -78,8 +78,15 @@ class Worker:
         self.sources = settings.with_names(queries.roots(database)).sources
         roots = {source.name: str(source.path) for source in self.sources}
         filters = Filters(self.sources, SUFFIXES)
-        journal = Journal(database, roots, _now)
-        self._writer = Writer(database, classifier.identity, classifier.labels, classifier.description, _now)
+        self._writer = Writer(
+            database,
+            classifier.identity,
+            classifier.labels,
+            classifier.taxonomy,
+            classifier.description,
+            _now,
+        )
+        journal = Journal(database, roots, _now, self._writer.registered)
         settling = hold({source.name: source.settle for source in self.sources})
         self.intake = Intake(journal, settling, lambda folder: self.scanner.seen(folder))
         self.watch = Watch(self.sources, filters, self.intake.see, lambda: self.scanner.hurry())
@@ -94,8 +101,7 @@ class Worker:
         )
         self._report = Report(lambda: self.intake.in_flight)
         self._database, self._stops, self._look_at = database, stops, 0.0
-        is_known = partial(journal.knows, classifier.identity)
-        steps = _steps(settings, classifier, is_known, self._store)
+        steps = _steps(settings, classifier, self._writer.knows, self._store)
         self._trial = Trial(self.intake, _court(settings), steps.read)
         self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
         self._overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))

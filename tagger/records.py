@@ -96,10 +96,34 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class. `key` is its identity (a WordNet id, or `head/label`), `name` is for people and unique."""
+    """A class. `key` is its identity (a WordNet id, or `head/label`), `name` is for people and unique.
+
+    `name_zh` is its name in Chinese, empty where it has none; `synonyms` are what it is called besides, in either.
+    """
 
     key: str
     name: str
+    name_zh: str = ""
+    synonyms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What people search for where a label says too much. `key` is its identity; `within` are its parents' keys."""
+
+    key: str
+    name: str
+    name_zh: str = ""
+    synonyms: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """The categories of one model. `sha256` is that of which classes are in which: scores by another are stale."""
+
+    sha256: str
+    categories: tuple[Category, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +140,14 @@ class Reading:
     """What a model says of one picture.
 
     `margin` is the top score less the second; `entropy` is that of the full distribution, in nats.
+    `categories` are keys and scores: the sum of the probabilities of all classes in each.
     """
 
     tags: tuple[Tag, ...]
     top_score: float
     margin: float
     entropy: float
+    categories: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ gc.disable()  # imports make objects by the hundred thousand, and no garbage; wh
 
 import typer  # noqa: E402
 
-from tagger.cli import config, models, prune, retry, run, scan, search, status, tag  # noqa: E402
+from tagger.cli import config, export_tags, models, prune, retry, run, scan, search, status, tag  # noqa: E402
 from tagger.errors import TaggerError  # noqa: E402
 
 app = typer.Typer(
@@ -22,7 +22,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run.run, scan.scan, tag.tag, search.search, status.status, retry.retry, prune.prune):
+for command in (
+    run.run,
+    scan.scan,
+    tag.tag,
+    search.search,
+    export_tags.export,
+    status.status,
+    retry.retry,
+    prune.prune,
+):
     app.command()(command)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")

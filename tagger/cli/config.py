@@ -1,20 +1,33 @@
 """`tagger config`: is the config right, and what does it come to?"""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+
+if TYPE_CHECKING:
+    from tagger.config import Settings
 
 app = typer.Typer(help="Check the config, or show what it comes to.", no_args_is_help=True)
 
 
 @app.command()
 def check(config: Config = None, database: Database = None) -> None:
-    """Say what is wrong with the config. Exits with 2 if anything is."""
+    """Say what is wrong with the config. Exits with 2 if anything is, with 3 if it is the model's files."""
     settings = load_settings(config, database)
+    _check_model(settings)
     for source in settings.sources:
         if not source.path.is_dir():
             typer.echo(f"sources: {source.name}: no such folder yet: {source.path}", err=True)
     typer.echo(f"the config is right; {len(settings.sources)} folder(s) to watch")
+
+
+def _check_model(settings: "Settings") -> None:
+    from tagger.config import data_home
+    from tagger.vision import load  # numpy, which --help need not pay for
+
+    load.check(settings, data_home())
 
 
 @app.command()

@@ -1,67 +1,155 @@
-"""`tagger search`: pictures with a label."""
+"""`tagger search`: the pictures that a query finds."""
 
+import os
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_csv, print_json, print_lines, print_table
-from tagger.cli.since import parse_since
 
 if TYPE_CHECKING:
-    from tagger.store.queries import Found
+    from tagger.search.query import Query
+    from tagger.store.database import Database as Store
+    from tagger.store.found import Hit
 
 COLUMNS = ("captured_at", "score", "label", "source", "path")
+EVERY = 1.0
+"""Seconds between two looks for what arrived."""
+
+Print = Callable[[Iterable["Hit"]], None]
 
 
 def search(
-    label: Annotated[str, typer.Argument(help="A label, in any case.", show_default=False)],
-    min_score: Annotated[float, typer.Option(min=0, max=1, help="The lowest score to show.")] = 0.1,
-    since: Annotated[
-        str | None,
-        typer.Option(help="Captured since: a duration (30m, 2h, 7d) or an ISO time.", show_default=False),
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY",
+            help="'vehicle >= 0.5 and not snow since 2h in cam1'; docs/search.md has all of it. Without one: everything.",
+            show_default=False,
+        ),
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="For names without a score. Default: search.min_score.", show_default=False
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="The most pictures to show.")] = 100,
+    count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per picture.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    as_lines: Annotated[bool, typer.Option("--nl", help="Only paths, one per line.")] = False,
+    as_nul: Annotated[bool, typer.Option("-0", help="Only paths, each ended by NUL, for xargs -0.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is tagged from now on.")
+    ] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Show the SQL, and the values bound to it.")] = False,
     config: Config = None,
     database: Database = None,
 ) -> None:
-    """Show the pictures with a label, newest first."""
+    """Show the pictures that a query finds, newest first."""
     settings = load_settings(config, database)
-    moment = parse_since(since) if since else None
-    from tagger.store import queries
+    from datetime import UTC, datetime
+
+    from tagger.search.parse import parse
+    from tagger.store import found
     from tagger.store.database import Database as Store
 
+    text = " ".join(words or ())
+    query = parse(text, datetime.now(UTC))
+    least = settings.search.min_score if min_score is None else min_score
     with closing(Store.open(settings.database, create=False)) as store:
-        rows = (_row(found) for found in queries.search(store, label, min_score, moment, limit))
-        if as_json:
-            print_json(dict(zip(COLUMNS, row, strict=True)) for row in rows)
-        elif as_csv:
-            print_csv(COLUMNS, rows)
-        elif sys.stdout.isatty():
-            _show(list(_texts(rows)), min_score)
+        if sql:
+            _print_sql(*found.sql(store, query, text, least, limit, count))
+        elif count:
+            typer.echo(found.count(store, query, text, least))
+        elif follow:
+            _follow(store, query, text, least, limit, _printer(as_json, as_csv, as_lines, as_nul, follow))
         else:
-            print_lines(_texts(rows))
+            _printer(as_json, as_csv, as_lines, as_nul)(found.search(store, query, text, least, limit))
 
 
-def _show(rows: list[tuple[str, ...]], min_score: float) -> None:
+def _follow(store: "Store", query: "Query", text: str, least: float, limit: int, show: Print) -> None:
+    """The newest first found, the oldest of them first, and then what arrives."""
+    from tagger.store import found
+
+    after = found.newest(store)
+    known = [hit for hit in found.search(store, query, text, least, limit) if (hit.picture.seq or 0) <= after]
+    try:
+        show(reversed(known))
+        while True:
+            hits, after = found.arrived(store, query, text, least, after)
+            show(hits)
+            sys.stdout.flush()
+            time.sleep(EVERY)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _printer(as_json: bool, as_csv: bool, as_lines: bool, as_nul: bool, follow: bool = False) -> Print:
+    header = iter([COLUMNS])
+    if as_json:
+        return lambda hits: print_json(map(_object, hits))
+    if as_csv:
+        return lambda hits: print_csv(next(header, ()), map(_row, hits))
+    if as_lines or as_nul:
+        return lambda hits: _print_paths(hits, b"\0" if as_nul else b"\n")
+    if sys.stdout.isatty() and not follow:
+        return lambda hits: _show(list(_texts(hits)))
+    return lambda hits: print_lines(_texts(hits))
+
+
+def _show(rows: list[tuple[str, ...]]) -> None:
     if rows:
         print_table(COLUMNS, rows)
     else:
-        typer.echo(f"no picture has it with a score of {min_score} or more", err=True)
+        typer.echo("no picture; try a lower --min-score, or tagger search '' for everything", err=True)
 
 
-def _row(found: "Found") -> tuple[str, float, str, str, str]:
-    when = found.captured_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return when, round(found.score, 4), found.label, found.source, found.path
+def _print_paths(hits: Iterable["Hit"], end: bytes) -> None:
+    """As the file system has them, whatever bytes they are."""
+    for hit in hits:
+        sys.stdout.buffer.write(os.fsencode(hit.picture.path) + end)
+    sys.stdout.buffer.flush()
 
 
-def _texts(rows: Iterator[tuple[str, float, str, str, str]]) -> Iterator[tuple[str, ...]]:
+def _print_sql(statement: str, values: dict[str, Any]) -> None:
+    typer.echo(statement)
+    for name, value in values.items():
+        typer.echo(f"-- {name} = {value!r}")
+
+
+def _row(hit: "Hit") -> tuple[str, float | None, str, str, str]:
+    picture, by = hit.picture, hit.by
+    when = picture.captured_at
+    score, label = (round(by.score, 4), by.name) if by else (None, "")
+    return _iso(when) if when else "", score, label, picture.source, picture.path
+
+
+def _object(hit: "Hit") -> dict[str, Any]:
+    picture = hit.picture
+    return dict(zip(COLUMNS, _row(hit), strict=True)) | {
+        "state": picture.state,
+        "seq": picture.seq,
+        "tags": [
+            {"label": one.name, "name_zh": one.name_zh, "key": one.key, "score": round(one.score, 4)}
+            for one in picture.tags
+        ],
+        "categories": {one.key: round(one.score, 4) for one in picture.categories},
+    }
+
+
+def _texts(hits: Iterable["Hit"]) -> Iterator[tuple[str, ...]]:
     from tagger.records import shown  # not above: building its types takes a tenth of all of --help
 
-    for when, score, label, source, path in rows:
-        yield when, f"{score:.3f}", label, source, shown(path)
+    for when, score, label, source, path in map(_row, hits):
+        yield when, "" if score is None else f"{score:.3f}", label, source, shown(path)
+
+
+def _iso(moment: Any) -> str:
+    return str(moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"))

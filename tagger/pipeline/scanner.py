@@ -119,6 +119,7 @@ class Scanner:
         root, roll = _identity(source), self._journal.roll_call(source.name)
         if not self._walk(source, str(source.path), roll.answer):
             return False
+        self._journal.all_seen(source.name)
         missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(path)]
         if root == _identity(source) and _is_alive(source):
             roll.mark(missing)

@@ -6,11 +6,12 @@ is a write-ahead log only while a worker has the database open; at rest it is a 
 which may be copied, or read where nothing can be written.
 """
 
+import logging
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, create_engine, event, exc, inspect, make_url, text
@@ -21,6 +22,8 @@ from tagger.store.hazards import hazards
 from tagger.store.patience import Patience, UnavailableError
 from tagger.store.prepared import driver
 from tagger.store.schema import VERSION
+
+log = logging.getLogger(__name__)
 
 _BUSY_SECONDS = 30.0
 _BUSY_SECONDS_AT_WORK = 2.0
@@ -145,6 +148,9 @@ class Database:
             raise DatabaseError(self.name, what, "tagger run or tagger scan brings it up to date")
 
     def _migrate(self) -> None:
+        with self.read() as connection:
+            if "" < _version(connection, self.name) < VERSION and self._path:
+                _copy(connection, self._path.with_name(f"{self._path.name}.before-{VERSION}"))
         with self.write() as connection:  # even where nothing is due, so that a read-only file is refused now
             if _version(connection, self.name) < VERSION:
                 from tagger.store.migrations import upgrade  # Alembic is slow to import and seldom needed
@@ -236,6 +242,17 @@ def _leave_write_ahead(writers: _Connections) -> None:
     with writers.taken() as writer, suppress(sqlite3.OperationalError):  # someone else has it open
         driver(writer).execute("PRAGMA busy_timeout = 0")
         driver(writer).execute("PRAGMA journal_mode = DELETE")
+
+
+def _copy(connection: Connection, copy: Path) -> None:
+    """The whole database, in another file, which is never there in part."""
+    part = copy.with_name(copy.name + ".part")
+    with _files_in_words(copy):
+        part.unlink(missing_ok=True)
+        with closing(sqlite3.connect(part)) as target:
+            driver(connection).backup(target)
+        part.replace(copy)
+    log.info("brought up to date; as it was before: %s", copy)
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:

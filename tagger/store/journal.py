@@ -5,7 +5,7 @@ A million files waiting cost no memory, and a kill loses nothing. Rejected: heap
 table, which must be filled at each start and can disagree with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from sqlalchemy import Connection, Integer, and_, bindparam, case, func, or_, se
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from tagger.errors import DatabaseError
-from tagger.records import ModelIdentity, Origin, Stamp
+from tagger.records import Origin, Stamp
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
-from tagger.store.registry import MODEL_ID, columns_of
+from tagger.store.registry import Registered
 from tagger.store.roll_call import RollCall
-from tagger.store.schema import State, file, in_state, reading, source
+from tagger.store.schema import State, file, in_state, source
 from tagger.store.stamps import COLUMNS, Roots, find, unknown
 from tagger.store.writer import LAST_RETRY
 
@@ -74,17 +74,19 @@ def _suspects(sources: Sequence[int]) -> Prepared:
 _NEW = (*COLUMNS, file.c.seen_at, file.c.state, file.c.urgency, file.c.attempts)
 _ADMIT = Prepared(_admission(), columns=[column.name for column in _NEW])
 _REGISTER = _registration()
-_TAGGED = select(file.c.id).join(reading, reading.c.file_id == file.c.id)
-_KNOWS = Prepared(
-    _TAGGED.where(file.c.sha256 == bindparam("sha256"), reading.c.model_id == MODEL_ID).limit(1)
-)
 
 
 class Journal:
     """Every file's state. Threads may share it."""
 
-    def __init__(self, database: Database, roots: Mapping[str, str], now: Callable[[], datetime]) -> None:
-        """Registers the sources: name → root. `now` gives UTC.
+    def __init__(
+        self,
+        database: Database,
+        roots: Mapping[str, str],
+        now: Callable[[], datetime],
+        registered: Registered | None = None,
+    ) -> None:
+        """Registers the sources: name → root. `now` gives UTC. Tags of another model than is `registered` are stale.
 
         A source keeps its files where its folder has moved, and where its folder goes by another name.
 
@@ -94,18 +96,31 @@ class Journal:
         self._database, self._now = database, now
         self._roots = self._register(roots)
         ours = [self._roots.id(name) for name in roots]
+        self._current = {"model": registered.model, "taxonomy": registered.taxonomy} if registered else {}
+        self._stale = self._sources_of_others(roots) if registered else set()
         self._ours, self._claim, self._suspects = file.c.source_id.in_(ours), _claim(ours), _suspects(ours)
 
     @patiently
     def differences(self, stamps: Sequence[Stamp], met: Callable[[int], object] | None = None) -> list[Stamp]:
-        """Those that need tags: not journalled, or no longer as journalled, or thought gone.
+        """Those that need tags: not journalled, or no longer as journalled, or thought gone, or with stale tags.
 
         `met` is told the row of each path that is journalled, of whatever state.
         """
         if not stamps:
             return []
         with self._database.read() as connection:
-            return unknown(connection, self._roots, stamps, met)
+            current = self._current if stamps[0].source in self._stale else None
+            return unknown(connection, self._roots, stamps, met, current)
+
+    @patiently
+    def all_seen(self, source_name: str) -> None:
+        """All of a source's files were compared: what was stale is work now, and need not be looked for again."""
+        if source_name not in self._stale:
+            return
+        ids = {"model_id": self._current["model"], "taxonomy_id": self._current["taxonomy"]}
+        with self._database.write() as connection:
+            connection.execute(update(source).where(source.c.name == source_name).values(ids))
+        self._stale.remove(source_name)
 
     def roll_call(self, source_name: str) -> RollCall:
         """Begins one: who does not answer may be missing."""
@@ -185,12 +200,6 @@ class Journal:
             return connection.scalar(select(func.count()).where(in_state(state), self._ours)) or 0
 
     @patiently
-    def knows(self, identity: ModelIdentity, sha256: str) -> bool:
-        """Whether this model has tagged this content, in whatever file."""
-        with self._database.read() as connection:
-            return bool(_KNOWS.rows(connection, sha256=sha256, **columns_of(identity)))
-
-    @patiently
     def _register(self, roots: Mapping[str, str]) -> Roots:
         with self._database.write() as connection:
             _refuse_other_folders(connection, self._database.name, roots)
@@ -198,6 +207,14 @@ class Journal:
             for name, root in roots.items():
                 connection.execute(_REGISTER, {"name": name, "root": root})
             return Roots(connection)
+
+    @patiently
+    def _sources_of_others(self, names: Iterable[str]) -> set[str]:
+        same = and_(
+            source.c.model_id == self._current["model"], source.c.taxonomy_id == self._current["taxonomy"]
+        )
+        with self._database.read() as connection:
+            return set(names).difference(connection.scalars(select(source.c.name).where(same)))
 
     @patiently
     def _turn(self, stamps: Sequence[Stamp], state: State, values: Mapping[str, object]) -> None:

@@ -1,31 +1,16 @@
-"""Every question that the program itself asks of the tags."""
+"""How the work stands: what `tagger status` asks. What a picture shows is asked by `search` and `found`."""
 
-import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, func, select
 
-from tagger.errors import ConfigError
 from tagger.records import ModelIdentity
 from tagger.store.database import Database
-from tagger.store.schema import UNFINISHED, State, file, label, model, source
-from tagger.store.views import failed_files, image_tags, top_tag
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A picture that shows what was searched for. `score` is a probability (0–1); times are UTC."""
-
-    path: str
-    source: str
-    label: str
-    score: float
-    captured_at: datetime
-    tagged_at: datetime
-    seq: int
+from tagger.store.schema import UNFINISHED, State, file, model, source
+from tagger.store.views import failed_files, top_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +64,6 @@ class Status:
         return {state: sum(one.files[state] for one in self.sources) for state in State}
 
 
-def search(
-    database: Database,
-    name: str,
-    min_score: float = 0.0,
-    since: datetime | None = None,
-    limit: int | None = None,
-) -> Iterator[Found]:
-    """Pictures with a label, by its name in any case, newest first; `since` is a time of capture.
-
-    Raises ConfigError, with the closest names, if no model here knows the label.
-    """
-    conditions: list[ColumnElement[bool]] = [image_tags.c.score >= min_score]
-    if since:
-        conditions.append(image_tags.c.captured_at >= since)
-    columns = [image_tags.c[field] for field in Found.__dataclass_fields__]
-    with database.read() as connection:
-        known = _spelled(connection, name)
-        query = select(*columns).where(image_tags.c.label == known, *conditions)
-        query = query.order_by(image_tags.c.captured_at.desc()).limit(limit)
-        for row in connection.execute(query.execution_options(yield_per=1000)):
-            yield Found(*row)
-
-
 def roots(database: Database) -> dict[str, str]:
     """The sources' names, by their root."""
     with database.read() as connection:
@@ -120,17 +82,6 @@ def failures(database: Database) -> Iterator[Failure]:
         query = select(*columns).order_by(failed_files.c.path).execution_options(yield_per=1000)
         for path, source_name, state, *rest in connection.execute(query):
             yield Failure(path, source_name, State(state), *rest)
-
-
-def _spelled(connection: Connection, name: str) -> str:
-    """The label's name as it is stored. In Python, because SQLite folds the case of ASCII alone."""
-    names = {row.name.casefold(): row.name for row in connection.execute(select(label.c.name))}
-    if name.casefold() in names:
-        return str(names[name.casefold()])
-    close = difflib.get_close_matches(name.casefold(), names)
-    asked, proposed = ("did you mean", close) if close else ("there are, for example,", sorted(names)[:3])
-    hint = f"{asked} {' or '.join(repr(names[one]) for one in proposed)}{'?' if close else ''}"
-    raise ConfigError(name, "no model here knows this label", hint)
 
 
 def _sources(connection: Connection) -> Iterator[SourceStatus]:

@@ -1,35 +1,61 @@
-"""Models and labels as the database knows them."""
+"""Models, labels and categories as the database knows them, and the words that people have for them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.records import Label, ModelIdentity
+from tagger.records import Category, Label, ModelIdentity, Taxonomy
 from tagger.store.prepared import Prepared
-from tagger.store.schema import label, model, model_class
+from tagger.store.schema import category, category_within, label, model, model_class, taxonomy, word
 
 _IDENTITY = (model.c.name, model.c.weights_sha256, model.c.preprocessing)
 
-MODEL_ID = (
-    select(model.c.id).where(*(column == bindparam(column.name) for column in _IDENTITY)).scalar_subquery()
-)
-"""The row of the model that `columns_of` names, as part of a query."""
-
-_ADD_LABEL = Prepared(insert(label), ["key", "name"])
+_ADD_LABEL = Prepared(insert(label), ["key", "name", "name_zh"])
 _ADD_CLASS = Prepared(insert(model_class))
+_ADD_WORD = Prepared(insert(word))
+_ADD_WITHIN = Prepared(insert(category_within))
+_IS_NAME, _IS_SYNONYM = 0, 1
 
 
-def columns_of(identity: ModelIdentity) -> dict[str, str]:
-    return {column.name: getattr(identity, column.name) for column in _IDENTITY}
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Rows' ids: of the model, of its taxonomy, and by key of all labels and categories."""
+
+    model: int
+    taxonomy: int
+    labels: dict[str, int]
+    categories: dict[str, int]
+
+
+def register(
+    connection: Connection,
+    identity: ModelIdentity,
+    description: str,
+    labels: Sequence[Label],
+    categories: Taxonomy,
+    now: datetime,
+) -> Registered:
+    """What a model needs in order to store readings; it is now the one in use. `labels` are in class order."""
+    registered = Registered(
+        register_model(connection, identity, description, now),
+        _register_taxonomy(connection, categories),
+        _register_labels(connection, labels),
+        _register_categories(connection, categories.categories),
+    )
+    _register_classes(connection, labels, registered)
+    _register_words(connection, labels, categories.categories, registered)
+    return registered
 
 
 def register_model(
     connection: Connection, identity: ModelIdentity, description: str, used_at: datetime
 ) -> int:
     """The model's id; it is now the one in use."""
-    use = upsert(model).values(**columns_of(identity), description=description, used_at=used_at)
+    values = {column.name: getattr(identity, column.name) for column in _IDENTITY}
+    use = upsert(model).values(**values, description=description, used_at=used_at)
     use = use.on_conflict_do_update(
         index_elements=_IDENTITY,
         set_={"description": use.excluded.description, "used_at": use.excluded.used_at},
@@ -37,24 +63,87 @@ def register_model(
     return int(connection.execute(use.returning(model.c.id)).scalar_one())
 
 
-def register_labels(connection: Connection, labels: Sequence[Label], model_id: int) -> dict[str, int]:
-    """The labels' ids by key; `labels` are the model's, in class order."""
-    known = {row.key for row in connection.execute(select(label.c.key))}
+def _register_taxonomy(connection: Connection, categories: Taxonomy) -> int:
+    add = upsert(taxonomy).values(sha256=categories.sha256)
+    same = add.on_conflict_do_update(index_elements=[taxonomy.c.sha256], set_={"sha256": add.excluded.sha256})
+    return int(connection.execute(same.returning(taxonomy.c.id)).scalar_one())
+
+
+def _register_labels(connection: Connection, labels: Sequence[Label]) -> dict[str, int]:
+    """A label keeps the name that it was first given: people have it in their queries."""
+    known = {row.key: row.name_zh for row in connection.execute(select(label.c.key, label.c.name_zh))}
     new = [labelled for labelled in dict.fromkeys(labels) if labelled.key not in known]
     if new:
         taken = {row.name for row in connection.execute(select(label.c.name))}
         _ADD_LABEL.each(connection, _with_free_names(new, taken))
-    ids = {row.key: row.id for row in connection.execute(select(label.c.key, label.c.id))}
-    classes = [
-        {"model_id": model_id, "class_index": index, "label_id": ids[labelled.key]}
-        for index, labelled in enumerate(labels)
-    ]
-    connection.execute(delete(model_class).where(model_class.c.model_id == model_id))
-    _ADD_CLASS.each(connection, classes)
+    for labelled in labels:
+        if labelled.name_zh and known.get(labelled.key, labelled.name_zh) != labelled.name_zh:
+            named = update(label).where(label.c.key == labelled.key)
+            connection.execute(named.values(name_zh=labelled.name_zh))
+    return _ids(connection, label)
+
+
+def _register_categories(connection: Connection, categories: Sequence[Category]) -> dict[str, int]:
+    """A category that is no more keeps its row, for what is not tagged anew yet, and loses its name and its place."""
+    connection.execute(
+        update(category).values(name=category.c.key + " (no more)")
+    )  # so that names may change hands
+    for one in categories:
+        add = upsert(category).values(key=one.key, name=one.name, name_zh=one.name_zh)
+        renamed = {"name": add.excluded.name, "name_zh": add.excluded.name_zh}
+        connection.execute(add.on_conflict_do_update(index_elements=[category.c.key], set_=renamed))
+    ids = _ids(connection, category)
+    connection.execute(delete(category_within))
+    within = [(ids[one.key], ids[parent]) for one in categories for parent in one.within]
+    _ADD_WITHIN.each(connection, [{"category_id": child, "parent_id": parent} for child, parent in within])
     return ids
 
 
-def _with_free_names(labels: Iterable[Label], taken: set[str]) -> list[dict[str, str]]:
+def _register_classes(connection: Connection, labels: Sequence[Label], registered: Registered) -> None:
+    classes = [
+        {"model_id": registered.model, "class_index": index, "label_id": registered.labels[labelled.key]}
+        for index, labelled in enumerate(labels)
+    ]
+    connection.execute(delete(model_class).where(model_class.c.model_id == registered.model))
+    _ADD_CLASS.each(connection, classes)
+
+
+def _register_words(
+    connection: Connection, labels: Sequence[Label], categories: Sequence[Category], registered: Registered
+) -> None:
+    """Words of labels that this model does not have stay: other models' tags may have them."""
+    ours = [registered.labels[labelled.key] for labelled in labels]
+    connection.execute(delete(word).where(word.c.category_id.is_not(None)))
+    connection.execute(delete(word).where(word.c.label_id.in_(ours)))
+    names = {row.id: row.name for row in connection.execute(select(label.c.id, label.c.name))}
+    rows = []
+    for labelled, id_ in zip(labels, ours, strict=True):
+        called = Label(labelled.key, names[id_], labelled.name_zh, labelled.synonyms)
+        rows += [
+            {"text": text, "label_id": id_, "category_id": None, "rank": rank}
+            for text, rank in _words(called)
+        ]
+    for one in categories:
+        id_ = registered.categories[one.key]
+        rows += [
+            {"text": text, "label_id": None, "category_id": id_, "rank": rank} for text, rank in _words(one)
+        ]
+    _ADD_WORD.each(connection, rows)
+
+
+def _words(named: Label | Category) -> Iterator[tuple[str, int]]:
+    """What it is called, in folded case, each once; `crane (bird)` is a crane too."""
+    plain = named.name.partition(" (")[0]
+    ranks = {text.casefold(): _IS_SYNONYM for text in (named.key, plain, *named.synonyms)}
+    ranks |= {text.casefold(): _IS_NAME for text in (named.name, named.name_zh) if text}
+    yield from ranks.items()
+
+
+def _ids(connection: Connection, table: Table) -> dict[str, int]:
+    return {row.key: row.id for row in connection.execute(select(table.c.key, table.c.id))}
+
+
+def _with_free_names(labels: Iterable[Label], taken: set[str]) -> list[dict[str, str | None]]:
     """Names are unique for people: one that is taken gets its head's name, or its key, in brackets."""
     rows = []
     for new in labels:
@@ -62,5 +151,5 @@ def _with_free_names(labels: Iterable[Label], taken: set[str]) -> list[dict[str,
         tries = (new.name, f"{new.name} ({head})", f"{new.name} ({new.key})")
         name = next(name for name in tries if name not in taken)
         taken.add(name)
-        rows.append({"key": new.key, "name": name})
+        rows.append({"key": new.key, "name": name, "name_zh": new.name_zh or None})
     return rows

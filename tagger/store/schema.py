@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from tagger.store.columns import Instant, PathText
 
-VERSION = "0002"
+VERSION = "0003"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -59,6 +59,8 @@ source = Table(
     Column("name", String, nullable=False, unique=True),
     Column("root", PathText, nullable=False),
     Column("vanished_at", Instant),  # when a scan last missed so many files at once that it may be a fault
+    Column("model_id", Integer),  # by these all its tags are, or wait to be
+    Column("taxonomy_id", Integer),
 )
 
 file = Table(
@@ -106,6 +108,40 @@ label = Table(
     Column("id", Integer, primary_key=True),
     Column("key", String, nullable=False, unique=True),
     Column("name", String, nullable=False, unique=True),
+    Column("name_zh", String),
+)
+
+category = Table(
+    "category",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("name_zh", String),
+)
+
+category_within = Table(
+    "category_within",
+    metadata,
+    Column("category_id", ForeignKey("category.id"), primary_key=True),
+    Column("parent_id", ForeignKey("category.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+word = Table(
+    "word",
+    metadata,
+    Column("text", String, nullable=False, index=True),  # its case folded
+    Column("label_id", ForeignKey("label.id")),
+    Column("category_id", ForeignKey("category.id")),
+    Column("rank", Integer, nullable=False),  # 0 for a name, 1 for a synonym
+)
+
+taxonomy = Table(
+    "taxonomy",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sha256", String, nullable=False, unique=True),
 )
 
 model_class = Table(
@@ -127,6 +163,7 @@ reading = Table(
     Column("top_score", Float, nullable=False),
     Column("margin", Float, nullable=False),
     Column("entropy", Float, nullable=False),
+    Column("taxonomy_id", Integer),
     UniqueConstraint("file_id", "model_id"),
     sqlite_autoincrement=True,  # a seq is never given twice, so a reader's cursor misses nothing
 )
@@ -143,6 +180,19 @@ tag = Table(
     Column("seen_at", Instant, nullable=False),
     UniqueConstraint("file_id", "model_id", "rank"),
     ForeignKeyConstraint(["file_id", "model_id"], ["reading.file_id", "reading.model_id"]),
+    sqlite_with_rowid=False,
+)
+
+# No second order, and no references that SQLite would look up: three of these rows cost as much as a tag. A file's
+# own are found by its time in each of the few categories.
+category_score = Table(
+    "category_score",
+    metadata,
+    Column("category_id", Integer, primary_key=True, autoincrement=False),
+    Column("captured_at", Instant, primary_key=True),
+    Column("file_id", Integer, primary_key=True, autoincrement=False),
+    Column("model_id", Integer, primary_key=True, autoincrement=False),
+    Column("score", Float, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 _FILES = 1_000_000
 _TAGS = 5 * _FILES
 _PER_SOURCE = _FILES // 10
+_PER_CATEGORY = _FILES // 10
 _PER_LABEL = _TAGS // 100  # labels are skewed, and questions are about the frequent ones
 
 # Table, index, rows, then rows per distinct value of the first column, the first two, and so on:
@@ -28,6 +29,12 @@ _SHAPE = (
     ("file", "file_seen", (_FILES, 2)),
     ("reading", "sqlite_autoindex_reading_1", (_FILES, 1, 1)),
     ("reading", "reading_confidence", (_FILES, 2)),
+    ("category", "sqlite_autoindex_category_1", (50, 1)),
+    ("category", "sqlite_autoindex_category_2", (50, 1)),
+    ("taxonomy", "sqlite_autoindex_taxonomy_1", (2, 1)),
+    ("category_within", "category_within", (50, 2, 1)),
+    ("category_score", "category_score", (3 * _FILES, _PER_CATEGORY, 2, 1, 1)),
+    ("word", "ix_word_text", (5000, 2)),
     ("tag", "tag", (_TAGS, _PER_LABEL, 5, 1, 1, 1)),
     ("tag", "sqlite_autoindex_tag_2", (_TAGS, 5, 5, 1)),
 )

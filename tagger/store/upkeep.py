@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -23,7 +24,7 @@ from tagger.records import Origin
 from tagger.store import pathtext
 from tagger.store.database import Database
 from tagger.store.prepared import Prepared
-from tagger.store.schema import State, file, in_state, reading, source, tag
+from tagger.store.schema import State, category, category_score, file, in_state, reading, source, tag
 
 _PAGE = 1000
 _FAILED = or_(in_state(State.FAILED), in_state(State.QUARANTINED))
@@ -36,9 +37,14 @@ _AGAIN = {
     "next_try_at": None,
 }
 _IDS = func.json_each(bindparam("ids")).table_valued("value")
+_PLACES = select(category.c.id, file.c.captured_at, file.c.id).where(file.c.id.in_(select(_IDS.c.value)))
+_SCORES = tuple_(category_score.c.category_id, category_score.c.captured_at, category_score.c.file_id)
 _FORGET = [
-    Prepared(delete(table).where(column.in_(select(_IDS.c.value))))
-    for table, column in ((tag, tag.c.file_id), (reading, reading.c.file_id), (file, file.c.id))
+    Prepared(delete(category_score).where(_SCORES.in_(_PLACES))),
+    *(
+        Prepared(delete(table).where(column.in_(select(_IDS.c.value))))
+        for table, column in ((tag, tag.c.file_id), (reading, reading.c.file_id), (file, file.c.id))
+    ),
 ]
 
 

@@ -8,6 +8,9 @@ from sqlalchemy import Connection, Float, Integer, String, column, table
 
 from tagger.store.columns import Instant, PathText
 
+UNSURE = 0.5
+"""A picture whose best label scores less is uncertain: by the model's own word it is rather something else."""
+
 _PATH = "rtrim(source.root, '/') || '/' || file.path AS path"
 
 _JOINS = """
@@ -25,16 +28,35 @@ _JOINS = """
 _VIEWS = {
     "image_tags": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
-               model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at
+               model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
+               label.name_zh, label.key
         {_JOINS}
         WHERE file.seen_at = tag.seen_at
     """,
     "top_tag": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
                reading.top_score AS score, tag.rank,
-               model.name AS model, file.captured_at, file.seen_at, reading.tagged_at
+               model.name AS model, file.captured_at, file.seen_at, reading.tagged_at,
+               label.name_zh, label.key
         {_JOINS}
         WHERE tag.rank = 1
+    """,
+    "image_categories": f"""
+        SELECT reading.seq, {_PATH}, source.name AS source, category.name AS category, category_score.score,
+               category_score.captured_at, file.seen_at, category.name_zh, category.key
+        FROM category_score
+        JOIN category ON category.id = category_score.category_id
+        JOIN file ON file.id = category_score.file_id AND file.captured_at = category_score.captured_at
+        JOIN reading ON reading.file_id = category_score.file_id AND reading.model_id = category_score.model_id
+        JOIN source ON source.id = file.source_id
+    """,  # noqa: S608
+    # The plus keeps the planner from the index of scores where the order is another: half of all may be uncertain.
+    "uncertain": f"""
+        SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
+               reading.top_score, reading.margin, reading.entropy,
+               file.captured_at, file.seen_at, label.name_zh, label.key
+        {_JOINS}
+        WHERE tag.rank = 1 AND +reading.top_score < {UNSURE}
     """,
     "failed_files": f"""
         SELECT {_PATH}, source.name AS source, file.stage, file.error, file.attempts,
@@ -64,6 +86,8 @@ image_tags, top_tag = (
         column("captured_at", Instant),
         column("seen_at", Instant),
         column("tagged_at", Instant),
+        column("name_zh", String),
+        column("key", String),
     )
     for name in ("image_tags", "top_tag")
 )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.records import Failed, Label, ModelIdentity, Picture, Reading, Tag, Tagged
+from tagger.vision.categories import FLOOR, Categories
 from tagger.vision.engines import Engine
 from tagger.vision.models import Preprocessing
 
@@ -26,6 +27,7 @@ class Classifier:
         identity: ModelIdentity,
         labels: Sequence[Label],
         preprocessing: Preprocessing,
+        categories: Categories,
         top_k: int,
         description: str,
     ) -> None:
@@ -33,6 +35,8 @@ class Classifier:
         self.identity = identity
         self.labels = tuple(labels)
         self.preprocessing = preprocessing
+        self.taxonomy = categories.taxonomy(labels)
+        self._in_category = categories.matrix(labels)
         self.top_k = top_k
         self.description = description
 
@@ -44,9 +48,10 @@ class Classifier:
             rows = self._probabilities(pictures)
         except Exception as error:  # whatever an engine raises on one picture must not cost another its tags
             return self._halved(pictures, error)
+        sums = rows @ self._in_category
         return [
-            Tagged(picture.stamp, picture.facts, self._reading(row))
-            for picture, row in zip(pictures, rows, strict=True)
+            Tagged(picture.stamp, picture.facts, self._reading(row, scores))
+            for picture, row, scores in zip(pictures, rows, sums, strict=True)
         ]
 
     def _probabilities(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
@@ -68,7 +73,7 @@ class Classifier:
         reason = " ".join(str(error).split()) or type(error).__name__
         return [Failed(stamp, "infer", f"the model failed on it: {reason}", retryable=True)]
 
-    def _reading(self, row: NDArray[np.float32]) -> Reading:
+    def _reading(self, row: NDArray[np.float32], sums: NDArray[np.float32]) -> Reading:
         order = np.argsort(-row, kind="stable")  # stable: equal scores keep their class order
         tags = tuple(
             Tag(self.labels[index], float(row[index]), rank)
@@ -77,4 +82,10 @@ class Classifier:
         scores = row[order].astype(np.float64)
         margin = scores[0] - scores[1:2].sum()
         some = scores[scores > 0]
-        return Reading(tags, float(scores[0]), float(margin), float(-(some * np.log(some)).sum()))
+        entropy = -(some * np.log(some)).sum()
+        return Reading(tags, float(scores[0]), float(margin), float(entropy), self._categories(sums))
+
+    def _categories(self, sums: NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
+        """Those with a score that says something. Rounding may take a sum past 1."""
+        found = np.flatnonzero(sums >= FLOOR)
+        return tuple((self.taxonomy.categories[at].key, min(float(sums[at]), 1.0)) for at in found)

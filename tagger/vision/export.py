@@ -50,7 +50,9 @@ def described(weights: Weights) -> dict[str, str]:
     inside = {name: preprocessing.pop(name) for name in ("mean", "std")}
     outside = {"antialias": True, "colour": "RGB", "layout": "NHWC", "normalised_inside": inside}
     return {
-        "labels": json.dumps([asdict(label) for label in weights.labels]),
+        "labels": json.dumps(
+            [{"key": label.key, "name": label.name, "name_zh": label.name_zh} for label in weights.labels]
+        ),
         "preprocessing": json.dumps(preprocessing | outside),
     }
 

@@ -5,7 +5,7 @@ are one label. Names are unique, also where case is ignored: of two classes of o
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,17 +15,11 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from tagger.errors import ModelError
 from tagger.records import Label
-from tagger.vision.models import BUILTIN, Preprocessing
+from tagger.vision.models import Preprocessing
 
-_SENSES = {
-    "n02012849": "crane (bird)",
-    "n02113186": "Cardigan (dog)",
-    "n02963159": "cardigan (garment)",
-    "n03126707": "crane (machine)",
-    "n03710637": "maillot (tights)",
-    "n03710721": "maillot (swimsuit)",
-}
-"""Names that ImageNet gives to two classes, told apart."""
+DATA = Path(__file__).parent / "data"
+SEPARATOR = " | "
+"""Between the synonyms, and between the categories, of one label in the table."""
 
 _FORM = "it must hold a list of names, or {'classes': [{'wnid': …, 'name': …}, …]}"
 
@@ -60,11 +54,20 @@ class LabelFile:
 
 
 @cache
+def rows() -> tuple[dict[str, str], ...]:
+    """The table of ImageNet-1k's 1000 labels, in class order."""
+    with (DATA / "labels.tsv").open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+@cache
 def imagenet() -> tuple[Label, ...]:
     """ImageNet-1k's 1000 labels in class order."""
-    with (BUILTIN / "imagenet1k_wnids.tsv").open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return tuple(Label(row["wnid"], _SENSES.get(row["wnid"], row["name"])) for row in rows)
+    return tuple(Label(row["key"], row["name"], row["name_zh"], _synonyms(row)) for row in rows())
+
+
+def _synonyms(row: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(one for name in ("synonyms", "synonyms_zh") for one in row[name].split(SEPARATOR) if one)
 
 
 def read(path: Path) -> LabelFile:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from tagger.config import Settings
+from tagger.vision import categories
 from tagger.vision.classify import Classifier
 from tagger.vision.cpu import native_formats
 from tagger.vision.engines import Engine, fake
@@ -23,14 +24,35 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
     """
     top_k = settings.model.top_k
     if settings.engine.backend == "fake":
-        engine = fake.FakeEngine()
-        return Classifier(engine, fake.IDENTITY, fake.LABELS, fake.PREPROCESSING, top_k, engine.description)
+        engine, own = fake.FakeEngine(), categories.load(settings.categories, fake.LABELS)
+        return Classifier(
+            engine, fake.IDENTITY, fake.LABELS, fake.PREPROCESSING, own, top_k, engine.description
+        )
     weights = resolve(settings.model, home)
+    own = categories.load(settings.categories, weights.labels)
     choice = choose(settings.engine, native_formats(), _has_gpu())
     loaded = load_engine(choice, weights, home, cache)
     log.info("engine: %s, because %s", loaded.description, choice.why)
     description = f"{weights.description} ({loaded.description})"
-    return Classifier(loaded, weights.identity, weights.labels, weights.preprocessing, top_k, description)
+    return Classifier(
+        loaded, weights.identity, weights.labels, weights.preprocessing, own, top_k, description
+    )
+
+
+def check(settings: Settings, home: Path) -> None:
+    """Raises ModelError or ConfigError where the model's files or the categories cannot be used.
+
+    Weights of the user's own are read whole: only so is it known that they fit the model and their labels.
+    """
+    if settings.engine.backend == "fake":
+        categories.load(settings.categories, fake.LABELS)
+        return
+    weights = resolve(settings.model, home)
+    categories.load(settings.categories, weights.labels)
+    if settings.model.weights != "auto":
+        from tagger.vision.engines.torch_model import load_graph
+
+        load_graph(weights)
 
 
 def load_engine(choice: Choice, weights: Weights, home: Path, cache: Path) -> Engine:

@@ -8,7 +8,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tagger.records import Facts, Label, ModelIdentity, Origin, Reading, Stamp, Tag, Tagged
+from tagger.records import (
+    Category,
+    Facts,
+    Label,
+    ModelIdentity,
+    Origin,
+    Reading,
+    Stamp,
+    Tag,
+    Tagged,
+    Taxonomy,
+)
 from tagger.store.database import Database
 from tagger.store.journal import Journal
 from tagger.store.writer import Writer
@@ -16,8 +27,25 @@ from tagger.store.writer import Writer
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 RESNET = ModelIdentity("resnet18", "ab12", "128/112")
 LABELS = tuple(
-    Label(f"n{number:08}", name)
-    for number, name in enumerate(("tabby", "police van", "sports car", "web site", "Éclair"))
+    Label(f"n{number:08}", name, name_zh, tuple(synonyms))
+    for number, (name, name_zh, *synonyms) in enumerate(
+        (
+            ("tabby", "虎斑猫", "tabby cat", "tiger cat"),
+            ("police van", "警车", "black maria"),
+            ("sports car", "跑车"),
+            ("web site", "网站", "website"),
+            ("Éclair", "闪电泡芙"),
+        )
+    )
+)
+CATEGORIES = {"animal": ["tabby"], "vehicle": ["police van", "sports car"], "car": ["sports car"]}
+TAXONOMY = Taxonomy(
+    "5e1f",
+    (
+        Category("animal", "animal", "动物"),
+        Category("vehicle", "vehicle", "交通工具"),
+        Category("car", "car", "汽车", ("auto",), ("vehicle",)),
+    ),
 )
 
 
@@ -36,11 +64,15 @@ class Shelf:
         self.file, self.now = file, NOON
         self.database = Database.open(str(file), create=True)
         self.roots = {source: f"/data/{source}" for source in sources}
-        self.journal = Journal(self.database, self.roots, lambda: self.now)
         self.writer = self.writer_for(RESNET)
+        self.journal = self.journal_of(self.writer)
 
-    def writer_for(self, model: ModelIdentity) -> Writer:
-        return Writer(self.database, model, LABELS, f"{model.name} (built in)", lambda: self.now)
+    def writer_for(self, model: ModelIdentity, taxonomy: Taxonomy = TAXONOMY) -> Writer:
+        description = f"{model.name} (built in)"
+        return Writer(self.database, model, LABELS, taxonomy, description, lambda: self.now)
+
+    def journal_of(self, writer: Writer) -> Journal:
+        return Journal(self.database, self.roots, lambda: self.now, writer.registered)
 
     def stamp(self, name: str, source: str = "cam", age: timedelta = timedelta()) -> Stamp:
         """What a scan sees of a file that was written `age` ago."""
@@ -70,7 +102,9 @@ def tagged(
     """A reading with the given scores; the content is the file's name unless it is given."""
     tags = tuple(Tag(label(name), score, rank) for rank, (name, score) in enumerate(scores.items(), 1))
     facts = Facts(sha(content or stamp.path), 1920, 1080, "JPEG", taken_at)
-    return Tagged(stamp, facts, Reading(tags, tags[0].score, margin=0.1, entropy=1.0))
+    sums = ((key, sum(scores.get(name, 0) for name in names)) for key, names in CATEGORIES.items())
+    categories = tuple((key, score) for key, score in sums if score)
+    return Tagged(stamp, facts, Reading(tags, tags[0].score, 0.1, 1.0, categories))
 
 
 def rewritten(stamp: Stamp) -> Stamp:

@@ -83,7 +83,8 @@ def test_another_program_gives_the_tags_that_tagger_gives(
     pixels = np.asarray(whole)[edge : edge + how["crop"], edge : edge + how["crop"]]
     scores = infer(np.stack([pixels[::-1], pixels, pixels[::-1]]))[1]
     best = np.argsort(-scores)[:5]
-    assert [labels[index] for index in best] == [{"key": tag["key"], "name": tag["label"]} for tag in said]
+    named = [(labels[index]["key"], labels[index]["name"]) for index in best]
+    assert named == [(tag["key"], tag["label"]) for tag in said]
     assert [float(scores[index]) for index in best] == pytest.approx([tag["score"] for tag in said], abs=1e-4)
 
 

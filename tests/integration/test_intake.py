@@ -14,7 +14,7 @@ from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
-from tagger.records import Changed, Failed, Label, ModelIdentity, Origin, Outcome, Sighting
+from tagger.records import Changed, Failed, Label, ModelIdentity, Origin, Outcome, Sighting, Taxonomy
 from tagger.store import upkeep
 from tagger.store.database import Database
 from tagger.store.journal import Journal
@@ -33,7 +33,12 @@ class House:
         self.folders: list[str] = []
         self.now = 0.0
         self.writer = Writer(
-            self.database, ModelIdentity("m", "0", "none"), [Label("m/a", "a")], "", lambda: datetime.now(UTC)
+            self.database,
+            ModelIdentity("m", "0", "none"),
+            [Label("m/a", "a")],
+            Taxonomy("0", ()),
+            "",
+            lambda: datetime.now(UTC),
         )
         self.intake = self.start()
 

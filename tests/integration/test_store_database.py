@@ -5,12 +5,17 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import create_engine, insert, select
 
 from tagger.errors import DatabaseError
+from tagger.search.parse import parse
+from tagger.store import found
 from tagger.store.database import Database
 from tagger.store.lock import lock
 from tagger.store.schema import label, metadata
@@ -73,13 +78,65 @@ def schema(file: Path) -> set[tuple[str, str]]:
         return {(name, " ".join((sql or "").split())) for name, sql in rows}
 
 
+@pytest.fixture
+def older(file: Path) -> Path:
+    """A database of version 0002 with a tagged picture."""
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        settings = Config()
+        settings.set_main_option("script_location", "tagger.store:migrations")
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0002")
+        for statement in (
+            "INSERT INTO source VALUES (1, 'cam', '/data/cam', NULL)",
+            "INSERT INTO label VALUES (1, 'n1', 'Tabby')",
+            "INSERT INTO model VALUES (1, 'resnet18', 'ab', 'none', '', '2024-05-01 12:00:00.000')",
+            "INSERT INTO file (id, source_id, path, size, mtime_ns, ctime_ns, captured_at, seen_at, state, urgency,"
+            " attempts) VALUES (1, 1, 'a.jpg', 1, 1, 1, '2024-05-01 12:00:00.000', '2024-05-01 12:00:00.000', 'done', 0, 0)",
+            "INSERT INTO reading VALUES (1, 1, 1, '2024-05-01 12:00:00.000', 0.9, 0.1, 1.0)",
+            "INSERT INTO tag VALUES (1, '2024-05-01 12:00:00.000', 1, 1, 1, 0.9, '2024-05-01 12:00:00.000')",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    return file
+
+
+def tables(file: Path) -> set[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_an_older_database_is_brought_up_to_date_and_a_copy_of_what_it_was_stays_beside_it(
+    older: Path,
+) -> None:
+    make(older)
+    copy = older.with_name("tags.db.before-0003")
+    assert sorted(files(older.parent)) == [older.name, copy.name]
+    assert "category" in tables(older)
+    assert "category" not in tables(copy)
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT score FROM tag").fetchall() == [(0.9,)]
+
+
+def test_the_tags_of_an_older_database_are_shown_and_found_before_they_are_made_anew(older: Path) -> None:
+    make(older)
+    with closing(Database.open(str(older), create=False)) as database:
+        [hit] = found.search(database, parse("TABBY", datetime.now(UTC)), "TABBY", 0.3)
+        assert (hit.picture.path, hit.by and hit.by.score) == ("/data/cam/a.jpg", 0.9)
+
+
+def test_a_reader_is_told_how_an_older_database_is_brought_up_to_date(older: Path) -> None:
+    assert "is from an older Tagger" in refusal(older, create=False)
+    assert "category" not in tables(older)
+
+
 def test_the_planner_knows_every_index(file: Path) -> None:
     make(file)
     with closing(sqlite3.connect(file)) as connection:
         indexes = connection.execute(
             "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name NOT LIKE 'alembic%'"
         )
-        described = connection.execute("SELECT idx FROM sqlite_stat1 WHERE idx <> 'tag'")
+        described = connection.execute("SELECT idx FROM sqlite_stat1 WHERE idx <> tbl")
         assert set(described) == set(indexes)
 
 
@@ -217,6 +274,8 @@ def test_a_second_worker_is_refused_and_told_who_the_first_is(file: Path) -> Non
 WORKER = """
 import sys
 from sqlalchemy import insert
+from tagger.search.parse import parse
+from tagger.store import found
 from tagger.store.database import Database
 from tagger.store.lock import lock
 from tagger.store.schema import label

@@ -6,10 +6,11 @@ import pytest
 
 from tagger.errors import DatabaseError
 from tagger.records import Failed, Gone, Known, ModelIdentity, Origin
-from tagger.store import queries
+from tagger.search.query import Name
+from tagger.store import found, queries
 from tagger.store.journal import Journal
 from tagger.store.schema import State
-from tests.integration.shelf import RESNET, Shelf, rewritten, sha, tagged
+from tests.integration.shelf import RESNET, TAXONOMY, Shelf, rewritten, sha, tagged
 
 MINUTE = timedelta(minutes=1)
 
@@ -173,10 +174,23 @@ def test_a_file_that_failed_for_good_is_not_tried_again(shelf: Shelf) -> None:
 
 def test_content_is_known_to_the_model_that_tagged_it_and_to_no_other(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg"), {"tabby": 0.9}, content="cat")
-    assert shelf.journal.knows(RESNET, sha("cat"))
-    assert not shelf.journal.knows(RESNET, sha("dog"))
-    assert not shelf.journal.knows(replace(RESNET, preprocessing="256/224"), sha("cat"))
-    assert not shelf.journal.knows(ModelIdentity("resnet50", "cd", "256/224"), sha("cat"))
+    assert shelf.writer.knows(sha("cat"))
+    assert not shelf.writer.knows(sha("dog"))
+    assert not shelf.writer_for(replace(RESNET, preprocessing="256/224")).knows(sha("cat"))
+    assert not shelf.writer_for(ModelIdentity("resnet50", "cd", "256/224")).knows(sha("cat"))
+    assert not shelf.writer_for(RESNET, replace(TAXONOMY, sha256="0ther")).knows(sha("cat"))
+
+
+def test_what_another_model_tagged_is_work_until_a_whole_scan_has_found_it(shelf: Shelf) -> None:
+    stamps = [shelf.stamp(f"{name}.jpg") for name in "ab"]
+    for stamp in stamps:
+        shelf.tag(stamp, {"tabby": 0.9})
+    shelf.journal.all_seen("cam")
+    assert shelf.journal.differences(stamps) == []
+    other = shelf.journal_of(shelf.writer_for(RESNET, replace(TAXONOMY, sha256="0ther")))
+    assert other.differences(stamps) == stamps
+    other.all_seen("cam")
+    assert other.differences(stamps) == []
 
 
 @pytest.mark.parametrize(
@@ -187,7 +201,8 @@ def test_any_file_name_makes_the_round_trip(shelf: Shelf, name: str) -> None:
     assert shelf.admitted(stamp) == [stamp]
     assert shelf.journal.differences([stamp]) == []
     shelf.writer.write([tagged(stamp, {"tabby": 0.9}, content="cat")])
-    assert [found.path for found in queries.search(shelf.database, "tabby")] == [stamp.path]
+    [hit] = found.search(shelf.database, Name("tabby"), "tabby", 0.3)
+    assert hit.picture.path == stamp.path
 
 
 def test_a_source_that_moved_keeps_its_files_and_their_tags(shelf: Shelf) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tagger.errors import DatabaseError
 from tagger.records import Changed, Failed, Gone, Known, Label, Outcome, Stamp
 from tagger.store.writer import Writer
-from tests.integration.shelf import LABELS, NOON, RESNET, Shelf, rewritten, sha, tagged
+from tests.integration.shelf import LABELS, NOON, RESNET, TAXONOMY, Shelf, label, rewritten, sha, tagged
 
 CAT = {"tabby": 0.9, "web site": 0.1}
 VAN = {"police van": 0.7, "sports car": 0.2}
@@ -26,9 +26,93 @@ def seq(shelf: Shelf, stamp: Stamp) -> object:
 def test_a_tagged_file_shows_its_tags(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg", age=timedelta(milliseconds=1500)), CAT)
     assert shelf.sql("SELECT * FROM image_tags ORDER BY rank") == [
-        (1, "/data/cam/a.jpg", "cam", name, score, rank, "resnet18", captured, noon, noon)
+        (
+            1,
+            "/data/cam/a.jpg",
+            "cam",
+            name,
+            score,
+            rank,
+            "resnet18",
+            captured,
+            noon,
+            noon,
+            known.name_zh,
+            known.key,
+        )
         for rank, (name, score) in enumerate(CAT.items(), 1)
+        for known in [label(name)]
         for captured, noon in [("2024-05-01 11:59:58.000", "2024-05-01 12:00:00.000")]
+    ]
+
+
+VANS = {"police van": 0.4, "sports car": 0.25}
+
+
+def categories(shelf: Shelf, stamp: Stamp) -> dict[object, object]:
+    rows = shelf.sql("SELECT category, score FROM image_categories WHERE path = ?", stamp.path)
+    return {row[0]: row[1] for row in rows}
+
+
+def test_a_tagged_file_shows_its_categories(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg", age=timedelta(milliseconds=1500)), VANS)
+    assert set(shelf.sql("SELECT * FROM image_categories")) == {
+        (1, "/data/cam/a.jpg", "cam", key, score, captured, noon, name_zh, key)
+        for key, score, name_zh in [("vehicle", 0.65, "交通工具"), ("car", 0.25, "汽车")]
+        for captured, noon in [("2024-05-01 11:59:58.000", "2024-05-01 12:00:00.000")]
+    }
+
+
+def test_a_copy_has_the_categories_of_the_original_at_its_own_time(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), VANS, content="van")
+    [copy] = shelf.admitted(shelf.stamp("copy.jpg", age=timedelta(hours=1)))
+    shelf.writer.write([Known(copy, sha("van"))])
+    assert categories(shelf, copy) == {"vehicle": 0.65, "car": 0.25}
+    times = "SELECT DISTINCT captured_at FROM image_categories WHERE path = ?"
+    assert shelf.sql(times, copy.path) == [("2024-05-01 11:00:00.000",)]
+
+
+def test_a_touched_file_keeps_its_categories_at_its_new_time(shelf: Shelf) -> None:
+    stamp = shelf.stamp("a.jpg")
+    shelf.tag(stamp, VANS, content="van")
+    touched = replace(stamp, mtime_ns=stamp.mtime_ns + 60 * 10**9)
+    shelf.admitted(touched)
+    shelf.writer.write([Known(touched, sha("van"))])
+    assert shelf.sql("SELECT category, captured_at FROM image_categories ORDER BY category") == [
+        ("car", "2024-05-01 12:01:00.000"),
+        ("vehicle", "2024-05-01 12:01:00.000"),
+    ]
+
+
+def test_new_content_replaces_the_categories(shelf: Shelf) -> None:
+    stamp = shelf.stamp("a.jpg")
+    shelf.tag(stamp, VANS, content="van")
+    shelf.tag(rewritten(stamp), CAT, content="cat", taken_at=datetime(2001, 2, 3, tzinfo=UTC))
+    assert categories(shelf, stamp) == {"animal": CAT["tabby"]}
+
+
+def test_a_file_whose_new_content_fails_shows_no_categories(shelf: Shelf) -> None:
+    stamp = shelf.stamp("a.jpg")
+    shelf.tag(stamp, VANS)
+    shelf.admitted(rewritten(stamp))
+    shelf.writer.write([Failed(rewritten(stamp), "decode", "truncated")])
+    assert categories(shelf, stamp) == {}
+    assert shelf.sql("SELECT count(*) FROM category_score") == [(0,)]
+
+
+def test_tags_by_other_categories_are_not_copied(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), VANS, content="van")
+    writer = shelf.writer_for(RESNET, replace(TAXONOMY, sha256="0ther"))
+    [copy] = shelf.admitted(shelf.stamp("copy.jpg"))
+    writer.write([Known(copy, sha("van"))])
+    assert shelf.sql("SELECT path, state FROM file WHERE path = 'copy.jpg'") == [("copy.jpg", "pending")]
+
+
+def test_what_the_model_is_not_sure_of_is_uncertain(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), VANS)
+    shelf.tag(shelf.stamp("b.jpg"), {"tabby": 0.5})
+    assert shelf.sql("SELECT path, label, top_score, margin, entropy FROM uncertain") == [
+        ("/data/cam/a.jpg", "police van", 0.4, 0.1, 1.0)
     ]
 
 
@@ -120,7 +204,7 @@ def test_a_file_whose_new_content_fails_shows_no_tags(shelf: Shelf) -> None:
     shelf.admitted(rewritten(stamp))
     shelf.writer.write([Failed(rewritten(stamp), "decode", "truncated")])
     assert tags(shelf, stamp) == []
-    assert not shelf.journal.knows(RESNET, sha("cat"))
+    assert not shelf.writer.knows(sha("cat"))
     assert shelf.sql("SELECT path, source, stage, error, attempts, next_try_at FROM failed_files") == [
         ("/data/cam/a.jpg", "cam", "decode", "truncated", 1, None)
     ]
@@ -205,7 +289,7 @@ def test_a_cursor_misses_nothing_and_repeats_nothing(shelf: Shelf) -> None:
 
 def test_labels_of_the_same_name_get_names_of_their_own(shelf: Shelf) -> None:
     cranes = [*LABELS, Label("n02012849", "crane"), Label("n03126707", "crane"), Label("ocr/crane", "crane")]
-    Writer(shelf.database, replace(RESNET, weights_sha256="cd"), cranes, "", lambda: shelf.now)
+    Writer(shelf.database, replace(RESNET, weights_sha256="cd"), cranes, TAXONOMY, "", lambda: shelf.now)
     assert shelf.sql("SELECT name FROM label WHERE name LIKE 'crane%' ORDER BY id") == [
         ("crane",),
         ("crane (n03126707)",),

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tagger.records import Facts, Failed, Label, Picture, Stamp, Tagged
+from tagger.vision import categories
 from tagger.vision.classify import Classifier
 from tagger.vision.engines import CPU, Engine, Inference, fake
 
@@ -19,7 +20,9 @@ def picture(colour: str) -> Picture:
 
 
 def classifier(engine: Engine, labels: tuple[Label, ...] = fake.LABELS, top_k: int = 3) -> Classifier:
-    return Classifier(engine, fake.IDENTITY, labels, fake.PREPROCESSING, top_k, engine.description)
+    return Classifier(
+        engine, fake.IDENTITY, labels, fake.PREPROCESSING, categories.load(), top_k, engine.description
+    )
 
 
 class Scripted:

@@ -11,7 +11,7 @@ from tagger.records import Label
 from tagger.vision import labels
 from tagger.vision.models import BUILTIN
 
-GOLDFISH = Label("n01443537", "goldfish")
+GOLDFISH = Label("n01443537", "goldfish", "金鱼")
 
 
 def written(folder: Path, document: object) -> Path:
@@ -20,16 +20,63 @@ def written(folder: Path, document: object) -> Path:
     return path
 
 
-def test_imagenet_has_a_thousand_labels_whose_names_differ_even_without_case() -> None:
+def test_imagenet_has_a_thousand_labels_each_with_a_name_in_both_languages() -> None:
     found = labels.imagenet()
-    assert len(found) == 1000
-    assert len({label.key for label in found}) == 1000
-    assert [name for name, n in Counter(label.name.casefold() for label in found).items() if n > 1] == []
+    assert len({label.key for label in found}) == len(found) == 1000
+    assert [label for label in found if not (label.name and label.name_zh)] == []
+    assert [label.name_zh for label in found if not any("一" <= c <= "鿿" for c in label.name_zh)] == []
 
 
-def test_imagenet_labels_are_in_class_order() -> None:
+@pytest.mark.parametrize("field", ["name", "name_zh"])
+def test_names_differ_even_without_case(field: str) -> None:
+    names = Counter(getattr(label, field).casefold() for label in labels.imagenet())
+    assert [name for name, n in names.items() if n > 1] == []
+
+
+def test_no_synonym_is_the_name_of_another_class() -> None:
+    names = {name.casefold() for label in labels.imagenet() for name in (label.name, label.name_zh)}
+    assert [
+        (label.name, word)
+        for label in labels.imagenet()
+        for word in label.synonyms
+        if word.casefold() in names
+    ] == []
+
+
+def test_no_class_has_a_synonym_twice() -> None:
+    for label in labels.imagenet():
+        words = [word.casefold() for word in label.synonyms]
+        assert len(set(words)) == len(words), label.name
+
+
+def test_the_table_is_in_class_order() -> None:
     found = labels.imagenet()
     assert (found[0].name, found[1], found[999].name) == ("tench", GOLDFISH, "toilet tissue")
+    keys = [label.key for label in found]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "name_zh"),
+    [
+        ("n02012849", "crane (bird)", "鹤"),
+        ("n03126707", "crane (machine)", "起重机"),
+        ("n01847000", "drake", "公鸭"),
+        ("n03793489", "mouse", "鼠标"),
+        ("n03250847", "drumstick", "鼓槌"),
+        ("n03954731", "plane", "刨子"),
+        ("n09193705", "alp", "高山"),
+        ("n07579787", "plate", "盘装主菜"),
+    ],
+)
+def test_an_ambiguous_name_is_of_the_right_sense_in_chinese(key: str, name: str, name_zh: str) -> None:
+    (label,) = (label for label in labels.imagenet() if label.key == key)
+    assert (label.name, label.name_zh) == (name, name_zh)
+
+
+def test_synonyms_are_in_both_languages() -> None:
+    (shark,) = (label for label in labels.imagenet() if label.name == "great white shark")
+    assert {"white shark", "噬人鲨"} <= set(shark.synonyms)
 
 
 def test_two_classes_of_one_name_carry_their_sense() -> None:
@@ -40,6 +87,7 @@ def test_two_classes_of_one_name_carry_their_sense() -> None:
 
 def test_the_built_in_classes_are_imagenets_own() -> None:
     builtin = labels.read(BUILTIN / "resnet18-builtin.json").labels
+    assert len(builtin) == 277
     assert GOLDFISH in builtin
     assert set(builtin) <= set(labels.imagenet())
 

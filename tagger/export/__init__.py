@@ -1,0 +1,1 @@
+"""Tags for other programs: tables, JSON, Parquet, and sidecars beside pictures. Reads the store, a page at a time."""

@@ -1,0 +1,24 @@
+"""Which pictures are exported, and which of their tags."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tagger.search.query import Query
+from tagger.store.database import Database
+from tagger.store.found import Picture, Scored, search
+
+
+def pictures(
+    database: Database, query: Query, text: str, for_names: float, least: float, limit: int | None
+) -> Iterator[Picture]:
+    """Newest first, with the tags and categories that score `least` or more; `for_names` is the search's `min_score`.
+
+    Raises QueryError.
+    """
+    for hit in search(database, query, text, for_names, limit):
+        found = hit.picture
+        yield replace(found, tags=_from(found.tags, least), categories=_from(found.categories, least))
+
+
+def _from(scored: tuple[Scored, ...], least: float) -> tuple[Scored, ...]:
+    return tuple(one for one in scored if one.score >= least)

@@ -1,0 +1,187 @@
+"""What a search finds: pictures with all that is known of them, a page at a time, however many there are."""
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy.dialects.sqlite import dialect
+
+from tagger.search.query import Query
+from tagger.store.database import Database
+from tagger.store.schema import category, category_score, file, label, reading, source, tag
+from tagger.store.search import Meaning, Search, understood
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A label or category of a picture: `score` is a probability (0–1)."""
+
+    id: int
+    key: str
+    name: str
+    name_zh: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that was searched for. Times are UTC; `seq` and `tagged_at` are None where it has no tags."""
+
+    id: int
+    path: str
+    source: str
+    state: str
+    captured_at: datetime | None
+    seen_at: datetime
+    tagged_at: datetime | None
+    seq: int | None
+    tags: tuple[Scored, ...]
+    categories: tuple[Scored, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A picture, and the label or category by which it was found: its best where it was not by name."""
+
+    picture: Picture
+    by: Scored | None
+
+
+def search(
+    database: Database, query: Query, text: str, min_score: float, limit: int | None = None
+) -> Iterator[Hit]:
+    """Newest first. Raises QueryError."""
+    with database.read() as connection:
+        asked = understood(connection, query, text, min_score)
+        rows = connection.execute(asked.found(limit).execution_options(yield_per=_PAGE))
+        yield from _hits(connection, asked, (row.file_id for row in rows))
+
+
+def count(database: Database, query: Query, text: str, min_score: float) -> int:
+    """How many pictures it finds. Raises QueryError."""
+    with database.read() as connection:
+        return connection.scalar(understood(connection, query, text, min_score).counted()) or 0
+
+
+def newest(database: Database) -> int:
+    """The `seq` of the last reading; 0 where there is none."""
+    with database.read() as connection:
+        return connection.scalar(select(func.max(reading.c.seq))) or 0
+
+
+def arrived(
+    database: Database, query: Query, text: str, min_score: float, after: int
+) -> tuple[list[Hit], int]:
+    """What was tagged after the reading `after`, in that order, and after which to ask next. Raises QueryError."""
+    with database.read() as connection:
+        asked = understood(connection, query, text, min_score)
+        last = connection.scalar(select(func.max(reading.c.seq))) or after
+        rows = connection.execute(asked.arrived(after, _PAGE)).all()
+        hits = list(_hits(connection, asked, (row[0] for row in rows)))
+        return hits, rows[-1].seq if len(rows) == _PAGE else last
+
+
+def sql(
+    database: Database, query: Query, text: str, min_score: float, limit: int | None, counts: bool
+) -> tuple[str, dict[str, Any]]:
+    """What is run, and the values bound to it. Raises QueryError."""
+    with database.read() as connection:
+        asked = understood(connection, query, text, min_score)
+    statement = asked.counted() if counts else asked.found(limit)
+    compiled = statement.compile(
+        dialect=dialect(paramstyle="named"), compile_kwargs={"render_postcompile": True}
+    )
+    return str(compiled), dict(compiled.construct_params() or {})
+
+
+def _hits(connection: Connection, asked: Search, ids: Iterable[int]) -> Iterator[Hit]:
+    names = [(asked.meanings[name.text], asked.least(name)) for name in asked.names()]
+    ids = iter(ids)
+    while page := list(itertools.islice(ids, _PAGE)):
+        for picture in pictures(connection, page):
+            yield Hit(picture, _by(picture, names))
+
+
+def _by(picture: Picture, names: Sequence[tuple[Meaning, float]]) -> Scored | None:
+    for meaning, least in names:
+        named = [one for one in picture.tags if one.id in meaning.labels]
+        named += [one for one in picture.categories if one.id in meaning.categories]
+        best = max(named, key=lambda one: one.score, default=None)
+        if best and best.score >= least:
+            return best
+    return next(iter(picture.tags), None)
+
+
+_IDS = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
+_FILES = (
+    select(
+        file.c.id, source.c.root, file.c.path, source.c.name, file.c.state, file.c.captured_at, file.c.seen_at,
+        reading.c.tagged_at, reading.c.seq,
+    )
+    .join(source, source.c.id == file.c.source_id)
+    .outerjoin(reading, reading.c.file_id == file.c.id)
+    .where(file.c.id.in_(_IDS))
+)  # fmt: skip
+_TAGS = (
+    select(
+        tag.c.file_id, label.c.id, label.c.key, label.c.name, func.coalesce(label.c.name_zh, ""), tag.c.score
+    )
+    .join(label, label.c.id == tag.c.label_id)
+    .where(tag.c.file_id.in_(_IDS))
+    .order_by(tag.c.file_id, tag.c.model_id, tag.c.rank)
+)
+_CATEGORIES = (
+    select(
+        category_score.c.file_id, category.c.id, category.c.key, category.c.name,
+        func.coalesce(category.c.name_zh, ""), category_score.c.score,
+    )
+    .select_from(file)
+    .join(category, category.c.id > 0)
+    .join(
+        category_score,
+        (category_score.c.category_id == category.c.id)
+        & (category_score.c.captured_at == file.c.captured_at)
+        & (category_score.c.file_id == file.c.id),
+    )
+    .where(file.c.id.in_(_IDS))
+    .order_by(category_score.c.score.desc())
+)  # fmt: skip
+
+
+def pictures(connection: Connection, ids: Sequence[int]) -> Iterator[Picture]:
+    """Those files, in this order; one that is gone from the database meanwhile is left out."""
+    asked = {"ids": json.dumps(ids)}
+    tags, categories = (_by_file(connection, query, asked) for query in (_TAGS, _CATEGORIES))
+    rows = {row[0]: row for row in connection.execute(_FILES, asked)}
+    for id_ in ids:
+        if id_ in rows:
+            yield _picture(rows[id_], tuple(tags[id_]), tuple(categories[id_]))
+
+
+def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...]) -> Picture:
+    return Picture(
+        row.id,
+        f"{row.root.rstrip('/')}/{row.path}",
+        row.name,
+        row.state,
+        row.captured_at,
+        row.seen_at,
+        row.tagged_at,
+        row.seq,
+        tags,
+        categories,
+    )
+
+
+def _by_file(connection: Connection, query: Any, asked: dict[str, str]) -> dict[int, list[Scored]]:
+    found: dict[int, list[Scored]] = defaultdict(list)
+    for id_, *scored in connection.execute(query, asked):
+        found[id_].append(Scored(*scored))
+    return found

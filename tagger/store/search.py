@@ -1,0 +1,351 @@
+"""A search → one SELECT of the pictures it finds, newest first.
+
+A label's tags, and a category's scores, lie in the order of their time. So whatever a picture must have is walked
+backwards from now, several such walks are merged, and what else is asked is looked up for each picture met: the
+newest fifty are found without reading the rest. Rejected: to test every picture for everything, which for a rare
+label reads the whole table; sets of pictures in memory, which must be complete before the first is shown.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, NoReturn
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    desc,
+    exists,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    type_coerce,
+    union,
+)
+from sqlalchemy.sql.elements import Grouping
+from sqlalchemy.sql.selectable import CTE, CompoundSelect
+
+from tagger.search.query import (
+    And,
+    Everything,
+    Field,
+    In,
+    Name,
+    Not,
+    Or,
+    Query,
+    QueryError,
+    Since,
+    Uncertain,
+    Until,
+    said,
+)
+from tagger.store import pathtext
+from tagger.store.columns import instant_text
+from tagger.store.schema import UNFINISHED, State, category_score, file, reading, source, tag, word
+from tagger.store.views import UNSURE
+
+_FIELDS = ("path", "state")
+_MOST_TESTS = 400
+"""In all walks together. SQLite merges no more than 500 SELECTs; past so many, to test every picture is no slower."""
+_TALLEST = 12
+"""SQLite's parser reads some thirty brackets within one another: of a taller query, parts are sets of their own."""
+_WIDEST = 100
+"""SQLite takes no more than a thousand `or`s in a row."""
+
+_ITS_TAGS, _ITS_SCORES = tag.alias("its_tag"), category_score.alias("its_score")
+_ITS_READING = reading.alias("its_reading")
+_NOWHERE = "\N{REPLACEMENT CHARACTER}"
+_NEVER_STORED = re.compile("[\ud800-\udfff]")
+
+Found = Select[Any] | CompoundSelect[Any]
+"""Rows of a file's id and its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """The labels and categories, by id, that a word is a name of."""
+
+    labels: tuple[int, ...] = ()
+    categories: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One label or category, and what else a picture with it must be."""
+
+    scores: Any
+    which: ColumnElement[bool]
+    rest: tuple[Query, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A query whose words are known. `min_score` is for the names that come without one."""
+
+    query: Query
+    min_score: float
+    meanings: Mapping[str, Meaning]
+    sources: Mapping[str, int]
+
+    def found(self, limit: int | None = None) -> Found:
+        """Newest first."""
+        return self._pictures().order_by(desc("captured_at"), desc("file_id")).limit(limit)
+
+    def counted(self) -> Select[Any]:
+        return select(func.count()).select_from(self._pictures().subquery())
+
+    def arrived(self, after: int, limit: int) -> Select[Any]:
+        """File and reading of what was tagged after the reading `after`, in that order."""
+        query = select(file.c.id, reading.c.seq).join(reading, reading.c.file_id == file.c.id)
+        query = query.where(reading.c.seq > after, self._test(self.query, file.c.id, file.c.captured_at))
+        return query.order_by(reading.c.seq).limit(limit)
+
+    def names(self) -> Iterator[Name]:
+        """What a picture is found by, from the left."""
+        return (name for name in _names(self.query) if isinstance(name, Name))
+
+    def least(self, name: Name) -> float:
+        return self.min_score if name.min_score is None else name.min_score
+
+    def _pictures(self) -> Found:
+        walks = self._walks(self.query)
+        if walks is None or sum(map(_size, walks)) > _MOST_TESTS:
+            tagged = true() if _asks_for_state(self.query) else file.c.captured_at.is_not(None)
+            every = select(file.c.id.label("file_id"), file.c.captured_at.label("captured_at"))
+            return every.where(tagged, self._test(self.query, file.c.id, file.c.captured_at))
+        selects = [self._walked(walk) for walk in walks]
+        return selects[0] if len(selects) == 1 else union(*selects)
+
+    def _walked(self, walk: _Walk) -> Select[Any]:
+        scores = walk.scores.c
+        found = select(scores.file_id.label("file_id"), scores.captured_at.label("captured_at"))
+        if any(map(_needs_file, walk.rest)):
+            found = found.join(file, file.c.id == scores.file_id)
+        tests = (self._test(part, scores.file_id, scores.captured_at) for part in walk.rest)
+        return found.where(walk.which, *tests)
+
+    def _walks(self, query: Query) -> list[_Walk] | None:
+        """Walks that meet all that the query finds; None where only a look at every picture does."""
+        match query:
+            case Name():
+                return list(self._walks_of(query))
+            case Or(parts):
+                each = [self._walks(part) for part in parts]
+                return None if None in each else [walk for walks in each for walk in walks or ()]
+            case And(parts):
+                ways = [(walks, part) for part in parts if (walks := self._walks(part)) is not None]
+                if not ways:
+                    return None
+                walks, chosen = min(ways, key=lambda way: _cost(way[0]))
+                others = tuple(part for part in parts if part is not chosen)
+                return [replace(walk, rest=walk.rest + others) for walk in walks]
+        return None
+
+    def _walks_of(self, name: Name) -> Iterator[_Walk]:
+        meaning, least = self.meanings[name.text], self.least(name)
+        for id_ in meaning.labels:
+            yield _Walk(tag, and_(tag.c.label_id == id_, tag.c.score >= least))
+        for id_ in meaning.categories:
+            scores = category_score.c
+            yield _Walk(category_score, and_(scores.category_id == id_, scores.score >= least))
+
+    def _test(
+        self, query: Query, id_: ColumnElement[int], captured_at: ColumnElement[Any]
+    ) -> ColumnElement[bool]:
+        """Whether the picture of this id and time is one that is asked for."""
+        if (height := _height(query)) and height % _TALLEST == 0:
+            return id_.in_(select(self._set(query).c.id))
+        return self._test_parts(query, id_, captured_at)
+
+    def _set(self, query: Query) -> CTE:
+        return select(file.c.id).where(self._test_parts(query, file.c.id, file.c.captured_at)).cte()
+
+    def _test_parts(
+        self, query: Query, id_: ColumnElement[int], captured_at: ColumnElement[Any]
+    ) -> ColumnElement[bool]:
+        test = partial(self._test, id_=id_, captured_at=captured_at)
+        match query:
+            case Name():
+                return self._has(query, id_, captured_at)
+            case And(parts):
+                return and_(*map(test, parts))
+            case Or(parts):
+                return _any(list(map(test, parts)))
+            case Not(part) if _asks_for_state(self.query):  # a file may have no time: then NULL is to mean no
+                return test(part).is_not(true())
+            case Not(part):
+                return not_(test(part))
+        return self._is(query, id_, captured_at)
+
+    def _is(
+        self, clause: Query, id_: ColumnElement[int], captured_at: ColumnElement[Any]
+    ) -> ColumnElement[bool]:
+        match clause:
+            case Since(moment):
+                return captured_at >= literal(instant_text(moment), String)
+            case Until(moment):
+                return captured_at <= literal(instant_text(moment), String)
+            case In(name):
+                return file.c.source_id == self.sources[name]
+            case Field():
+                return _FIELD_TESTS[clause.name](clause.value)
+            case Uncertain():
+                return exists(1).where(_ITS_READING.c.file_id == id_, _ITS_READING.c.top_score < UNSURE)
+        return true()
+
+    def _has(
+        self, name: Name, id_: ColumnElement[int], captured_at: ColumnElement[Any]
+    ) -> ColumnElement[bool]:
+        meaning, least = self.meanings[name.text], self.least(name)
+        tags, scores = _ITS_TAGS.c, _ITS_SCORES.c
+        labelled = exists(1).where(
+            tags.file_id == id_, tags.label_id.in_(meaning.labels), tags.score >= least
+        )
+        place = and_(scores.captured_at == captured_at, scores.file_id == id_)
+        placed = exists(1).where(scores.category_id.in_(meaning.categories), place, scores.score >= least)
+        ways = ((meaning.labels, labelled), (meaning.categories, placed))
+        return or_(false(), *(way for ids, way in ways if ids))
+
+
+def understood(connection: Connection, query: Query, text: str, min_score: float) -> Search:
+    """The query with what its words stand for in this database. Raises QueryError, which points at the one unknown."""
+    parts = list(_leaves(query))
+    meanings = {one.text: _meaning(connection, one, text) for one in parts if isinstance(one, Name)}
+    sources = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
+    for part in parts:
+        if isinstance(part, In) and part.source not in sources:
+            _refuse(text, part, f"there is no source {said(part.source)}", part.source, sources)
+        if isinstance(part, Field):
+            _judge_field(text, part)
+    return Search(query, min_score, meanings, sources)
+
+
+def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
+    """A word means all that it is the name of, or else all that it is a synonym of."""
+    query = select(word.c.rank, word.c.label_id, word.c.category_id)
+    rows = connection.execute(query.where(word.c.text == _storable(name.text.casefold()))).all()
+    if not rows:
+        every = dict.fromkeys(connection.scalars(select(word.c.text).order_by(word.c.rank)))
+        _refuse(text, name, f"no label or category is called {said(name.text)}", name.text.casefold(), every)
+    best = [row for row in rows if row.rank == min(row.rank for row in rows)]
+    return Meaning(
+        tuple(row.label_id for row in best if row.label_id is not None),
+        tuple(row.category_id for row in best if row.category_id is not None),
+    )
+
+
+def _judge_field(text: str, field: Field) -> None:
+    if field.name in ("since", "until", "in"):
+        raise QueryError(
+            text,
+            field.start,
+            field.end,
+            f"{said(field.name)} takes no colon",
+            f"write {field.name} {text[field.start + len(field.name) + 1 : field.end]}",
+        )
+    if field.name not in _FIELDS:
+        _refuse(text, field, f"there is no field {said(field.name)}", field.name, _FIELDS)
+    if field.name == "state" and field.value not in set(State):
+        _refuse(text, field, f"there is no state {said(field.value)}", field.value, list(State))
+
+
+def _refuse(text: str, part: Name | In | Field, what: str, given: str, known: Iterable[str]) -> NoReturn:
+    names = list(known)
+    near = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
+    some = ", ".join(near or names[:7]) or "none yet"
+    raise QueryError(
+        text,
+        part.start,
+        part.end,
+        what,
+        f"{'did you mean' if near else 'there are'} {some}{'?' if near else ''}",
+    )
+
+
+def _path_test(pattern: str) -> ColumnElement[bool]:
+    """A pattern for the whole path, or, if it begins with a name, for the end of one."""
+    whole = pattern if pattern.startswith(("/", "*")) else f"*/{pattern}"
+    root = select(func.rtrim(source.c.root, "/", type_=String)).where(source.c.id == file.c.source_id)
+    path = root.scalar_subquery().concat("/").concat(func.trim(file.c.path, "", type_=String))
+    return path.op("GLOB", is_comparison=True)(literal(_storable(whole).replace("\0", _NOWHERE), String))
+
+
+def _state_test(value: str) -> ColumnElement[bool]:
+    state = State(value)
+    is_it = file.c.state == literal(state.value, String)
+    return is_it if state is State.DONE else and_(is_it, UNFINISHED)
+
+
+def _storable(text: str) -> str:
+    """As it would stand in the database; what could not stand there is nothing that is found there."""
+    return _NEVER_STORED.sub(_NOWHERE, pathtext.to_text(text))
+
+
+def _any(tests: list[ColumnElement[bool]]) -> ColumnElement[bool]:
+    if len(tests) <= _WIDEST:
+        return or_(*tests)
+    some = (or_(*tests[start : start + _WIDEST]) for start in range(0, len(tests), _WIDEST))
+    return or_(*(type_coerce(Grouping(few), Boolean) for few in some))  # by itself, or_ makes one row of them
+
+
+_FIELD_TESTS = {"path": _path_test, "state": _state_test}
+
+
+def _leaves(query: Query) -> Iterator[Query]:
+    match query:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _leaves(part)
+        case Not(part):
+            yield from _leaves(part)
+        case Everything():
+            return
+        case _:
+            yield query
+
+
+def _names(query: Query) -> Iterator[Query]:
+    """What stands in the query without a `not`."""
+    match query:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _names(part)
+        case Name():
+            yield query
+
+
+def _height(query: Query) -> int:
+    match query:
+        case And(parts) | Or(parts):
+            return 1 + max(map(_height, parts))
+        case Not(part):
+            return 1 + _height(part)
+    return 0
+
+
+def _size(walk: _Walk) -> int:
+    return 1 + sum(1 for part in walk.rest for _ in _leaves(part))
+
+
+def _needs_file(query: Query) -> bool:
+    return any(isinstance(leaf, In | Field) for leaf in _leaves(query))
+
+
+def _asks_for_state(query: Query) -> bool:
+    return any(isinstance(leaf, Field) and leaf.name == "state" for leaf in _leaves(query))
+
+
+def _cost(walks: Sequence[_Walk]) -> int:
+    """Of two ways the one with fewer labels; a category is as long as ten."""
+    return sum(1 if walk.scores is tag else 10 for walk in walks)

@@ -1,0 +1,61 @@
+"""`tagger config check` on what a config names besides folders: categories, thresholds, labels of one's own weights."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tagger.vision.models import BUILTIN
+from tests.e2e.command import tagger
+
+
+def config(home: Path, text: str) -> Path:
+    file = home / "config.yaml"
+    file.write_text(f"sources: [inbox]\n{text}")
+    (home / "inbox").mkdir(exist_ok=True)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("categories", "said"),
+    [
+        ("pet: {includes: [dgo]}", ["pet.includes", "'dgo'", "did you mean 'dingo'?"]),
+        ("a: {within: [b]}\nb: {within: [a]}", ["a", "b", "within one another"]),
+        ("pet: {inclodes: [dog]}", ["pet", "inclodes"]),
+        ("pet: {includes: dog}", ["pet", "includes", "list"]),
+    ],
+)
+def test_a_category_file_that_cannot_be_used_is_refused_with_key_and_reason(
+    tmp_path: Path, categories: str, said: list[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(categories)
+    checked = tagger(tmp_path, "config", "check", "-c", config(tmp_path, "categories: own.yaml"))
+    assert checked.returncode == 2
+    assert all(word in checked.stderr for word in ["own.yaml", *said])
+
+
+def test_a_category_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    checked = tagger(tmp_path, "config", "check", "-c", config(tmp_path, "categories: own.yaml"))
+    assert checked.returncode == 2
+    assert str(tmp_path / "own.yaml") in checked.stderr
+
+
+@pytest.mark.parametrize("threshold", ["1.5", "-0.1", "much"])
+def test_a_threshold_outside_0_to_1_is_refused(tmp_path: Path, threshold: str) -> None:
+    checked = tagger(
+        tmp_path, "config", "check", "-c", config(tmp_path, f"search: {{min_score: {threshold}}}")
+    )
+    assert checked.returncode == 2
+    assert "search.min_score" in checked.stderr
+
+
+def test_labels_that_are_not_as_many_as_the_classes_are_refused(tmp_path: Path) -> None:
+    shutil.copy(BUILTIN / "resnet18-builtin.safetensors", tmp_path / "own.safetensors")
+    (tmp_path / "own.json").write_text(json.dumps([f"thing {number}" for number in range(276)]))
+    file = config(tmp_path, "model: {weights: own.safetensors}")
+    checked = tagger(tmp_path, "config", "check", "-c", file, TAGGER_ENGINE__BACKEND="openvino")
+    assert checked.returncode == 3
+    assert all(
+        word in checked.stderr for word in ("own.safetensors", "277 classes, but 276 labels", "own.json")
+    )
