@@ -133,7 +133,7 @@ def _row(hit: "Hit") -> tuple[str, float | None, str, str, str]:
 
 def _object(hit: "Hit") -> dict[str, Any]:
     picture = hit.picture
-    return dict(zip(COLUMNS, _row(hit), strict=True)) | {
+    return {name: None if value == "" else value for name, value in zip(COLUMNS, _row(hit), strict=True)} | {
         "state": picture.state,
         "seq": picture.seq,
         "tags": [

@@ -264,4 +264,4 @@ def test_on_a_terminal_a_scan_shows_its_rate_and_the_answers_are_tables(
     tagged = on_a_terminal(tmp_path, "tag", "pictures/7.png")
     assert re.sub(r"\x1b\[[0-9;]*m", "", tagged).splitlines()[0].split() == ["file", "label", "score"]
     nothing = on_a_terminal(tmp_path, "search", "green", "--database", "tags.db")
-    assert "no picture has it" in nothing
+    assert "no picture; try a lower --min-score" in nothing

@@ -23,6 +23,7 @@ from tagger.records import (
     Label,
     ModelIdentity,
     Origin,
+    Outcome,
     Reading,
     Stamp,
     Tag,
@@ -190,8 +191,8 @@ def put_waiting_again(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> 
 
 def put_gone(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
     done = put_done(cabinet, stamp, chance)
-    outcomes: list[Outcome] = [Gone(stamp), Changed(stamp)]
-    cabinet.writer.write(outcomes[: chance.randint(1, 2)])
+    outcomes: tuple[Outcome, ...] = (Gone(stamp), Changed(stamp))
+    cabinet.writer.write([chance.choice(outcomes)])
     return Put(done.path, done.source, State.GONE, done.captured_at, done.scores, done.top)
 
 
