@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tagger.records import (
@@ -342,7 +342,13 @@ def expected(query: Query, put: list[Put], least: float) -> list[str]:
     return [one.path for _, _, one in ones if (every or one.scores) and holds(query, one, least)]
 
 
+SNOWLESS = And((Or((And((Name("tabby"), Not(Name("snow")))), Name("éclair"))), In("cam")))
+UNTIMED = And((Not(And((Since(NOON), Name("tabby")))), Field("state", "failed")))
+
+
 @given(QUERIES, SCORES, st.integers(1, 20))
+@example(SNOWLESS, 0.0, 5)
+@example(UNTIMED, 0.0, 5)
 @settings(max_examples=300, deadline=None)
 def test_a_search_finds_what_one_would_find_by_hand(
     full: Cabinet, query: Query, least: float, limit: int
