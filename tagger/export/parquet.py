@@ -10,8 +10,8 @@ from tagger.store import pathtext
 from tagger.store.found import Picture
 
 _BATCH = 500
-_ROW_GROUP = 20
-"""Batches in a row group, 10,000 pictures: readers want few groups, and one must fit in memory."""
+_ROW_GROUP = 10
+"""Batches in a row group, 5,000 pictures: readers want few groups, and one must fit in memory."""
 
 
 def require() -> None:

@@ -1,5 +1,6 @@
 """XMP sidecars: where each lies, and how it is written without loss of what others keep there."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -82,18 +83,22 @@ def write(path: Path, keywords: Keywords) -> bool:
 def _read(path: Path) -> tuple[bytes, os.stat_result | None]:
     """Never through a link: whoever made it may mean any file of the user's."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(path, "rb", opener=_open_itself) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+                raise TaggerError(str(path), "is no file that a sidecar could be", _LEFT_ALONE)
+            return file.read(), found
     except FileNotFoundError:
         return b"", None
-    except OSError:
-        if path.is_symlink():
+    except OSError as error:
+        if error.errno == errno.ELOOP:
             raise TaggerError(str(path), "is a symbolic link", _LEFT_ALONE) from None
         raise
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            raise TaggerError(str(path), "is no file that a sidecar could be", _LEFT_ALONE)
-        return file.read(), found
+
+
+def _open_itself(path: str, flags: int) -> int:
+    """No link is followed, and no pipe is waited for."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _expect_unchanged(path: Path, like: os.stat_result | None) -> None:
