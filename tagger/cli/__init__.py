@@ -8,7 +8,7 @@ gc.disable()  # imports make objects by the hundred thousand, and no garbage; wh
 
 import typer  # noqa: E402
 
-from tagger.cli import config, export_tags, models, prune, retry, run, scan, search, status, tag  # noqa: E402
+from tagger.cli import config, export, models, prune, retry, run, scan, search, status, tag  # noqa: E402
 from tagger.errors import TaggerError  # noqa: E402
 
 app = typer.Typer(
@@ -27,7 +27,7 @@ for command in (
     scan.scan,
     tag.tag,
     search.search,
-    export_tags.export,
+    export.export,
     status.status,
     retry.retry,
     prune.prune,

@@ -1,45 +1,155 @@
-"""`tagger models export`: the configured model as a file for other programs."""
+"""`tagger export`: tags for other programs."""
 
+import gc
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.errors import ConfigError, TaggerError
+
+if TYPE_CHECKING:
+    from tagger.export.keywords import Vocabulary
+    from tagger.export.sidecars import Beside, Mirror
+    from tagger.store.database import Database as Store
+    from tagger.store.found import Picture
 
 
 class Format(StrEnum):
-    ONNX = "onnx"
-    OPENVINO = "openvino"
-    TORCHSCRIPT = "torchscript"
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    XMP = "xmp"
+
+
+class Names(StrEnum):
+    EN = "en"
+    ZH = "zh"
 
 
 def export(
-    form: Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY",
+            help="Which pictures, as for `tagger search`. Without one: every tagged picture.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.CSV,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="The file to write. Default: the model's name, in this folder.", show_default=False
+            help="The file to write, or xmp's folder. Default: csv and ndjson are printed.",
+            show_default=False,
         ),
+    ] = None,
+    beside: Annotated[
+        bool, typer.Option("--beside", help="Write xmp sidecars beside the pictures, into your folders.")
+    ] = False,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Leave out what scores less. Default: nothing; for xmp, search.min_score.",
+            show_default=False,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The most pictures. Default: all.", show_default=False)
+    ] = None,
+    names: Annotated[
+        Names | None,
+        typer.Option("--lang", help="Of xmp's keywords. Default: en.", show_default=False),
     ] = None,
     config: Config = None,
     database: Database = None,
 ) -> None:
-    """Write the configured model, always in fp32, to a file with its labels and preprocessing inside.
-
-    The file is read back, and kept only if it gives the same scores as torch does.
-    """
+    """Write tags for other programs: as csv, ndjson or parquet, or as keywords in xmp sidecars."""
+    _refuse_what_does_not_fit(form, output, beside, names)
     settings = load_settings(config, database)
-    from tagger.config import cache_home, data_home
-    from tagger.vision.export import SUFFIXES
-    from tagger.vision.export import export as write
-    from tagger.vision.weights import resolve
+    from datetime import UTC, datetime
 
-    weights = resolve(settings.model, data_home())
-    path = output or Path(weights.architecture.name + SUFFIXES[form])
-    write(weights, form, path, cache_home())
-    side = weights.preprocessing.crop
-    typer.echo(path)
-    typer.echo(f"input: pictures, N×{side}×{side}×3 uint8, RGB (it normalises them itself)")
-    typer.echo(f"outputs: probabilities, N×{len(weights.labels)}; features, the input of its last layer")
+    from tagger.export import selection
+    from tagger.search.parse import parse
+    from tagger.store.database import Database as Store
+
+    gc.enable()  # an XML tree is a circle, and there may be a million
+    text = " ".join(words or ())
+    query = parse(text, datetime.now(UTC))
+    for_names = settings.search.min_score if min_score is None else min_score
+    least = for_names if form is Format.XMP else min_score or 0
+    with closing(Store.open(settings.database, create=False)) as store:
+        pictures = selection.pictures(store, query, text, for_names, least, limit)
+        if form is Format.XMP:
+            _write_sidecars(pictures, store, output, names or Names.EN)
+        elif output:
+            _write_file(pictures, form, output, store)
+        else:
+            _write_text(pictures, form)
+
+
+def _refuse_what_does_not_fit(form: Format, output: Path | None, beside: bool, names: Names | None) -> None:
+    if form is Format.XMP:
+        if bool(output) == beside:
+            what = "needs --output FOLDER, or --beside to write next to the pictures, and not both"
+            raise ConfigError("--format xmp", what)
+    elif beside or names:
+        raise ConfigError("--beside" if beside else "--lang", "is for --format xmp only")
+    elif form is Format.PARQUET and not output:
+        raise ConfigError("--format parquet", "needs --output FILE", "it is not text")
+
+
+def _write_text(pictures: Iterable["Picture"], form: Format) -> None:
+    from tagger.export import rows
+
+    (rows.write_csv if form is Format.CSV else rows.write_ndjson)(pictures, sys.stdout)
+    sys.stdout.flush()
+
+
+def _write_file(pictures: Iterable["Picture"], form: Format, output: Path, store: "Store") -> None:
+    from tagger.export import files, parquet, rows
+
+    real = files.target(output)
+    if str(real) == store.name:
+        raise ConfigError(str(output), "is the database", "name another file")
+    if form is Format.PARQUET:
+        parquet.require()
+    with files.whole(real, real.stat() if real.exists() else None) as file:
+        if form is Format.PARQUET:
+            parquet.write(pictures, file)
+            return
+        with files.as_text(file) as stream:
+            (rows.write_csv if form is Format.CSV else rows.write_ndjson)(pictures, stream)
+
+
+def _write_sidecars(pictures: Iterable["Picture"], store: "Store", folder: Path | None, names: Names) -> None:
+    from tagger.export.keywords import Language, Vocabulary
+    from tagger.export.sidecars import Beside, Mirror
+
+    vocabulary = Vocabulary.read(store, Language(names.value))
+    places = Mirror.read(store, folder) if folder else Beside()
+    ends = Counter(_end(picture, places, vocabulary) for picture in pictures)
+    typer.echo(", ".join(f"{ends[end]} {end}" for end in ("written", "unchanged", "missing", "failed")))
+    raise typer.Exit(1 if ends["failed"] else 0)
+
+
+def _end(picture: "Picture", places: "Beside | Mirror", vocabulary: "Vocabulary") -> str:
+    """How it ended, in one word. One that fails is no reason to stop."""
+    from tagger.export import sidecars
+
+    try:
+        place = places.place(picture)
+        if place is None:
+            return "missing"
+        return "written" if sidecars.write(place, vocabulary.of(picture)) else "unchanged"
+    except TaggerError as error:
+        typer.echo(f"tagger: {error}", err=True)
+        return "failed"

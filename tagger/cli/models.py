@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tagger.cli.export import export
+from tagger.cli.export_model import export
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.quantize import quantize
 

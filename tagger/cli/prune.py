@@ -1,12 +1,15 @@
 """`tagger prune`: forget files that are gone."""
 
 from contextlib import closing
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.since import parse_since
+from tagger.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def prune(
@@ -18,10 +21,22 @@ def prune(
 ) -> None:
     """Forget the files that are missing, with their tags. Nothing but the database is touched."""
     settings = load_settings(config, database)
-    before = parse_since(missing_for, option="--missing-for")
+    before = _moment(missing_for)
     from tagger.store import upkeep
     from tagger.store.database import Database as Store
 
     with closing(Store.open(settings.database, create=False)) as store:
         count = upkeep.prune(store, before)
     typer.echo(f"{count:,} missing {'file' if count == 1 else 'files'} forgotten")
+
+
+def _moment(text: str) -> "datetime":
+    from datetime import UTC, datetime
+
+    from tagger.search.moment import moment
+
+    try:
+        return moment(text, datetime.now(UTC))
+    except (KeyError, ValueError, OverflowError, OSError):
+        hint = "say 30m, 2h or 7d, or an ISO time such as 2026-03-26T13:00"
+        raise ConfigError("--missing-for", f"{text!r} is neither a duration nor a time", hint) from None

@@ -78,10 +78,10 @@ def _follow(store: "Store", query: "Query", text: str, least: float, limit: int,
     """The newest first found, the oldest of them first, and then what arrives."""
     from tagger.store import found
 
-    after = found.newest(store)
-    known = [hit for hit in found.search(store, query, text, least, limit) if (hit.picture.seq or 0) <= after]
     try:
-        show(reversed(known))
+        after = found.newest(store)
+        hits = list(found.search(store, query, text, least, limit))
+        show(hit for hit in reversed(hits) if (hit.picture.seq or 0) <= after)
         while True:
             hits, after = found.arrived(store, query, text, least, after)
             show(hits)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from tagger.search import mistakes
 from tagger.search.mistakes import TIMES, UNITS, place
+from tagger.search.moment import moment
 from tagger.search.query import (
     And,
     Everything,
@@ -30,8 +31,6 @@ from tagger.search.query import (
 LONGEST = 4_000
 DEEPEST = 50
 """How many brackets and `not`s may stand in one another, so that whoever walks the tree may recurse."""
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse(text: str, now: datetime) -> Query:
@@ -142,9 +141,8 @@ class _Reader:
         raise self._error(word, f"{said(word)} is no score from 0 to 1", hint)
 
     def _moment(self, word: Token) -> datetime:
-        """In UTC; a time without an offset is one of this machine's zone."""
         try:
-            return _moment(word, self._now).astimezone(UTC)
+            return moment(word, self._now)
         except KeyError as unit:
             what, hint = f"{said(unit.args[0])} is no unit of time", UNITS
         except OverflowError:
@@ -164,12 +162,3 @@ def _flat(parts: list[Query], kind: type[And] | type[Or]) -> Iterator[Query]:
             yield from part.parts
         else:
             yield part
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    if duration := re.fullmatch(r"(\d+)([^\W\d]+)", text):
-        return now - timedelta(**{_UNITS[duration[2]]: int(duration[1])})
-    if text.lower() in ("today", "yesterday"):
-        day = now.astimezone().date() - timedelta(days=text.lower() == "yesterday")
-        return datetime.combine(day, time())
-    return datetime.fromisoformat(text)

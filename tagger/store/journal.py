@@ -109,7 +109,8 @@ class Journal:
         if not stamps:
             return []
         with self._database.read() as connection:
-            current = self._current if stamps[0].source in self._stale else None
+            some_are_stale = self._stale and not self._stale.isdisjoint(stamp.source for stamp in stamps)
+            current = self._current if some_are_stale else None
             return unknown(connection, self._roots, stamps, met, current)
 
     @patiently

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.records import Category, Label, ModelIdentity, Taxonomy
@@ -13,7 +14,15 @@ from tagger.store.schema import category, category_within, label, model, model_c
 
 _IDENTITY = (model.c.name, model.c.weights_sha256, model.c.preprocessing)
 
+
+def _naming() -> Insert:
+    add = upsert(category)
+    names = {"name": add.excluded.name, "name_zh": add.excluded.name_zh}
+    return add.on_conflict_do_update(index_elements=[category.c.key], set_=names)
+
+
 _ADD_LABEL = Prepared(insert(label), ["key", "name", "name_zh"])
+_ADD_CATEGORY = Prepared(_naming(), ["key", "name", "name_zh"])
 _ADD_CLASS = Prepared(insert(model_class))
 _ADD_WORD = Prepared(insert(word))
 _ADD_WITHIN = Prepared(insert(category_within))
@@ -88,10 +97,8 @@ def _register_categories(connection: Connection, categories: Sequence[Category])
     connection.execute(
         update(category).values(name=category.c.key + " (no more)")
     )  # so that names may change hands
-    for one in categories:
-        add = upsert(category).values(key=one.key, name=one.name, name_zh=one.name_zh)
-        renamed = {"name": add.excluded.name, "name_zh": add.excluded.name_zh}
-        connection.execute(add.on_conflict_do_update(index_elements=[category.c.key], set_=renamed))
+    rows = [{"key": one.key, "name": one.name, "name_zh": one.name_zh} for one in categories]
+    _ADD_CATEGORY.each(connection, rows)
     ids = _ids(connection, category)
     connection.execute(delete(category_within))
     within = [(ids[one.key], ids[parent]) for one in categories for parent in one.within]
@@ -113,22 +120,18 @@ def _register_words(
 ) -> None:
     """Words of labels that this model does not have stay: other models' tags may have them."""
     ours = [registered.labels[labelled.key] for labelled in labels]
-    connection.execute(delete(word).where(word.c.category_id.is_not(None)))
-    connection.execute(delete(word).where(word.c.label_id.in_(ours)))
+    theirs = or_(word.c.category_id.is_not(None), word.c.label_id.in_(ours))
     names = {row.id: row.name for row in connection.execute(select(label.c.id, label.c.name))}
-    rows = []
+    wanted: set[tuple[str, int | None, int | None, int]] = set()
     for labelled, id_ in zip(labels, ours, strict=True):
         called = Label(labelled.key, names[id_], labelled.name_zh, labelled.synonyms)
-        rows += [
-            {"text": text, "label_id": id_, "category_id": None, "rank": rank}
-            for text, rank in _words(called)
-        ]
+        wanted |= {(text, id_, None, rank) for text, rank in _words(called)}
     for one in categories:
-        id_ = registered.categories[one.key]
-        rows += [
-            {"text": text, "label_id": None, "category_id": id_, "rank": rank} for text, rank in _words(one)
-        ]
-    _ADD_WORD.each(connection, rows)
+        wanted |= {(text, None, registered.categories[one.key], rank) for text, rank in _words(one)}
+    there = connection.execute(select(*word.c).where(theirs)).all()
+    if wanted != set(map(tuple, there)):  # thousands of rows, and at all starts but the first they are there
+        connection.execute(delete(word).where(theirs))
+        _ADD_WORD.each(connection, [dict(zip(word.c.keys(), row, strict=True)) for row in wanted])
 
 
 def _words(named: Label | Category) -> Iterator[tuple[str, int]]:

@@ -237,7 +237,7 @@ def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
     rows = connection.execute(query.where(word.c.text == _storable(name.text.casefold()))).all()
     if not rows:
         every = dict.fromkeys(connection.scalars(select(word.c.text).order_by(word.c.rank)))
-        _refuse(text, name, f"no label or category is called {said(name.text)}", name.text.casefold(), every)
+        _refuse(text, name, f"no label or category is called {said(name.text)}", name.text, every)
     best = [row for row in rows if row.rank == min(row.rank for row in rows)]
     return Meaning(
         tuple(row.label_id for row in best if row.label_id is not None),
@@ -261,16 +261,16 @@ def _judge_field(text: str, field: Field) -> None:
 
 
 def _refuse(text: str, part: Name | In | Field, what: str, given: str, known: Iterable[str]) -> NoReturn:
-    names = list(known)
-    near = difflib.get_close_matches(given, names, n=3, cutoff=0.5)
-    some = ", ".join(near or names[:7]) or "none yet"
-    raise QueryError(
-        text,
-        part.start,
-        part.end,
-        what,
-        f"{'did you mean' if near else 'there are'} {some}{'?' if near else ''}",
-    )
+    names = {name.casefold(): name for name in reversed(list(known))}
+    near = difflib.get_close_matches(given.casefold(), names, n=3, cutoff=0.5)
+    some = ", ".join(_typed(names[name]) for name in near or list(names)[:-8:-1]) or "none yet"
+    hint = f"did you mean {some}?" if near else f"there are {some}"
+    raise QueryError(text, part.start, part.end, what, hint)
+
+
+def _typed(name: str) -> str:
+    """As it is written in a query: with brackets or a colon in it, in quotes."""
+    return f'"{name}"' if re.search(r"[()（）:：]", name) else name
 
 
 def _path_test(pattern: str) -> ColumnElement[bool]:

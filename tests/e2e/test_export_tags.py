@@ -183,7 +183,8 @@ def test_what_other_formats_need_is_not_imported(tagged: Path, arguments: list[s
     assert ended.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert "typer" in imported
-    assert imported.isdisjoint({"pyarrow", "xml.dom", "numpy", "torch", "PIL"})
+    # Of XML, the module of ours that needs it: what measures the tests' coverage imports the library itself.
+    assert imported.isdisjoint({"pyarrow", "tagger.export.xmp", "numpy", "torch", "PIL"})
 
 
 @exiftool

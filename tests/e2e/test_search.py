@@ -250,6 +250,8 @@ def following(home: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"
         cwd=home,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # As in a terminal. A shell starts what is in its background deaf to Ctrl-C, and so would the tests.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     hung = Timer(PATIENCE, process.kill)
     hung.start()

@@ -1,0 +1,45 @@
+"""`tagger models export`: the configured model as a file for other programs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagger.cli.options import Config, Database, load_settings
+
+
+class Format(StrEnum):
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    TORCHSCRIPT = "torchscript"
+
+
+def export(
+    form: Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file to write. Default: the model's name, in this folder.", show_default=False
+        ),
+    ] = None,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Write the configured model, always in fp32, to a file with its labels and preprocessing inside.
+
+    The file is read back, and kept only if it gives the same scores as torch does.
+    """
+    settings = load_settings(config, database)
+    from tagger.config import cache_home, data_home
+    from tagger.vision.export import SUFFIXES
+    from tagger.vision.export import export as write
+    from tagger.vision.weights import resolve
+
+    weights = resolve(settings.model, data_home())
+    path = output or Path(weights.architecture.name + SUFFIXES[form])
+    write(weights, form, path, cache_home())
+    side = weights.preprocessing.crop
+    typer.echo(path)
+    typer.echo(f"input: pictures, N×{side}×{side}×3 uint8, RGB (it normalises them itself)")
+    typer.echo(f"outputs: probabilities, N×{len(weights.labels)}; features, the input of its last layer")
