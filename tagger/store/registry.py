@@ -122,14 +122,16 @@ def _register_words(
     ours = [registered.labels[labelled.key] for labelled in labels]
     theirs = or_(word.c.category_id.is_not(None), word.c.label_id.in_(ours))
     names = {row.id: row.name for row in connection.execute(select(label.c.id, label.c.name))}
-    wanted: set[tuple[str, int | None, int | None, int]] = set()
+    wanted: list[tuple[str, int | None, int | None, int]] = []
     for labelled, id_ in zip(labels, ours, strict=True):
         called = Label(labelled.key, names[id_], labelled.name_zh, labelled.synonyms)
-        wanted |= {(text, id_, None, rank) for text, rank in _words(called)}
+        wanted += [(text, id_, None, rank) for text, rank in _words(called)]
     for one in categories:
-        wanted |= {(text, None, registered.categories[one.key], rank) for text, rank in _words(one)}
+        wanted += [(text, None, registered.categories[one.key], rank) for text, rank in _words(one)]
     there = connection.execute(select(*word.c).where(theirs)).all()
-    if wanted != set(map(tuple, there)):  # thousands of rows, and at all starts but the first they are there
+    if set(wanted) != set(
+        map(tuple, there)
+    ):  # thousands of rows, and at all starts but the first they are there
         connection.execute(delete(word).where(theirs))
         _ADD_WORD.each(connection, [dict(zip(word.c.keys(), row, strict=True)) for row in wanted])
 
