@@ -121,16 +121,17 @@ def steady(minutes: float, rate: float = 50) -> None:
 
 def overflow(pictures: int) -> None:
     with _soak("TAGGER_RESCAN=86400") as soak:
+        soak.drop(pictures)
+        soak.await_rows(1)  # watches are armed before the first scan; stopped sooner, a scan would find everything
         soak.process.send_signal(signal.SIGSTOP)
         for number in range(pictures):
             soak.drop(number)
         soak.process.send_signal(signal.SIGCONT)
-        took = soak.await_rows(pictures)
-        lost = pictures - len(soak.latencies())
-        overflowed = "events were lost" in soak.log.read_text()
-        print(
-            f"{pictures:,} pictures during an overflow ({overflowed}): {lost} lost, all tagged after {took:.1f} s"
-        )
+        took = soak.await_rows(pictures + 1)
+        lost = pictures + 1 - len(soak.latencies())
+        if "events were lost" not in soak.log.read_text():
+            sys.exit("the queue did not overflow: more pictures, please")
+        print(f"{pictures:,} pictures during an overflow: {lost} lost, all tagged after {took:.1f} s")
 
 
 def backlog(files: int) -> None:
