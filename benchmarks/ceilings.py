@@ -60,7 +60,7 @@ def _decode_seconds(decoder: Decoder, contents: list[Content]) -> float:
 def _infer_seconds(classifier: Classifier, pictures: list[Picture]) -> float:
     """At the engine's own batches, as many at once as it takes; the first calls, which may compile, are not counted."""
     batching = classifier.engine.batching
-    batch = np.stack([picture.pixels for picture in islice(cycle(pictures), batching.max_size)])
+    batch = np.stack([picture.frames[0] for picture in islice(cycle(pictures), batching.max_size)])
     times = []
     with ThreadPoolExecutor(batching.at_once) as threads:
         for _ in range(12):

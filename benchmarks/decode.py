@@ -79,7 +79,7 @@ def _print_agreement(photos: Sequence[Path]) -> None:
 
 def _scores(classifier: Classifier, inputs: Iterable[Preprocessing], file: bytes) -> list[Scores]:
     """For each input, the scores of the file's pixels in each mode: modes × labels."""
-    sized = [[_decoder(preprocessing, mode)(file).pixels for mode in MODES] for preprocessing in inputs]
+    sized = [[_decoder(preprocessing, mode)(file).frames[0] for mode in MODES] for preprocessing in inputs]
     return [classifier.engine.infer(np.stack(pixels)).probabilities for pixels in sized]
 
 

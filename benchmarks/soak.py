@@ -122,7 +122,9 @@ def steady(minutes: float, rate: float = 50) -> None:
 def overflow(pictures: int) -> None:
     with _soak("TAGGER_RESCAN=86400") as soak:
         soak.drop(pictures)
-        soak.await_rows(1)  # watches are armed before the first scan; stopped sooner, a scan would find everything
+        soak.await_rows(
+            1
+        )  # watches are armed before the first scan; stopped sooner, a scan would find everything
         soak.process.send_signal(signal.SIGSTOP)
         for number in range(pictures):
             soak.drop(number)

@@ -108,7 +108,7 @@ def _rates(journal: Journal, writer: Writer, batch: int, first: int) -> tuple[fl
         for _ in range(0, batch, 8):
             claim += _time(lambda: claimed.extend(journal.claim(8)))  # noqa: B023
         outcomes = [_tagged(stamp) for stamp in claimed]
-        look_up += sum(_time(partial(writer.knows, one.facts.sha256)) for one in outcomes)
+        look_up += sum(_time(partial(writer.knows, "photos", one.facts.sha256)) for one in outcomes)
         write += _time(partial(writer.write, outcomes))
     return write, admit, claim, look_up
 

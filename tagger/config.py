@@ -69,6 +69,12 @@ Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], Field
 Auto = Literal["auto"]
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Box = Annotated[tuple[Share, Share, Share, Share], Field(strict=False)]
+Crop = Literal["center", "squash", "letterbox", "tiles"] | Box
+"""How a frame that is no square becomes one; a box is x, y, width and height, as parts of the frame."""
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -82,6 +88,9 @@ class Source(Section):
     include: Patterns = ()
     exclude: Patterns = ()
     settle: float = Field(default=0.5, ge=0, le=3600)
+    crop: Crop = "center"
+    path_pattern: str = ""
+    timezone: str = ""
     _start: Path | None = PrivateAttr(None)
     _named_by_user: bool = PrivateAttr(True)
 
@@ -159,6 +168,9 @@ class Settings(Section):
     model: Model = Model()
     categories: AbsolutePath | None = None
     search: Search = Search()
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
+    keep_old_models: bool = False
+    features: bool = False
     engine: Engine = Engine()
     decode: Decode = Decode()
     batch: Batch = Batch()

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NoReturn
 
-from tagger.config import Settings, cache_home, data_home, environment
+from tagger.config import Crop, Settings, cache_home, data_home, environment
 from tagger.errors import ConfigError, TaggerError
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
@@ -31,6 +31,7 @@ from tagger.pipeline.report import Report
 from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.stage import Stage
 from tagger.pipeline.trial import TOO_LATE, Court, Trial
+from tagger.place import Place
 from tagger.records import Outcome, Stamp, shown
 from tagger.stops import Stops
 from tagger.store import queries
@@ -77,6 +78,7 @@ class Worker:
         """`hold` makes what holds files until they are still, from each source's settling time."""
         self.sources = settings.with_names(queries.roots(database)).sources
         roots = {source.name: str(source.path) for source in self.sources}
+        crops = {source.name: source.crop for source in self.sources}
         filters = Filters(self.sources, SUFFIXES)
         self._writer = Writer(
             database,
@@ -85,8 +87,13 @@ class Worker:
             classifier.taxonomy,
             classifier.description,
             _now,
+            identities=classifier.identities(crops),
+            places={source.name: Place(source.path_pattern, source.timezone) for source in self.sources},
+            thresholds=settings.thresholds,
+            keep_old=settings.keep_old_models,
         )
-        journal = Journal(database, roots, _now, self._writer.registered)
+        registered = self._writer.registered
+        journal = Journal(database, roots, _now, registered)
         settling = hold({source.name: source.settle for source in self.sources})
         self.intake = Intake(journal, settling, lambda folder: self.scanner.seen(folder))
         self.watch = Watch(self.sources, filters, self.intake.see, lambda: self.scanner.hurry())
@@ -101,7 +108,7 @@ class Worker:
         )
         self._report = Report(lambda: self.intake.in_flight)
         self._database, self._stops, self._look_at = database, stops, 0.0
-        steps = _steps(settings, classifier, self._writer.knows, self._store)
+        steps = _steps(settings, classifier, crops, registered.model_of, self._writer.knows, self._store)
         self._trial = Trial(self.intake, _court(settings), steps.read)
         self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
         self._overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
@@ -194,7 +201,7 @@ def tag(settings: Settings, files: Sequence[Path]) -> Iterator[tuple[Path, Outco
         supply.put(stamp)
     supply.close()
     arrivals: Arrivals = SimpleQueue()
-    steps = _steps(settings, classifier, lambda _: False, arrivals.put)
+    steps = _steps(settings, classifier, {}, lambda _: None, lambda *_: False, arrivals.put)
     overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
     pipeline = _pipeline(settings, supply, steps, classifier.engine.batching, overdue, arrivals.put)
     _collect_what_comes()
@@ -228,7 +235,9 @@ def _worker(
 def _steps(
     settings: Settings,
     classifier: Classifier,
-    is_known: Callable[[str], bool],
+    crops: Mapping[str, Crop],
+    model_of: Callable[[str], Hashable],
+    is_known: Callable[[str, str], bool],
     sink: Callable[[Sequence[Outcome]], None],
 ) -> Steps:
     limits = settings.decode
@@ -239,9 +248,10 @@ def _steps(
         limits.mode,
         max_frames=limits.max_frames,
         max_memory=limits.max_memory,
+        crops=crops,
     )
     reader = partial(read, max_bytes=limits.max_bytes)
-    return Steps(reader, is_known, decoder.decode, classifier.classify, sink)
+    return Steps(reader, model_of, is_known, decoder.decode, classifier.classify, sink)
 
 
 def _court(settings: Settings) -> Court:

@@ -8,7 +8,8 @@ Paths are `str` as `os.fsdecode` gives them: absolute, bytes that are not UTF-8 
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -72,10 +73,22 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """What a picture's pixels tell of the camera, whatever they show. See `vision.health` for units and sources."""
+
+    brightness: float
+    contrast: float
+    sharpness: float
+    colourfulness: float
+    is_blank: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a file says about itself. `width` and `height` are those of the upright picture, in pixels.
 
-    `taken_at` is the camera's own time (UTC), or None where the file does not tell.
+    `taken_at` is the camera's own time, or None where the file does not tell: aware where the camera told its offset
+    from UTC, naive where it did not.
     """
 
     sha256: str
@@ -83,15 +96,16 @@ class Facts:
     height: int
     format: str
     taken_at: datetime | None
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A decoded file. `pixels` is H×W×3 uint8 RGB, upright and of the model's input size."""
+    """A decoded file. `frames` is N×H×W×3 uint8 RGB, upright and of the model's input size; most crops make one."""
 
     stamp: Stamp
     facts: Facts
-    pixels: "NDArray[np.uint8]"
+    frames: "NDArray[np.uint8]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +134,14 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """The categories of one model. `sha256` is that of which classes are in which: scores by another are stale."""
+    """The categories of one model. `sha256` is that of which classes are in which: scores by another are stale.
+
+    `members` are the keys of the labels in each category, by its key.
+    """
 
     sha256: str
     categories: tuple[Category, ...]
+    members: Mapping[str, Collection[str]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +169,19 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Features:
+    """What a picture looks like to the model, as it is stored.
+
+    `vector` are float16 numbers, the input of the model's last layer. `code` has a bit for each of them, and `look` 64
+    bits of that, as a signed integer: the more bits two pictures share, the more alike they are.
+    """
+
+    vector: bytes
+    code: bytes
+    look: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """What makes two models the same: tags of another identity are stale."""
 
@@ -166,6 +197,7 @@ class Tagged:
     stamp: Stamp
     facts: Facts
     reading: Reading
+    features: Features | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
     rank = random.Random(0)  # noqa: S311
     chosen = heapq.nsmallest(most, _stamps(settings), key=lambda _: rank.random())
     with ThreadPoolExecutor(cores.available()) as pool:
-        found = {picture.facts.sha256: picture.pixels for picture in pool.map(decoded, chosen) if picture}
+        found = {picture.facts.sha256: picture.frames[0] for picture in pool.map(decoded, chosen) if picture}
     side = preprocessing.crop
     return np.array([*found.values()], np.uint8).reshape(-1, side, side, 3)
 

@@ -4,6 +4,7 @@ The first file with some content travels; those that follow wait here, as stamps
 It is released only after that outcome is stored, so that whoever comes later finds it in the database.
 """
 
+from collections.abc import Hashable
 from dataclasses import replace
 from threading import Lock
 
@@ -13,22 +14,23 @@ from tagger.records import Content, Outcome, Stamp
 class InFlight:
     def __init__(self) -> None:
         self._lock = Lock()
-        self._followers: dict[str, list[Stamp]] = {}
-        self._content_of: dict[Stamp, str] = {}
+        self._followers: dict[Hashable, list[Stamp]] = {}
+        self._content_of: dict[Stamp, Hashable] = {}
 
-    def leads(self, content: Content) -> bool:
-        """Whether this file is the first with its content; if not, it now waits for the first."""
+    def leads(self, content: Content, model: Hashable) -> bool:
+        """Whether this file is the first with its content for the model; if not, it now waits for the first."""
+        key = (content.sha256, model)
         with self._lock:
-            if content.sha256 in self._followers:
-                self._followers[content.sha256].append(content.stamp)
+            if key in self._followers:
+                self._followers[key].append(content.stamp)
                 return False
-            self._followers[content.sha256] = []
-            self._content_of[content.stamp] = content.sha256
+            self._followers[key] = []
+            self._content_of[content.stamp] = key
             return True
 
     def release(self, outcome: Outcome) -> list[Outcome]:
         """The outcomes of the files that waited for this one."""
         with self._lock:
-            sha256 = self._content_of.pop(outcome.stamp, None)
-            followers = self._followers.pop(sha256, []) if sha256 else []
+            key = self._content_of.pop(outcome.stamp, None)
+            followers = self._followers.pop(key, []) if key else []
         return [replace(outcome, stamp=stamp) for stamp in followers]

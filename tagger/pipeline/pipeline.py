@@ -10,7 +10,7 @@ other moment of it.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
@@ -34,10 +34,14 @@ class Supply(Protocol):
 
 @dataclass(frozen=True)
 class Steps:
-    """What is done to a file at each stage; the rooms provide it."""
+    """What is done to a file at each stage; the rooms provide it.
+
+    `model_of` tells by which model a source is tagged, `is_known` whether it has tagged the content of that hash.
+    """
 
     read: Callable[[Stamp], Content | Failed | Gone | Changed]
-    is_known: Callable[[str], bool]
+    model_of: Callable[[str], Hashable]
+    is_known: Callable[[str, str], bool]
     decode: Callable[[Content], Picture | Failed]
     classify: Callable[[Sequence[Picture]], Sequence[Tagged | Failed]]
     sink: Callable[[Sequence[Outcome]], None]
@@ -116,9 +120,9 @@ class Pipeline:
         content = self._steps.read(stamp)
         if not isinstance(content, Content):
             return content
-        if not self._in_flight.leads(content):
+        if not self._in_flight.leads(content, self._steps.model_of(stamp.source)):
             return None
-        if self._steps.is_known(content.sha256):
+        if self._steps.is_known(stamp.source, content.sha256):
             return Known(stamp, content.sha256)
         with self._overdue.during("decoding", stamp.path):
             reach("decode", stamp.path)

@@ -96,7 +96,7 @@ class Journal:
         self._database, self._now = database, now
         self._roots = self._register(roots)
         ours = [self._roots.id(name) for name in roots]
-        self._current = {"model": registered.model, "taxonomy": registered.taxonomy} if registered else {}
+        self._current = _current(registered, roots) if registered else {}
         self._stale = self._sources_of_others(roots) if registered else set()
         self._ours, self._claim, self._suspects = file.c.source_id.in_(ours), _claim(ours), _suspects(ours)
 
@@ -110,15 +110,16 @@ class Journal:
             return []
         with self._database.read() as connection:
             some_are_stale = self._stale and not self._stale.isdisjoint(stamp.source for stamp in stamps)
-            current = self._current if some_are_stale else None
-            return unknown(connection, self._roots, stamps, met, current)
+            current = {self._roots.id(name): ids for name, ids in self._current.items()}
+            return unknown(connection, self._roots, stamps, met, current if some_are_stale else None)
 
     @patiently
     def all_seen(self, source_name: str) -> None:
         """All of a source's files were compared: what was stale is work now, and need not be looked for again."""
         if source_name not in self._stale:
             return
-        ids = {"model_id": self._current["model"], "taxonomy_id": self._current["taxonomy"]}
+        current = self._current[source_name]
+        ids = {"model_id": current["model"], "taxonomy_id": current["taxonomy"]}
         with self._database.write() as connection:
             connection.execute(update(source).where(source.c.name == source_name).values(ids))
         self._stale.remove(source_name)
@@ -211,11 +212,10 @@ class Journal:
 
     @patiently
     def _sources_of_others(self, names: Iterable[str]) -> set[str]:
-        same = and_(
-            source.c.model_id == self._current["model"], source.c.taxonomy_id == self._current["taxonomy"]
-        )
         with self._database.read() as connection:
-            return set(names).difference(connection.scalars(select(source.c.name).where(same)))
+            rows = connection.execute(select(source.c.name, source.c.model_id, source.c.taxonomy_id))
+            read = {row.name: {"model": row.model_id, "taxonomy": row.taxonomy_id} for row in rows}
+        return {name for name in names if read.get(name) != self._current[name]}
 
     @patiently
     def _turn(self, stamps: Sequence[Stamp], state: State, values: Mapping[str, object]) -> None:
@@ -225,6 +225,11 @@ class Journal:
         with self._database.write() as connection:
             ids = [row.id for row in find(connection, stamps).values()]
             connection.execute(update(file).where(in_state(state), file.c.id.in_(ids)).values(values))
+
+
+def _current(registered: Registered, names: Iterable[str]) -> dict[str, dict[str, int]]:
+    """By what each source's pictures are to be tagged."""
+    return {name: {"model": registered.model_of(name), "taxonomy": registered.taxonomy} for name in names}
 
 
 def _refuse_other_folders(connection: Connection, database: str, roots: Mapping[str, str]) -> None:

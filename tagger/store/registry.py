@@ -1,16 +1,27 @@
 """Models, labels and categories as the database knows them, and the words that people have for them."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from tagger.errors import ConfigError
 from tagger.records import Category, Label, ModelIdentity, Taxonomy
 from tagger.store.prepared import Prepared
-from tagger.store.schema import category, category_within, label, model, model_class, taxonomy, word
+from tagger.store.schema import (
+    category,
+    category_label,
+    category_within,
+    label,
+    model,
+    model_class,
+    taxonomy,
+    word,
+)
 
 _IDENTITY = (model.c.name, model.c.weights_sha256, model.c.preprocessing)
 
@@ -25,18 +36,24 @@ _ADD_LABEL = Prepared(insert(label), ["key", "name", "name_zh"])
 _ADD_CATEGORY = Prepared(_naming(), ["key", "name", "name_zh"])
 _ADD_CLASS = Prepared(insert(model_class))
 _ADD_WORD = Prepared(insert(word))
+_ADD_MEMBER = Prepared(insert(category_label))
 _ADD_WITHIN = Prepared(insert(category_within))
 _IS_NAME, _IS_SYNONYM = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Rows' ids: of the model, of its taxonomy, and by key of all labels and categories."""
+    """Rows' ids: of the model, of its taxonomy, by key of all labels and categories, and by name of sources' own models."""
 
     model: int
     taxonomy: int
     labels: dict[str, int]
     categories: dict[str, int]
+    models: dict[str, int] = field(default_factory=dict)
+
+    def model_of(self, source: str) -> int:
+        """The model as it reads a source's pictures."""
+        return self.models.get(source, self.model)
 
 
 def register(
@@ -46,15 +63,23 @@ def register(
     labels: Sequence[Label],
     categories: Taxonomy,
     now: datetime,
+    identities: Mapping[str, ModelIdentity] = MappingProxyType({}),
 ) -> Registered:
-    """What a model needs in order to store readings; it is now the one in use. `labels` are in class order."""
+    """What a model needs in order to store readings; it is now the one in use. `labels` are in class order.
+
+    `identities` are the model's for sources whose pictures it reads in another way, by their names.
+    """
+    others = {one: register_model(connection, one, description, now) for one in {*identities.values()}}
     registered = Registered(
         register_model(connection, identity, description, now),
         _register_taxonomy(connection, categories),
         _register_labels(connection, labels),
         _register_categories(connection, categories.categories),
+        {source: others[one] for source, one in identities.items()},
     )
-    _register_classes(connection, labels, registered)
+    for model_id in {registered.model, *others.values()}:
+        _register_classes(connection, labels, model_id, registered)
+    _register_members(connection, categories, registered)
     _register_words(connection, labels, categories.categories, registered)
     return registered
 
@@ -106,13 +131,51 @@ def _register_categories(connection: Connection, categories: Sequence[Category])
     return ids
 
 
-def _register_classes(connection: Connection, labels: Sequence[Label], registered: Registered) -> None:
+def _register_classes(
+    connection: Connection, labels: Sequence[Label], model_id: int, registered: Registered
+) -> None:
     classes = [
-        {"model_id": registered.model, "class_index": index, "label_id": registered.labels[labelled.key]}
+        {"model_id": model_id, "class_index": index, "label_id": registered.labels[labelled.key]}
         for index, labelled in enumerate(labels)
     ]
-    connection.execute(delete(model_class).where(model_class.c.model_id == registered.model))
+    connection.execute(delete(model_class).where(model_class.c.model_id == model_id))
     _ADD_CLASS.each(connection, classes)
+
+
+def _register_members(connection: Connection, categories: Taxonomy, registered: Registered) -> None:
+    connection.execute(delete(category_label))
+    members = [
+        {"label_id": registered.labels[label_key], "category_id": registered.categories[key]}
+        for key, label_keys in categories.members.items()
+        for label_key in label_keys
+        if label_key in registered.labels
+    ]
+    _ADD_MEMBER.each(connection, members)
+
+
+def set_thresholds(connection: Connection, thresholds: Mapping[str, float]) -> None:
+    """Scores by the names, in any language, of labels and categories; what is not named has none.
+
+    Raises ConfigError for a name that nothing has.
+    """
+    for table in (label, category):
+        connection.execute(update(table).where(table.c.min_score != 0).values(min_score=0))
+    for name, score in thresholds.items():
+        rows = connection.execute(select(word).where(word.c.text == name.casefold())).all()
+        if not rows:
+            raise ConfigError(
+                f"thresholds: {name}", "no label or category is called so", "see docs/labels.md"
+            )
+        for row in rows:
+            if row.rank == min(other.rank for other in rows):
+                _set_threshold(connection, row.label_id, row.category_id, score)
+
+
+def _set_threshold(
+    connection: Connection, label_id: int | None, category_id: int | None, score: float
+) -> None:
+    for table, id_ in ((label, label_id), (category, category_id)):
+        connection.execute(update(table).where(table.c.id == id_).values(min_score=score))
 
 
 def _register_words(

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -30,7 +32,7 @@ from sqlalchemy import (
 
 from tagger.store.columns import Instant, PathText
 
-VERSION = "0003"
+VERSION = "0004"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -61,6 +63,7 @@ source = Table(
     Column("vanished_at", Instant),  # when a scan last missed so many files at once that it may be a fault
     Column("model_id", Integer),  # by these all its tags are, or wait to be
     Column("taxonomy_id", Integer),
+    Column("place", String),  # by which all its files are dated and their paths are read
 )
 
 file = Table(
@@ -86,8 +89,25 @@ file = Table(
     Column("stage", String),
     Column("error", String),
     Column("missing_since", Instant),
+    Column("taken_at", String),  # as EXIF has it: ISO 8601, with an offset only where the camera told one
+    Column("camera", String),
+    Column("app_id", String),
+    Column("brightness", Float),
+    Column("contrast", Float),
+    Column("sharpness", Float),
+    Column("colourfulness", Float),
+    Column("is_blank", Boolean),
     UniqueConstraint("source_id", "path"),
     CheckConstraint("state <> 'done' OR captured_at IS NOT NULL", name="done_is_dated"),
+)
+
+file_attribute = Table(
+    "file_attribute",
+    metadata,
+    Column("file_id", ForeignKey("file.id"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 model = Table(
@@ -109,6 +129,7 @@ label = Table(
     Column("key", String, nullable=False, unique=True),
     Column("name", String, nullable=False, unique=True),
     Column("name_zh", String),
+    Column("min_score", Float, nullable=False, server_default="0"),
 )
 
 category = Table(
@@ -118,6 +139,15 @@ category = Table(
     Column("key", String, nullable=False, unique=True),
     Column("name", String, nullable=False, unique=True),
     Column("name_zh", String),
+    Column("min_score", Float, nullable=False, server_default="0"),
+)
+
+category_label = Table(
+    "category_label",
+    metadata,
+    Column("label_id", ForeignKey("label.id"), primary_key=True),
+    Column("category_id", ForeignKey("category.id"), primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 category_within = Table(
@@ -164,6 +194,10 @@ reading = Table(
     Column("margin", Float, nullable=False),
     Column("entropy", Float, nullable=False),
     Column("taxonomy_id", Integer),
+    Column("said", String),  # where people had a say: what the model alone said, as JSON
+    Column(
+        "look", BigInteger
+    ),  # 64 bits of its features: how many of them differ tells how alike two pictures are
     UniqueConstraint("file_id", "model_id"),
     sqlite_autoincrement=True,  # a seq is never given twice, so a reader's cursor misses nothing
 )
@@ -178,6 +212,7 @@ tag = Table(
     Column("rank", Integer, primary_key=True, autoincrement=False),
     Column("score", Float, nullable=False),
     Column("seen_at", Instant, nullable=False),
+    Column("by", String),  # who says so, where it is not the model
     UniqueConstraint("file_id", "model_id", "rank"),
     ForeignKeyConstraint(["file_id", "model_id"], ["reading.file_id", "reading.model_id"]),
     sqlite_with_rowid=False,
@@ -196,6 +231,46 @@ category_score = Table(
     sqlite_with_rowid=False,
 )
 
+old_tag = Table(
+    "old_tag",
+    metadata,
+    Column("file_id", ForeignKey("file.id"), primary_key=True),
+    Column("model_id", ForeignKey("model.id"), primary_key=True),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
+    Column("label_id", ForeignKey("label.id"), nullable=False),
+    Column("score", Float, nullable=False),
+    Column("tagged_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# By content, not by file: a verdict follows a picture that moves, and holds for its copies.
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("label_id", ForeignKey("label.id"), primary_key=True),
+    Column("is_right", Boolean, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+feature = Table(
+    "feature",
+    metadata,
+    Column("file_id", ForeignKey("file.id"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float16
+    Column("code", LargeBinary, nullable=False),  # a bit for each of its numbers
+)
+
+limit = Table(
+    "limit",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Numbers of the config that views compare with."""
+
 UNFINISHED = file.c.state != literal_column("'done'")
 """Written out, not bound: a database uses a partial index only where it sees its condition in the query."""
 
@@ -211,6 +286,14 @@ Index("file_missing", file.c.source_id, sqlite_where=file.c.missing_since.is_not
 Index("file_content", file.c.sha256)
 Index("file_latest", file.c.source_id, file.c.captured_at)
 Index("file_captured", file.c.captured_at)
+Index(
+    "file_camera",
+    file.c.source_id,
+    file.c.camera,
+    file.c.captured_at,
+    sqlite_where=file.c.camera.is_not(None),
+)
+Index("file_attribute_value", file_attribute.c.name, file_attribute.c.value)
 Index("file_seen", file.c.seen_at)
 Index("reading_confidence", reading.c.top_score)
 

@@ -24,12 +24,17 @@ Values = tuple[int, str, int, int, int]
 
 
 class Row(NamedTuple):
-    """What the journal holds of a stamp. `seen_at` is text, as in the database."""
+    """What the journal holds of a stamp. `path` and `seen_at` are text, as in the database."""
 
+    path: str
     id: int
-    tagged: bool
+    sha256: str | None
     attempts: int
     seen_at: str
+
+    @property
+    def tagged(self) -> bool:
+        return self.sha256 is not None
 
 
 def at_paths(*columns: ColumnElement[Any], where: ColumnElement[bool] | None = None) -> Prepared:
@@ -41,7 +46,7 @@ def at_paths(*columns: ColumnElement[Any], where: ColumnElement[bool] | None = N
 
 
 _SOURCES = Prepared(select(source.c.id, source.c.name, source.c.root))
-_ROWS = at_paths(*COLUMNS, file.c.id, file.c.sha256.is_not(None), file.c.attempts, file.c.seen_at)
+_ROWS = at_paths(*COLUMNS, file.c.path, file.c.id, file.c.sha256, file.c.attempts, file.c.seen_at)
 _AT = at_paths(*COLUMNS, file.c.state, file.c.id)
 _STALE = "stale"
 _IS_CURRENT = exists().where(
@@ -87,11 +92,12 @@ def unknown(
     roots: Roots,
     stamps: Iterable[Stamp],
     met: Callable[[int], object] | None = None,
-    current: Mapping[str, int] | None = None,
+    current: Mapping[int, Mapping[str, int]] | None = None,
 ) -> list[Stamp]:
     """Those without a row, or no longer what it says, or thought gone. `met` is told each row at their paths.
 
-    With the ids of the `current` model and taxonomy, those tagged by others too: to ask costs, and seldom finds any.
+    With the ids of the `current` model and taxonomy of each source, those tagged by others too: to ask costs, and seldom
+    finds any.
     """
     seen = {roots.values(stamp): stamp for stamp in stamps}
     rows = _at(connection, seen, _AT_IF_CURRENT, current) if current else _at(connection, seen, _AT)
@@ -116,11 +122,13 @@ def _at(
     connection: Connection,
     places: Iterable[Values],
     query: Prepared,
-    values: Mapping[str, int] = MappingProxyType({}),
+    values: Mapping[int, Mapping[str, int]] = MappingProxyType({}),
 ) -> Iterator[tuple[Any, ...]]:
     """The rows at the paths of some stamps, whether they have changed since or not."""
     paths: dict[int, list[str]] = defaultdict(list)
     for source_id, path, *_ in places:
         paths[source_id].append(path)
     for source_id, names in paths.items():
-        yield from query.rows(connection, source=source_id, paths=json.dumps(names), **values)
+        yield from query.rows(
+            connection, source=source_id, paths=json.dumps(names), **values.get(source_id, {})
+        )

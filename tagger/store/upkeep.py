@@ -24,7 +24,19 @@ from tagger.records import Origin
 from tagger.store import pathtext
 from tagger.store.database import Database
 from tagger.store.prepared import Prepared
-from tagger.store.schema import State, category, category_score, file, in_state, reading, source, tag
+from tagger.store.schema import (
+    State,
+    category,
+    category_score,
+    feature,
+    file,
+    file_attribute,
+    in_state,
+    old_tag,
+    reading,
+    source,
+    tag,
+)
 
 _PAGE = 1000
 _FAILED = or_(in_state(State.FAILED), in_state(State.QUARANTINED))
@@ -42,9 +54,10 @@ _SCORES = tuple_(category_score.c.category_id, category_score.c.captured_at, cat
 _FORGET = [
     Prepared(delete(category_score).where(_SCORES.in_(_PLACES))),
     *(
-        Prepared(delete(table).where(column.in_(select(_IDS.c.value))))
-        for table, column in ((tag, tag.c.file_id), (reading, reading.c.file_id), (file, file.c.id))
+        Prepared(delete(table).where(table.c.file_id.in_(select(_IDS.c.value))))
+        for table in (tag, reading, feature, old_tag, file_attribute)
     ),
+    Prepared(delete(file).where(file.c.id.in_(select(_IDS.c.value)))),
 ]
 
 

@@ -5,86 +5,63 @@ content of a file fails, both go: no picture is shown with the tags of one that 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    String,
-    Table,
-    and_,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from tagger.failpoints import reach
+from tagger.place import Place
 from tagger.records import (
     Changed,
+    Facts,
     Failed,
     Gone,
+    Health,
     Known,
     Label,
     ModelIdentity,
     Outcome,
+    Reading,
     Stamp,
     Tagged,
     Taxonomy,
 )
+from tagger.store import pathtext, readings
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
-from tagger.store.registry import Registered, register
-from tagger.store.schema import State, category, category_score, file, reading, tag
+from tagger.store.readings import NewReading, Said
+from tagger.store.registry import Registered, register, set_thresholds
+from tagger.store.schema import State, file, file_attribute, reading
 from tagger.store.stamps import Row, find
+from tagger.store.verdicts import verdicts_on
 
+_NOWHERE = Place()
 _FIRST_RETRY = timedelta(minutes=1)
 LAST_RETRY = timedelta(days=1)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_CONTENT = ("sha256", "width", "height", "format")
-_FACTS = (*_CONTENT, "captured_at", "captured_from")
+_HEALTH = tuple(Health.__dataclass_fields__)
+_FACTS = ("sha256", "width", "height", "format", "taken_at", *_HEALTH)
+_PLACE = ("captured_at", "captured_from", "camera", "app_id")
 
 _THIS = file.c.id == bindparam("this_file")
 _NO_FAILURE = {"attempts": 0, "stage": None, "error": None, "next_try_at": None}
-_DONE = Prepared(update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE), _FACTS)
-_FAILED = Prepared(
-    update(file).where(_THIS).values(state=State.FAILED, urgency=0, **dict.fromkeys(_FACTS)), _NO_FAILURE
+_DONE = Prepared(
+    update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE), (*_FACTS, *_PLACE)
 )
+_UNKNOWN = dict.fromkeys((*_FACTS, "captured_at", "captured_from"))
+_FAILED = Prepared(update(file).where(_THIS).values(state=State.FAILED, urgency=0, **_UNKNOWN), _NO_FAILURE)
 _GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), [])
 _WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
 _DROP = Prepared(delete(file).where(_THIS))
-
-_ADD_READING = Prepared(insert(reading), [column.name for column in reading.c if column is not reading.c.seq])
-_ADD_TAG = Prepared(insert(tag))
-_ADD_SCORE = Prepared(insert(category_score))
-
-
-def _scores_of(name: str) -> ColumnElement[bool]:
-    """The category scores of the file whose id is bound as `name`: they lie by its time, in each of the categories."""
-    when = select(file.c.captured_at).where(file.c.id == bindparam(name)).scalar_subquery()
-    scores = category_score.c
-    return and_(
-        scores.category_id.in_(select(category.c.id)),
-        scores.captured_at == when,
-        scores.file_id == bindparam(name),
-    )
-
-
-_FORGET = [
-    Prepared(delete(category_score).where(_scores_of("this_file"))),
-    *(Prepared(delete(table).where(table.c.file_id == bindparam("this_file"))) for table in (tag, reading)),
-]
-_DATE = [
-    Prepared(update(category_score).where(_scores_of("this_file")), ["captured_at"]),
-    Prepared(update(tag).where(tag.c.file_id == bindparam("this_file")), ["captured_at"]),
-]
+_ADD_ATTRIBUTE = Prepared(insert(file_attribute))
+_FORGET_ATTRIBUTES = Prepared(
+    delete(file_attribute).where(file_attribute.c.file_id == bindparam("this_file"))
+)
 
 _SAME = select(file.c.id, *(file.c[name] for name in _FACTS)).join(reading, reading.c.file_id == file.c.id)
 _SAME = _SAME.where(
@@ -95,25 +72,8 @@ _SAME = _SAME.where(
 _ITSELF, _TWIN = Prepared(_SAME.where(_THIS)), Prepared(_SAME)
 
 
-def _copy(table: Table, *changed: str, where: ColumnElement[bool] | None = None) -> Prepared:
-    """A file's rows of `table` from its `original`, with new values in the columns `changed`."""
-    columns = {
-        column.name: bindparam(f"new_{column.name}", type_=String) if column.name in changed else column
-        for column in table.c
-        if column is not reading.c.seq
-    }
-    theirs = table.c.file_id == bindparam("original") if where is None else where
-    rows = select(*columns.values()).where(theirs, table.c.model_id == bindparam("model"))
-    return Prepared(insert(table).from_select(list(columns), rows))
-
-
-_COPY_READING = _copy(reading, "file_id", "tagged_at")
-_COPY_TAGS = _copy(tag, "file_id", "captured_at", "seen_at")
-_COPY_SCORES = _copy(category_score, "file_id", "captured_at", where=_scores_of("original"))
-
-
 class Writer:
-    """Stores outcomes as readings of one model."""
+    """Stores outcomes as readings of one model, which may read each source's pictures in a way of its own."""
 
     def __init__(
         self,
@@ -123,10 +83,20 @@ class Writer:
         taxonomy: Taxonomy,
         description: str,
         now: Callable[[], datetime],
+        *,
+        identities: Mapping[str, ModelIdentity] = MappingProxyType({}),
+        places: Mapping[str, Place] = MappingProxyType({}),
+        thresholds: Mapping[str, float] = MappingProxyType({}),
+        keep_old: bool = False,
     ) -> None:
-        """Registers the model, now the one in use, its labels, in class order, and their categories. `now` gives UTC."""
-        self._database, self._now = database, now
-        self.registered = self._register(identity, description, labels, taxonomy)
+        """Registers the model, now the one in use, its labels, in class order, and their categories. `now` gives UTC.
+
+        `identities` are the model's for sources, by name, whose pictures it reads in another way; `places` tell how
+        sources' paths and clocks are read; `thresholds` are scores by names of labels and categories. With `keep_old`,
+        the tags of an earlier model go to the old ones.
+        """
+        self._database, self._now, self._places, self._keep_old = database, now, places, keep_old
+        self.registered = self._register(identity, identities, description, labels, taxonomy, thresholds)
 
     @patiently
     def write(self, outcomes: Sequence[Outcome]) -> None:
@@ -134,7 +104,7 @@ class Writer:
         with self._database.write() as connection:
             rows = find(connection, [outcome.stamp for outcome in outcomes])
             current = {outcome.stamp: outcome for outcome in outcomes if outcome.stamp in rows}.values()
-            batch = _Batch(connection, rows, self.registered, self._now())
+            batch = _Batch(connection, rows, self.registered, self._places, self._keep_old, self._now())
             batch.tagged([outcome for outcome in current if isinstance(outcome, Tagged)])
             for outcome in current:
                 match outcome:
@@ -147,18 +117,27 @@ class Writer:
             reach("store")
 
     @patiently
-    def knows(self, sha256: str) -> bool:
-        """Whether this model, with these categories, has tagged this content, in whatever file."""
-        model, taxonomy = self.registered.model, self.registered.taxonomy
+    def knows(self, source: str, sha256: str) -> bool:
+        """Whether the model, as it reads this source, has tagged this content with these categories, in whatever file."""
+        asked = {"model": self.registered.model_of(source), "taxonomy": self.registered.taxonomy}
         with self._database.read() as connection:
-            return bool(_TWIN.rows(connection, sha256=sha256, model=model, taxonomy=taxonomy))
+            return bool(_TWIN.rows(connection, sha256=sha256, **asked))
 
     @patiently
     def _register(
-        self, identity: ModelIdentity, description: str, labels: Sequence[Label], taxonomy: Taxonomy
+        self,
+        identity: ModelIdentity,
+        identities: Mapping[str, ModelIdentity],
+        description: str,
+        labels: Sequence[Label],
+        taxonomy: Taxonomy,
+        thresholds: Mapping[str, float],
     ) -> Registered:
         with self._database.write() as connection:
-            return register(connection, identity, description, labels, taxonomy, self._now())
+            now = self._now()
+            registered = register(connection, identity, description, labels, taxonomy, now, identities)
+            set_thresholds(connection, thresholds)
+            return registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,23 +147,22 @@ class _Batch:
     connection: Connection
     rows: Mapping[Stamp, Row]
     registered: Registered
+    places: Mapping[str, Place]
+    keep_old: bool
     now: datetime
 
     def tagged(self, outcomes: Sequence[Tagged]) -> None:
-        readings, tags, scores, files = [], [], [], []
-        tagged_at = instant_text(self.now)
+        verdicts = verdicts_on(self.connection, [outcome.facts.sha256 for outcome in outcomes])
+        new, files = [], []
         for outcome in outcomes:
             row = self.rows[outcome.stamp]
-            captured = _captured(outcome.facts.taken_at, outcome.stamp)
-            content = {name: getattr(outcome.facts, name) for name in _CONTENT}
-            readings.append(self._reading_row(row, outcome, tagged_at))
-            tags += self._tag_rows(row, outcome, captured["captured_at"])
-            scores += self._score_rows(row, outcome, captured["captured_at"])
-            files.append({"this_file": row.id, **content, **captured})
-        self._forget([self.rows[outcome.stamp] for outcome in outcomes])
-        _ADD_READING.each(self.connection, readings)
-        _ADD_TAG.each(self.connection, tags)
-        _ADD_SCORE.each(self.connection, scores)
+            facts = _facts(outcome.facts)
+            place = self._place(outcome.stamp, row, outcome.facts.taken_at)
+            said, alone = verdicts.applied(outcome.facts.sha256, self._said(outcome.reading))
+            self._forget(row, outcome.facts.sha256, outcome.stamp)
+            new.append(self._reading(row, outcome, place["captured_at"], said, alone))
+            files.append({"this_file": row.id, **facts, **place})
+        readings.add(self.connection, new, instant_text(self.now))
         _DONE.each(self.connection, files)
 
     def known(self, outcome: Known) -> None:
@@ -192,22 +170,24 @@ class _Batch:
 
         If the original is gone meanwhile, the file waits again.
         """
-        row = self.rows[outcome.stamp]
-        model, taxonomy = self.registered.model, self.registered.taxonomy
-        same = {"this_file": row.id, "sha256": outcome.sha256, "model": model, "taxonomy": taxonomy}
-        found = _ITSELF.rows(self.connection, **same) or _TWIN.rows(self.connection, **same)
+        row, model = self.rows[outcome.stamp], self.registered.model_of(outcome.stamp.source)
+        same = {"sha256": outcome.sha256, "model": model, "taxonomy": self.registered.taxonomy}
+        found = _ITSELF.rows(self.connection, this_file=row.id, **same) or _TWIN.rows(
+            self.connection, this_file=row.id, **same
+        )
         if not found:
             _WAIT.rows(self.connection, this_file=row.id)
             return
-        facts: dict[str, Any] = dict(zip(("original", *_FACTS), found[0], strict=True))
-        if facts["captured_from"] != "exif":
-            facts |= _captured(None, outcome.stamp)
-        self._take_tags(row, facts)
-        _DONE.rows(self.connection, this_file=row.id, **facts)
+        original, *values = found[0]
+        facts: dict[str, Any] = dict(zip(_FACTS, values, strict=True))
+        taken_at = datetime.fromisoformat(facts["taken_at"]) if facts["taken_at"] else None
+        place = self._place(outcome.stamp, row, taken_at)
+        self._take_tags(row, outcome, original, model, place["captured_at"])
+        _DONE.rows(self.connection, this_file=row.id, **facts, **place)
 
     def failed(self, outcome: Failed) -> None:
         row = self.rows[outcome.stamp]
-        self._forget([row])
+        self._forget(row, "", outcome.stamp)
         _FAILED.rows(
             self.connection,
             this_file=row.id,
@@ -225,69 +205,60 @@ class _Batch:
         row = self.rows[stamp]
         (_GONE if row.tagged else _DROP).rows(self.connection, this_file=row.id)
 
-    def _reading_row(self, row: Row, outcome: Tagged, tagged_at: str) -> dict[str, object]:
-        return {
-            "file_id": row.id,
-            "model_id": self.registered.model,
-            "taxonomy_id": self.registered.taxonomy,
-            "tagged_at": tagged_at,
-            "top_score": outcome.reading.top_score,
-            "margin": outcome.reading.margin,
-            "entropy": outcome.reading.entropy,
-        }
+    def _place(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
+        """What the path and the clocks tell, as columns; attributes go to their table."""
+        place = self.places.get(stamp.source, _NOWHERE)
+        located = place.read(pathtext.from_text(row.path))
+        captured_at, captured_from = place.captured(located, taken_at, stamp.mtime_ns)
+        if row.tagged:
+            _FORGET_ATTRIBUTES.rows(self.connection, this_file=row.id)
+        if located.attributes:
+            attributes = located.attributes.items()
+            rows = [{"file_id": row.id, "name": name, "value": value} for name, value in attributes]
+            _ADD_ATTRIBUTE.each(self.connection, rows)
+        values = (instant_text(captured_at), captured_from, located.camera, located.app_id)
+        return dict(zip(_PLACE, values, strict=True))
 
-    def _tag_rows(self, row: Row, outcome: Tagged, captured_at: str) -> list[dict[str, object]]:
-        return [
-            {
-                "label_id": self.registered.labels[one.label.key],
-                "captured_at": captured_at,
-                "file_id": row.id,
-                "model_id": self.registered.model,
-                "rank": one.rank,
-                "score": one.score,
-                "seen_at": row.seen_at,
-            }
-            for one in outcome.reading.tags
-        ]
+    def _said(self, read: Reading) -> Said:
+        return Said(
+            tuple((self.registered.labels[one.label.key], one.score, None) for one in read.tags),
+            tuple((self.registered.categories[key], score) for key, score in read.categories),
+            read.top_score,
+            read.margin,
+            read.entropy,
+        )
 
-    def _score_rows(self, row: Row, outcome: Tagged, captured_at: str) -> list[dict[str, object]]:
-        return [
-            {
-                "category_id": self.registered.categories[key],
-                "captured_at": captured_at,
-                "file_id": row.id,
-                "model_id": self.registered.model,
-                "score": score,
-            }
-            for key, score in outcome.reading.categories
-        ]
+    def _reading(
+        self, row: Row, outcome: Tagged, captured_at: str, said: Said, alone: str | None
+    ) -> NewReading:
+        model, taxonomy = self.registered.model_of(outcome.stamp.source), self.registered.taxonomy
+        return NewReading(row.id, captured_at, row.seen_at, model, taxonomy, said, alone, outcome.features)
 
-    def _take_tags(self, row: Row, facts: Mapping[str, Any]) -> None:
-        """The reading of the file that `facts` are from, which may be the same."""
-        captured_at = facts["captured_at"]
-        if facts["original"] == row.id:
-            for date in _DATE:
-                date.rows(self.connection, this_file=row.id, captured_at=captured_at)
+    def _take_tags(self, row: Row, outcome: Known, original: int, model: int, captured_at: str) -> None:
+        """The reading of the original, which may be the same file."""
+        if original == row.id:
+            readings.date(self.connection, row.id, captured_at)
             return
-        self._forget([row])
-        origin = {"original": facts["original"], "model": self.registered.model, "new_file_id": row.id}
-        _COPY_READING.rows(self.connection, **origin, new_tagged_at=instant_text(self.now))
-        _COPY_SCORES.rows(self.connection, **origin, new_captured_at=captured_at)
-        _COPY_TAGS.rows(self.connection, **origin, new_captured_at=captured_at, new_seen_at=row.seen_at)
+        self._forget(row, outcome.sha256, outcome.stamp)
+        tagged_at = instant_text(self.now)
+        readings.copy(self.connection, original, row.id, model, captured_at, row.seen_at, tagged_at)
 
-    def _forget(self, rows: Sequence[Row]) -> None:
-        """Their old readings, of whatever model."""
-        old = [{"this_file": row.id} for row in rows if row.tagged]
-        for statement in _FORGET:
-            statement.each(self.connection, old)
+    def _forget(self, row: Row, sha256: str, stamp: Stamp) -> None:
+        """The file's readings, of whatever model, before those of the content `sha256` come."""
+        if not row.tagged:
+            return
+        if row.sha256 != sha256:
+            readings.forget_old(self.connection, [row.id])
+        elif self.keep_old:
+            readings.keep(self.connection, [row.id], self.registered.model_of(stamp.source))
+        readings.forget(self.connection, [row.id])
 
 
-def _captured(taken_at: datetime | None, stamp: Stamp) -> dict[str, str]:
-    """When the picture was taken: by the camera's clock, or else when the file was last written."""
-    if taken_at:
-        return {"captured_at": instant_text(taken_at), "captured_from": "exif"}
-    written = _EPOCH + timedelta(microseconds=stamp.mtime_ns // 1000)
-    return {"captured_at": instant_text(written), "captured_from": "mtime"}
+def _facts(facts: Facts) -> dict[str, Any]:
+    health = dict.fromkeys(_HEALTH) if facts.health is None else asdict(facts.health)
+    taken_at = facts.taken_at.isoformat() if facts.taken_at else None
+    values = (facts.sha256, facts.width, facts.height, facts.format, taken_at)
+    return dict(zip(_FACTS, values, strict=False)) | health
 
 
 def _delay(attempts: int) -> timedelta:

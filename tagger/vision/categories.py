@@ -57,7 +57,8 @@ class Categories:
         """What a model with these labels can say of them."""
         ours = {label.key for label in labels}
         told = {key: sorted(members & ours) for key, members in sorted(self.members.items())}
-        return Taxonomy(hashlib.sha256(json.dumps(told).encode()).hexdigest(), self.categories)
+        sha256 = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        return Taxonomy(sha256, self.categories, told)
 
     def matrix(self, labels: Sequence[Label]) -> NDArray[np.float32]:
         """Classes × categories, 1 where the class is in it: probabilities times this are the categories' scores."""

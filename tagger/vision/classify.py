@@ -5,11 +5,13 @@ ever notice. A batch that fails is halved until the guilty picture is alone, so 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.config import Crop
 from tagger.records import Failed, Label, ModelIdentity, Picture, Reading, Tag, Tagged
 from tagger.vision.categories import FLOOR, Categories
 from tagger.vision.engines import Engine
@@ -40,6 +42,14 @@ class Classifier:
         self.top_k = top_k
         self.description = description
 
+    def identities(self, crops: Mapping[str, Crop]) -> dict[str, ModelIdentity]:
+        """The model's identity by source, for those whose pictures are cropped in another way than is usual."""
+        return {
+            source: replace(self.identity, preprocessing=str(replace(self.preprocessing, frame=crop)))
+            for source, crop in crops.items()
+            if crop != self.preprocessing.frame
+        }
+
     def classify(self, pictures: Sequence[Picture]) -> list[Tagged | Failed]:
         """One result per picture, in order. Raises nothing that a picture could cause."""
         if not pictures:
@@ -48,15 +58,18 @@ class Classifier:
             rows = self._probabilities(pictures)
         except Exception as error:  # whatever an engine raises on one picture must not cost another its tags
             return self._halved(pictures, error)
-        sums = rows @ self._in_category
+        first = np.cumsum([0, *(len(picture.frames) for picture in pictures[:-1])])
+        best, sums = (np.maximum.reduceat(scores, first) for scores in (rows, rows @ self._in_category))
         return [
             Tagged(picture.stamp, picture.facts, self._reading(row, scores))
-            for picture, row, scores in zip(pictures, rows, sums, strict=True)
+            for picture, row, scores in zip(pictures, best, sums, strict=True)
         ]
 
     def _probabilities(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        rows = self.engine.infer(np.stack([picture.pixels for picture in pictures])).probabilities
-        expected = (len(pictures), len(self.labels))
+        """A row for each frame."""
+        frames = np.concatenate([picture.frames for picture in pictures])
+        rows = self.engine.infer(frames).probabilities
+        expected = (len(frames), len(self.labels))
         if rows.shape != expected:
             raise ValueError(f"the engine gave {rows.shape} scores for {expected}")
         if not np.isfinite(rows).all():

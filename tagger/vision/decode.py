@@ -11,14 +11,17 @@ import logging
 import os
 import stat
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
-from tagger.config import Decode
+from tagger.config import Crop, Decode
 from tagger.records import Changed, Content, Facts, Failed, Gone, Picture, Stamp
 from tagger.vision import limits, png, resize
 from tagger.vision.budget import PixelBudget
@@ -126,9 +129,14 @@ class Decoder:
         *,
         max_frames: int = _DEFAULTS.max_frames,
         max_memory: int = _DEFAULTS.max_memory,
+        crops: Mapping[str, Crop] = MappingProxyType({}),
     ) -> None:
-        """`exact` gives torchvision's pixels to the last bit; `fast` the same scores within hundredths."""
+        """`crops` are those of sources, by name, for which the preprocessing's own is not meant.
+
+        `exact` gives torchvision's pixels to the last bit; `fast` the same scores within hundredths.
+        """
         self._preprocessing, self._budget, self._fast = preprocessing, budget, mode == "fast"
+        self._of = {source: replace(preprocessing, frame=crop) for source, crop in crops.items()}
         self._limits = limits.Limits(max_pixels, max_frames, max_memory)
         Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
         Image.core.set_blocks_max(_BLOCKS)  # type: ignore[attr-defined]
@@ -146,6 +154,7 @@ class Decoder:
             return Failed(content.stamp, "decode", _reason(error))
 
     def _decode(self, content: Content) -> Picture | Failed:
+        preprocessing = self._of.get(content.stamp.source, self._preprocessing)
         file = limits.File(content.data)
         if content.data.startswith(tuple(TiffImagePlugin.PREFIXES)):
             limits.judge_tags(file)
@@ -153,7 +162,7 @@ class Decoder:
             file.may_be_decoded(image)
             whole = image.size
             if self._fast:
-                image.draft(None, _smallest(whole, self._preprocessing.resize))
+                image.draft(None, _smallest(whole, preprocessing.resize))
             held = limits.held(image, whole, content.data)
             if reason := self._limits.excess(image, whole, held, content.data):
                 return Failed(content.stamp, "decode", reason)
@@ -163,9 +172,9 @@ class Decoder:
                 turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
                 if turn in _TO_THE_SIDE:
                     whole = whole[::-1]
-                pixels = np.asarray(_rgb(self._sized(_upright(_plain(loaded), turn), whole)))
+                pixels = np.asarray(_rgb(self._sized(_upright(_plain(loaded), turn), whole, preprocessing)))
             facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif))
-            return Picture(content.stamp, facts, pixels)
+            return Picture(content.stamp, facts, pixels[np.newaxis])
 
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
@@ -176,10 +185,10 @@ class Decoder:
         loaded.info = image.info  # where EXIF is looked for
         return loaded
 
-    def _sized(self, upright: Image.Image, whole: resize.Size) -> Image.Image:
+    def _sized(self, upright: Image.Image, whole: resize.Size, preprocessing: Preprocessing) -> Image.Image:
         if self._fast:
-            return resize.fast(upright, whole, self._preprocessing)
-        return resize.exact(upright, self._preprocessing)
+            return resize.fast(upright, whole, preprocessing)
+        return resize.exact(upright, preprocessing)
 
 
 def _reason(error: Exception) -> str:
@@ -247,10 +256,10 @@ def _taken_at(exif: dict[int, Any]) -> datetime | None:
 
 
 def _moment(time: str, offset: str, fraction: str) -> datetime:
-    """The moment in UTC. A camera that tells no offset is taken to be in this machine's time zone."""
+    """As the camera tells it: naive where it tells no offset."""
     moment = datetime.strptime(time, "%Y:%m:%d %H:%M:%S")
     if fraction.isdecimal():
         moment = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
     with suppress(ValueError):
         moment = moment.replace(tzinfo=datetime.strptime(offset, "%z").tzinfo)
-    return moment.astimezone(UTC)
+    return moment

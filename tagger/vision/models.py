@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from tagger.config import Crop
 from tagger.errors import ModelError
 
 _PACKAGED = Path(__file__).parents[1] / "builtin"
@@ -30,11 +31,13 @@ class Preprocessing:
     interpolation: Literal["bilinear", "bicubic"]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    frame: Crop = "center"
 
     def __str__(self) -> str:
         """The canonical text: part of a model's identity, so tags are stale once it changes."""
         mean, std = (",".join(map(repr, values)) for values in (self.mean, self.std))
-        return f"resize={self.resize} crop={self.crop} {self.interpolation} mean={mean} std={std}"
+        frame = "" if self.frame == "center" else f" frame={self.frame}"
+        return f"resize={self.resize} crop={self.crop} {self.interpolation} mean={mean} std={std}{frame}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def test_features_are_the_input_of_the_last_layer(architecture: Architecture, tm
     model = random_model(architecture.name)
     save_file(model.state_dict(), tmp_path / "weights.safetensors")
     classifier = load(settings(architecture.name, tmp_path / "weights.safetensors"), tmp_path)
-    pixels = np.stack([picture.pixels for picture in decoded(classifier, pictures())])
+    pixels = np.stack([picture.frames[0] for picture in decoded(classifier, pictures())])
     inference = classifier.engine.infer(pixels)
     head = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
     with torch.inference_mode():
@@ -131,7 +131,7 @@ def test_preprocessing_is_torchvisions_to_the_last_bit(
     expected = (preset(image) * 255).round().permute(1, 2, 0).numpy().astype(np.uint8)
     picture = Decoder(architecture.preprocessing, 10_000_000, PixelBudget()).decode(content(image))
     assert isinstance(picture, Picture)
-    assert np.array_equal(picture.pixels, expected)
+    assert np.array_equal(picture.frames[0], expected)
 
 
 @pytest.mark.parametrize("size", [(640, 427), (427, 640), (90, 91), (333, 250)])
@@ -144,7 +144,7 @@ def test_a_crop_larger_than_the_picture_is_padded_as_torchvision_does(
     image = pictures()[1].resize(size)
     picture = Decoder(preprocessing, 10_000_000, PixelBudget()).decode(content(image))
     assert isinstance(picture, Picture)
-    assert np.array_equal(picture.pixels, np.asarray(center_crop(resize(image, [91]), [128])))
+    assert np.array_equal(picture.frames[0], np.asarray(center_crop(resize(image, [91]), [128])))
 
 
 def test_bf16_is_close_to_fp32(tmp_path: Path) -> None:

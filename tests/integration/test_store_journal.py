@@ -174,11 +174,11 @@ def test_a_file_that_failed_for_good_is_not_tried_again(shelf: Shelf) -> None:
 
 def test_content_is_known_to_the_model_that_tagged_it_and_to_no_other(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg"), {"tabby": 0.9}, content="cat")
-    assert shelf.writer.knows(sha("cat"))
-    assert not shelf.writer.knows(sha("dog"))
-    assert not shelf.writer_for(replace(RESNET, preprocessing="256/224")).knows(sha("cat"))
-    assert not shelf.writer_for(ModelIdentity("resnet50", "cd", "256/224")).knows(sha("cat"))
-    assert not shelf.writer_for(RESNET, replace(TAXONOMY, sha256="0ther")).knows(sha("cat"))
+    assert shelf.writer.knows("cam", sha("cat"))
+    assert not shelf.writer.knows("cam", sha("dog"))
+    assert not shelf.writer_for(replace(RESNET, preprocessing="256/224")).knows("cam", sha("cat"))
+    assert not shelf.writer_for(ModelIdentity("resnet50", "cd", "256/224")).knows("cam", sha("cat"))
+    assert not shelf.writer_for(RESNET, replace(TAXONOMY, sha256="0ther")).knows("cam", sha("cat"))
 
 
 def test_what_another_model_tagged_is_work_until_a_whole_scan_has_found_it(shelf: Shelf) -> None:

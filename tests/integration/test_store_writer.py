@@ -204,7 +204,7 @@ def test_a_file_whose_new_content_fails_shows_no_tags(shelf: Shelf) -> None:
     shelf.admitted(rewritten(stamp))
     shelf.writer.write([Failed(rewritten(stamp), "decode", "truncated")])
     assert tags(shelf, stamp) == []
-    assert not shelf.writer.knows(sha("cat"))
+    assert not shelf.writer.knows("cam", sha("cat"))
     assert shelf.sql("SELECT path, source, stage, error, attempts, next_try_at FROM failed_files") == [
         ("/data/cam/a.jpg", "cam", "decode", "truncated", 1, None)
     ]

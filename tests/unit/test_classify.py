@@ -15,7 +15,7 @@ COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255), "white": (255, 255, 255), "b
 
 
 def picture(colour: str) -> Picture:
-    pixels = np.full((32, 32, 3), COLOURS[colour], np.uint8)
+    pixels = np.full((1, 32, 32, 3), COLOURS[colour], np.uint8)
     return Picture(Stamp(f"/{colour}", "source", 1, 0, 0), Facts("", 32, 32, "PNG", None), pixels)
 
 

@@ -39,7 +39,7 @@ def saved(image: Image.Image, suffix: str, **options: Any) -> bytes:
 
 
 def mean_colour(data: bytes) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = decode(data).pixels.mean(axis=(0, 1))
+    mean: NDArray[np.float64] = decode(data).frames[0].mean(axis=(0, 1))
     return mean
 
 
@@ -66,8 +66,8 @@ def deep_grey(value: float, dtype: str) -> Image.Image:
 def test_every_suffix_that_is_picked_up_can_be_decoded(suffix: str) -> None:
     picture = decode(saved(orange(), suffix))
     assert (picture.facts.width, picture.facts.height) == SIZE
-    assert picture.pixels.shape == (32, 32, 3)
-    assert picture.pixels.mean(axis=(0, 1)) == pytest.approx(ORANGE, abs=6)
+    assert picture.frames[0].shape == (32, 32, 3)
+    assert picture.frames[0].mean(axis=(0, 1)) == pytest.approx(ORANGE, abs=6)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_is_clear_is_white(image: Image.Image, suffix: str, options: dict[s
     ],
 )
 def test_deep_grey_is_scaled_and_not_clipped(image: Image.Image, suffix: str) -> None:
-    pixels = decode(saved(image, suffix)).pixels
+    pixels = decode(saved(image, suffix)).frames[0]
     assert pixels[:, 0].tolist() == [[0, 0, 0]] * 32
     assert pixels[:, -1].tolist() == [[200, 200, 200]] * 32
 
@@ -136,7 +136,7 @@ def test_deep_grey_is_scaled_and_not_clipped(image: Image.Image, suffix: str) ->
 def test_a_float_that_is_no_brightness_is_black(value: float) -> None:
     values = np.full((SIZE[1], SIZE[0]), 1.0, "<f4")
     values[:, : SIZE[0] // 2] = value
-    pixels = decode(saved(Image.fromarray(values), ".tif")).pixels
+    pixels = decode(saved(Image.fromarray(values), ".tif")).frames[0]
     assert (pixels[:, 0].max(), pixels[:, -1].min()) == (0, 255)
 
 
@@ -174,15 +174,15 @@ def test_a_camera_held_askew_gives_an_upright_picture(suffix: str, orientation: 
     exif[ExifTags.Base.Orientation] = orientation
     picture = decode(saved(stored, suffix, exif=exif))
     assert (picture.facts.width, picture.facts.height) == (48, 32)
-    corners = [picture.pixels[y, x].argmax() for y, x in ((4, 4), (4, 27), (27, 4))]
+    corners = [picture.frames[0][y, x].argmax() for y, x in ((4, 4), (4, 27), (27, 4))]
     assert corners == [0, 1, 2]
-    assert picture.pixels[27, 27].max() < 40
+    assert picture.frames[0][27, 27].max() < 40
 
 
 def test_a_sliver_is_decoded_without_blowing_it_up() -> None:
     picture = decode(saved(Image.new("RGB", (2, 60_000), ORANGE), ".png"))
     assert (picture.facts.width, picture.facts.height) == (2, 60_000)
-    assert picture.pixels.mean(axis=(0, 1)) == pytest.approx(ORANGE)
+    assert picture.frames[0].mean(axis=(0, 1)) == pytest.approx(ORANGE)
 
 
 def test_facts_name_the_content_and_its_format() -> None:
@@ -259,7 +259,7 @@ def test_when_it_was_taken(tags: dict[str, str], taken_at: datetime | None) -> N
 @pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0"])
 def test_broken_exif_does_not_cost_the_picture(exif: bytes) -> None:
     picture = decode(saved(orange(), ".jpg", exif=exif))
-    assert picture.pixels.mean(axis=(0, 1)) == pytest.approx(ORANGE, abs=6)
+    assert picture.frames[0].mean(axis=(0, 1)) == pytest.approx(ORANGE, abs=6)
     assert picture.facts.taken_at is None
 
 

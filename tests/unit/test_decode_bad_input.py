@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def stamp_of(path: Path) -> Stamp:
     return Stamp(str(path), "source", seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
-def decode(data: bytes, max_pixels: int = MEGABYTE, mode: Mode = "exact", **limits: int) -> object:
+def decode(data: bytes, max_pixels: int = MEGABYTE, mode: Mode = "exact", **limits: Any) -> object:
     content = Content(Stamp("/a picture", "source", len(data), 0, 0), data, hashlib.sha256(data).hexdigest())
     return Decoder(PREPROCESSING, max_pixels, PixelBudget(), mode, **limits).decode(content)
 

@@ -441,7 +441,9 @@ def judged(decoder: Decoder, content: Content) -> tuple[str, str]:
 def complaint(outcome: object) -> str:
     if isinstance(outcome, Picture):
         crop = PREPROCESSING.crop
-        return "" if outcome.pixels.shape == (crop, crop, 3) else f"has the shape {outcome.pixels.shape}"
+        return (
+            "" if outcome.frames[0].shape == (crop, crop, 3) else f"has the shape {outcome.frames[0].shape}"
+        )
     is_sentence = isinstance(outcome, Failed) and outcome.reason and outcome.reason.isprintable()
     return "" if is_sentence else f"came out as {outcome!r}"
 

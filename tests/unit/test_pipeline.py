@@ -36,7 +36,14 @@ class Road:
         self.supply: Channel[Stamp] = Channel(100)
         self.decoded: list[Stamp] = []
         self.stored: list[Outcome] = []
-        steps = Steps(self.read, known.__contains__, self.decode, self.classify, self.stored.extend)
+        steps = Steps(
+            self.read,
+            lambda _: "model",
+            lambda _, sha256: sha256 in known,
+            self.decode,
+            self.classify,
+            self.stored.extend,
+        )
         self.pipeline = Pipeline(
             self.supply,
             steps,
@@ -57,7 +64,7 @@ class Road:
         if content.data == b"bad":
             return Failed(content.stamp, "decode", "no picture")
         facts = Facts(content.sha256, 1, 1, "PNG", None)
-        return Picture(content.stamp, facts, np.zeros((1, 1, 3), np.uint8))
+        return Picture(content.stamp, facts, np.zeros((1, 1, 1, 3), np.uint8))
 
     def classify(self, pictures: Sequence[Picture]) -> list[Tagged | Failed]:
         return [Tagged(picture.stamp, picture.facts, Reading((), 0, 0, 0)) for picture in pictures]
@@ -129,7 +136,7 @@ def test_an_engine_that_infers_two_batches_at_once_gets_two() -> None:
         both.wait()
         return road.classify(pictures)
 
-    steps = Steps(road.read, lambda _: False, road.decode, classify, road.stored.extend)
+    steps = Steps(road.read, lambda _: "model", lambda *_: False, road.decode, classify, road.stored.extend)
     crashes: list[BaseException] = []
     pipeline = Pipeline(
         road.supply,

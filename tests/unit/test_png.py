@@ -68,7 +68,8 @@ def by_pillow(image: Image.Image) -> NDArray[np.uint8]:
     image.save(file, "TIFF")
     found = decode(file.getvalue(), "fast")
     assert isinstance(found, Picture)
-    return found.pixels
+    frame: NDArray[np.uint8] = found.frames[0]
+    return frame
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
@@ -128,8 +129,8 @@ def test_a_picture_keeps_its_pixels_when_another_is_decoded(mode: str) -> None:
     other = decode(saved(photo(mode).transpose(Image.Transpose.ROTATE_180)), "fast")
     assert isinstance(one, Picture)
     assert isinstance(other, Picture)
-    assert np.array_equal(one.pixels, by_pillow(photo(mode)))
-    assert np.array_equal(other.pixels, by_pillow(photo(mode).transpose(Image.Transpose.ROTATE_180)))
+    assert np.array_equal(one.frames[0], by_pillow(photo(mode)))
+    assert np.array_equal(other.frames[0], by_pillow(photo(mode).transpose(Image.Transpose.ROTATE_180)))
 
 
 def test_threads_that_decode_at_once_do_not_mix_their_pictures() -> None:
@@ -164,4 +165,4 @@ def test_damage_is_judged_as_pillow_judges_it(place: int, value: int) -> None:
     else:
         assert isinstance(fast, Picture)
         assert fast.facts == exact.facts
-        assert np.abs(fast.pixels.astype(int) - exact.pixels.astype(int)).max() <= 2
+        assert np.abs(fast.frames[0].astype(int) - exact.frames[0].astype(int)).max() <= 2
