@@ -8,7 +8,7 @@ gc.disable()  # imports make objects by the hundred thousand, and no garbage; wh
 
 import typer  # noqa: E402
 
-from tagger.cli import config, export, models, prune, retry, run, scan, search, status, tag  # noqa: E402
+from tagger.cli import calibrate, config, export, label, models, prune, retry, run, scan, search, status, tag  # noqa: E402
 from tagger.errors import TaggerError  # noqa: E402
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ for command in (
     tag.tag,
     search.search,
     export.export,
+    label.label,
+    calibrate.calibrate,
     status.status,
     retry.retry,
     prune.prune,

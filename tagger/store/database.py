@@ -224,7 +224,8 @@ def _connect_writer(path: Path | None, for_work: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-    else:  # a worker may be running, and copies the log back by itself
+    else:  # a worker may be running, and copies the log back by itself; what people say cannot be found again
+        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
     return connection
 

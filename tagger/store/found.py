@@ -2,19 +2,20 @@
 
 import itertools
 import json
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, FromClause, bindparam, func, select
 from sqlalchemy.dialects.sqlite import dialect
 
 from tagger.search.query import Query
 from tagger.store.database import Database
 from tagger.store.schema import category, category_score, file, label, reading, source, tag
-from tagger.store.search import Meaning, Search, understood
+from tagger.store.search import Search, understood
 
 _PAGE = 500
 
@@ -102,20 +103,19 @@ def sql(
 
 
 def _hits(connection: Connection, asked: Search, ids: Iterable[int]) -> Iterator[Hit]:
-    names = [(asked.meanings[name.text], asked.least(name)) for name in asked.names()]
+    names = [{(scores, id_): least for scores, id_, least in asked.by(name)} for name in asked.names()]
     ids = iter(ids)
     while page := list(itertools.islice(ids, _PAGE)):
         for picture in pictures(connection, page):
             yield Hit(picture, _by(picture, names))
 
 
-def _by(picture: Picture, names: Sequence[tuple[Meaning, float]]) -> Scored | None:
-    for meaning, least in names:
-        named = [one for one in picture.tags if one.id in meaning.labels]
-        named += [one for one in picture.categories if one.id in meaning.categories]
-        best = max(named, key=lambda one: one.score, default=None)
-        if best and best.score >= least:
-            return best
+def _by(picture: Picture, names: Sequence[Mapping[tuple[FromClause, int], float]]) -> Scored | None:
+    scored = [(tag, one) for one in picture.tags] + [(category_score, one) for one in picture.categories]
+    for least in names:
+        named = [one for table, one in scored if one.score >= least.get((table, one.id), math.inf)]
+        if named:
+            return max(named, key=lambda one: one.score)
     return next(iter(picture.tags), None)
 
 

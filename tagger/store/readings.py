@@ -50,8 +50,8 @@ class NewReading:
     features: Features | None = None
 
 
-def _scores_of(name: str) -> ColumnElement[bool]:
-    """The category scores of the file whose id is bound as `name`: they lie by its time, in each of the categories."""
+def scores_of(name: str) -> ColumnElement[bool]:
+    """Which category scores are those of the file whose id is bound as `name`: they lie by its time, in each of the categories."""
     when = select(file.c.captured_at).where(file.c.id == bindparam(name)).scalar_subquery()
     scores = category_score.c
     return and_(
@@ -81,7 +81,7 @@ _ADD_TAG = Prepared(insert(tag))
 _ADD_SCORE = Prepared(insert(category_score))
 _ADD_FEATURES = Prepared(insert(feature))
 _FORGET = [
-    Prepared(delete(category_score).where(_scores_of(_THIS))),
+    Prepared(delete(category_score).where(scores_of(_THIS))),
     *(
         Prepared(delete(table).where(table.c.file_id == bindparam(_THIS)))
         for table in (tag, reading, feature)
@@ -89,12 +89,12 @@ _FORGET = [
 ]
 _FORGET_OLD = Prepared(delete(old_tag).where(old_tag.c.file_id == bindparam(_THIS)))
 _DATE = [
-    Prepared(update(category_score).where(_scores_of(_THIS)), ["captured_at"]),
+    Prepared(update(category_score).where(scores_of(_THIS)), ["captured_at"]),
     Prepared(update(tag).where(tag.c.file_id == bindparam(_THIS)), ["captured_at"]),
 ]
 _COPY_READING = _copy(reading, "file_id", "tagged_at")
 _COPY_TAGS = _copy(tag, "file_id", "captured_at", "seen_at")
-_COPY_SCORES = _copy(category_score, "file_id", "captured_at", where=_scores_of("original"))
+_COPY_SCORES = _copy(category_score, "file_id", "captured_at", where=scores_of("original"))
 _COPY_FEATURES = _copy(feature, "file_id")
 
 _OF_THE_MODEL = (tag.c.by.is_(None), reading.c.said.is_(None))

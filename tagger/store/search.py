@@ -7,6 +7,7 @@ label reads the whole table; sets of pictures in memory, which must be complete 
 """
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     String,
     and_,
@@ -52,7 +54,18 @@ from tagger.search.query import (
 )
 from tagger.store import pathtext
 from tagger.store.columns import instant_text
-from tagger.store.schema import UNFINISHED, State, category_score, file, reading, source, tag, word
+from tagger.store.schema import (
+    UNFINISHED,
+    State,
+    category,
+    category_score,
+    file,
+    label,
+    reading,
+    source,
+    tag,
+    word,
+)
 from tagger.store.views import UNSURE
 
 _FIELDS = ("path", "state")
@@ -65,6 +78,7 @@ _WIDEST = 100
 
 _ITS_TAGS, _ITS_SCORES = tag.alias("its_tag"), category_score.alias("its_score")
 _ITS_READING = reading.alias("its_reading")
+_ID_OF: Mapping[FromClause, str] = {tag: "label_id", category_score: "category_id"}
 _NOWHERE = "\N{REPLACEMENT CHARACTER}"
 _NEVER_STORED = re.compile("[\ud800-\udfff]")
 
@@ -81,6 +95,22 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Scores that labels and categories have of their own, by their ids; most have none."""
+
+    labels: Mapping[int, float]
+    categories: Mapping[int, float]
+
+    @classmethod
+    def read(cls, connection: Connection) -> "Thresholds":
+        tables = (label, category)
+        found = (
+            connection.execute(select(one.c.id, one.c.min_score).where(one.c.min_score > 0)) for one in tables
+        )
+        return cls(*(dict(map(tuple, rows)) for rows in found))
+
+
+@dataclass(frozen=True, slots=True)
 class _Walk:
     """One label or category, and what else a picture with it must be."""
 
@@ -91,12 +121,13 @@ class _Walk:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A query whose words are known. `min_score` is for the names that come without one."""
+    """A query whose words are known. `min_score` is for the names that come without one, and have no threshold."""
 
     query: Query
     min_score: float
     meanings: Mapping[str, Meaning]
     sources: Mapping[str, int]
+    thresholds: Thresholds
 
     def found(self, limit: int | None = None) -> Found:
         """Newest first."""
@@ -115,8 +146,19 @@ class Search:
         """What a picture is found by, from the left."""
         return (name for name in _names(self.query) if isinstance(name, Name))
 
-    def least(self, name: Name) -> float:
-        return self.min_score if name.min_score is None else name.min_score
+    def least(self, name: Name, threshold: float | None) -> float:
+        """The score from which on a picture has what is named, where that has a threshold of its own or None."""
+        if name.min_score is not None:
+            return name.min_score
+        return self.min_score if threshold is None else threshold
+
+    def by(self, name: Name) -> Iterator[tuple[FromClause, int, float]]:
+        """Each thing that the word names: where its scores are, its id, and from which score on it counts."""
+        meaning, thresholds = self.meanings[name.text], self.thresholds
+        for id_ in meaning.labels:
+            yield tag, id_, self.least(name, thresholds.labels.get(id_))
+        for id_ in meaning.categories:
+            yield category_score, id_, self.least(name, thresholds.categories.get(id_))
 
     def _pictures(self) -> Found:
         walks = self._walks(self.query)
@@ -153,12 +195,9 @@ class Search:
         return None
 
     def _walks_of(self, name: Name) -> Iterator[_Walk]:
-        meaning, least = self.meanings[name.text], self.least(name)
-        for id_ in meaning.labels:
-            yield _Walk(tag, and_(tag.c.label_id == id_, tag.c.score >= least))
-        for id_ in meaning.categories:
-            scores = category_score.c
-            yield _Walk(category_score, and_(scores.category_id == id_, scores.score >= least))
+        for scores, id_, least in self.by(name):
+            is_it = scores.c[_ID_OF[scores]] == id_
+            yield _Walk(scores, and_(is_it, scores.c.score >= least))
 
     def _test(
         self, query: Query, id_: ColumnElement[int], captured_at: ColumnElement[Any]
@@ -207,15 +246,15 @@ class Search:
     def _has(
         self, name: Name, id_: ColumnElement[int], captured_at: ColumnElement[Any]
     ) -> ColumnElement[bool]:
-        meaning, least = self.meanings[name.text], self.least(name)
-        tags, scores = _ITS_TAGS.c, _ITS_SCORES.c
-        labelled = exists(1).where(
-            tags.file_id == id_, tags.label_id.in_(meaning.labels), tags.score >= least
-        )
-        place = and_(scores.captured_at == captured_at, scores.file_id == id_)
-        placed = exists(1).where(scores.category_id.in_(meaning.categories), place, scores.score >= least)
-        ways = ((meaning.labels, labelled), (meaning.categories, placed))
-        return or_(false(), *(way for ids, way in ways if ids))
+        ways = []
+        named = sorted(self.by(name), key=lambda one: (one[0] is tag, one[2]), reverse=True)
+        for (scores, least), some in itertools.groupby(named, key=lambda one: (one[0], one[2])):
+            ids = [id_ for _, id_, _ in some]
+            its = _ITS_TAGS.c if scores is tag else _ITS_SCORES.c
+            place = [] if scores is tag else [its.captured_at == captured_at]
+            is_it = its[_ID_OF[scores]].in_(ids)
+            ways.append(exists(1).where(is_it, *place, its.file_id == id_, its.score >= least))
+        return or_(false(), *ways)
 
 
 def understood(connection: Connection, query: Query, text: str, min_score: float) -> Search:
@@ -228,7 +267,7 @@ def understood(connection: Connection, query: Query, text: str, min_score: float
             _refuse(text, part, f"there is no source {said(part.source)}", part.source, sources)
         if isinstance(part, Field):
             _judge_field(text, part)
-    return Search(query, min_score, meanings, sources)
+    return Search(query, min_score, meanings, sources, Thresholds.read(connection))
 
 
 def _meaning(connection: Connection, name: Name, text: str) -> Meaning:

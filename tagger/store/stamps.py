@@ -82,6 +82,12 @@ class Roots:
         """The stamp of a row of COLUMNS."""
         return Stamp(self.whole(source_id, path), self._names[source_id], size, mtime_ns, ctime_ns)
 
+    def places(self, path: str) -> Iterator[tuple[int, str]]:
+        """Where a file may be journalled: source and path below its root, as text."""
+        for id_, prefix in self._prefixes.items():
+            if path.startswith(prefix):
+                yield id_, pathtext.to_text(path[len(prefix) :])
+
     def whole(self, source_id: int, path: str) -> str:
         """The absolute path of a row's `path`."""
         return self._prefixes[source_id] + pathtext.from_text(path)

@@ -29,15 +29,15 @@ _VIEWS = {
     "image_tags": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
                model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
-               label.name_zh, label.key
+               label.name_zh, label.key, coalesce(tag.by, 'model') AS by
         {_JOINS}
-        WHERE file.seen_at = tag.seen_at
+        WHERE file.seen_at = tag.seen_at AND tag.score >= label.min_score
     """,
     "top_tag": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
                reading.top_score AS score, tag.rank,
                model.name AS model, file.captured_at, file.seen_at, reading.tagged_at,
-               label.name_zh, label.key
+               label.name_zh, label.key, coalesce(tag.by, 'model') AS by
         {_JOINS}
         WHERE tag.rank = 1
     """,
@@ -49,6 +49,7 @@ _VIEWS = {
         JOIN file ON file.id = category_score.file_id AND file.captured_at = category_score.captured_at
         JOIN reading ON reading.file_id = category_score.file_id AND reading.model_id = category_score.model_id
         JOIN source ON source.id = file.source_id
+        WHERE category_score.score >= category.min_score
     """,  # noqa: S608
     # The plus keeps the planner from the index of scores where the order is another: half of all may be uncertain.
     "uncertain": f"""
@@ -58,6 +59,15 @@ _VIEWS = {
         {_JOINS}
         WHERE tag.rank = 1 AND +reading.top_score < {UNSURE}
     """,
+    "old_tags": f"""
+        SELECT {_PATH}, source.name AS source, label.name AS label, old_tag.score, old_tag.rank,
+               model.name AS model, file.captured_at, file.seen_at, old_tag.tagged_at, label.name_zh, label.key
+        FROM old_tag
+        JOIN file ON file.id = old_tag.file_id
+        JOIN label ON label.id = old_tag.label_id
+        JOIN source ON source.id = file.source_id
+        JOIN model ON model.id = old_tag.model_id
+    """,  # noqa: S608
     "failed_files": f"""
         SELECT {_PATH}, source.name AS source, file.stage, file.error, file.attempts,
                file.next_try_at, file.seen_at, file.state
@@ -88,6 +98,7 @@ image_tags, top_tag = (
         column("tagged_at", Instant),
         column("name_zh", String),
         column("key", String),
+        column("by", String),
     )
     for name in ("image_tags", "top_tag")
 )

@@ -46,6 +46,7 @@ TAXONOMY = Taxonomy(
         Category("vehicle", "vehicle", "交通工具"),
         Category("car", "car", "汽车", ("auto",), ("vehicle",)),
     ),
+    {key: [label.key for label in LABELS if label.name in names] for key, names in CATEGORIES.items()},
 )
 
 

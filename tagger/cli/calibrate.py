@@ -1,0 +1,69 @@
+"""`tagger calibrate`: how often labels are right, and which thresholds follow from that."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.cli.options import Config, Database, load_settings
+
+if TYPE_CHECKING:
+    from tagger.store.calibration import Calibration
+
+FEW = 10
+"""Of fewer verdicts a precision says nothing: nine right of ten may be seven of ten."""
+
+
+def calibrate(
+    precision: Annotated[
+        float, typer.Option(min=0, max=1, help="The part of the tags that is to be right.")
+    ] = 0.9,
+    at_least: Annotated[
+        int, typer.Option(min=1, help="Suggest nothing for labels with fewer verdicts.")
+    ] = FEW,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Compute how often each label is right, from what `tagger label` was told, and suggest thresholds."""
+    settings = load_settings(config, database)
+    from tagger.store.calibration import calibrations
+    from tagger.store.database import Database as Store
+
+    with closing(Store.open(settings.database, create=False)) as store:
+        found = list(calibrations(store, precision, settings.search.min_score))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    if not found:
+        typer.echo("no verdicts yet: tagger label FILE --add NAME, or --remove NAME")
+        return
+    _print_table(found)
+    _suggest([one for one in found if one.verdicts >= at_least], precision)
+
+
+def _print_table(found: Sequence["Calibration"]) -> None:
+    typer.echo(f"{'label':30}{'verdicts':>9}{'threshold':>10}{'precision':>10}{'better':>8}{'then':>7}")
+    for one in found:
+        numbers = (one.precision, one.better, one.then)
+        precision, better, then = ("-" if number is None else f"{number:.2f}" for number in numbers)
+        typer.echo(
+            f"{one.label:30}{one.verdicts:>9}{one.threshold:>10.2f}{precision:>10}{better:>8}{then:>7}"
+        )
+
+
+def _suggest(found: Sequence["Calibration"], precision: float) -> None:
+    """What to put into the config, rounded up, so that it keeps what it promises."""
+    import math
+
+    wanted = {one.label: math.ceil(one.better * 100) / 100 for one in found if one.better is not None}
+    if wanted:
+        typer.echo(f"\nfor a precision of {precision:g}, in the config:\n\nthresholds:")
+        for name, score in wanted.items():
+            typer.echo(f"  {json.dumps(name, ensure_ascii=False)}: {score:g}")
+    for one in found:
+        if one.better is None:
+            typer.echo(f"{one.label}: no threshold makes it right so often")

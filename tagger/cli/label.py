@@ -1,0 +1,52 @@
+"""`tagger label`: what people say of a picture's tags."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagger.cli.options import Config, Database, load_settings
+from tagger.errors import ConfigError
+
+
+def label(
+    files: Annotated[list[Path], typer.Argument(help="Pictures that were tagged.", show_default=False)],
+    add: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add", metavar="NAME", help="It shows this: the tag's score is 1.", show_default=False
+        ),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", metavar="NAME", help="It does not show this.", show_default=False),
+    ] = None,
+    clear: Annotated[
+        list[str] | None,
+        typer.Option("--clear", metavar="NAME", help="Take back what was said of this.", show_default=False),
+    ] = None,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Correct the tags of pictures, for good: no retagging and no other model changes what was said.
+
+    It holds for all copies of a picture, wherever they are.
+    """
+    said = [*(add or ()), *(remove or ()), *(clear or ())]
+    if not said:
+        raise ConfigError("tagger label", "what is right?", "say --add NAME, --remove NAME or --clear NAME")
+    for name in said:
+        if said.count(name) > 1:
+            raise ConfigError(name, "is named more than once", "say one thing of each label")
+    settings = load_settings(config, database)
+    from datetime import UTC, datetime
+
+    from tagger.store.database import Database as Store
+    from tagger.store.judgement import Ruling, rule
+
+    paths = [os.path.abspath(file) for file in files]
+    with closing(Store.open(settings.database, create=False)) as store:
+        count = rule(store, paths, Ruling(add or (), remove or (), clear or ()), datetime.now(UTC))
+    typer.echo(f"{count:,} {'picture has' if count == 1 else 'pictures have'} other tags now")

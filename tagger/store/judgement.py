@@ -1,0 +1,142 @@
+"""People's verdicts: stored at once and durably, and the tags of all copies of the picture written anew with them."""
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from tagger.errors import ConfigError
+from tagger.records import Features
+from tagger.store import readings, verdicts
+from tagger.store.columns import instant_text
+from tagger.store.database import Database
+from tagger.store.prepared import Prepared
+from tagger.store.readings import NewReading, Said
+from tagger.store.schema import category_score, feature, file, label, reading, tag, verdict, word
+from tagger.store.stamps import Roots, at_paths
+from tagger.store.verdicts import Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Names of labels: those that are right, those that are wrong, and those of which nothing is said any more."""
+
+    right: Sequence[str] = ()
+    wrong: Sequence[str] = ()
+    open: Sequence[str] = ()
+
+
+def _ruling() -> Any:
+    add = upsert(verdict)
+    new = {"is_right": add.excluded.is_right, "decided_at": add.excluded.decided_at}
+    return add.on_conflict_do_update(index_elements=[verdict.c.sha256, verdict.c.label_id], set_=new)
+
+
+_RULE = Prepared(_ruling(), [column.name for column in verdict.c])
+_TAKE_BACK = Prepared(
+    delete(verdict).where(
+        verdict.c.sha256 == bindparam("sha256"), verdict.c.label_id == bindparam("label_id")
+    )
+)
+_CONTENT = at_paths(file.c.sha256)
+_CONTENTS = func.json_each(bindparam("contents")).table_valued("value")
+_READ = Prepared(
+    select(
+        file.c.id, file.c.sha256, file.c.captured_at, file.c.seen_at, reading.c.model_id, reading.c.taxonomy_id,
+        reading.c.top_score, reading.c.margin, reading.c.entropy, reading.c.said, reading.c.look,
+    )
+    .join(reading, reading.c.file_id == file.c.id)
+    .where(file.c.sha256.in_(select(_CONTENTS.c.value)))
+)  # fmt: skip
+_TAGS = Prepared(
+    select(tag.c.label_id, tag.c.score)
+    .where(tag.c.file_id == bindparam("id"), tag.c.model_id == bindparam("model"))
+    .order_by(tag.c.rank)
+)
+_SCORES = Prepared(
+    select(category_score.c.category_id, category_score.c.score).where(readings.scores_of("id"))
+)
+_FEATURES = Prepared(select(feature.c.vector, feature.c.code).where(feature.c.file_id == bindparam("id")))
+
+
+def rule(database: Database, paths: Sequence[str], ruling: Ruling, now: datetime) -> int:
+    """Gives the number of files whose tags are others now, copies included. All or nothing.
+
+    `paths` are absolute. Raises ConfigError for a name that no label has, or several have, and for a path without tags.
+    """
+    with database.write() as connection:
+        labels = {name: _label(connection, name) for name in (*ruling.right, *ruling.wrong, *ruling.open)}
+        contents = sorted({_content(connection, path) for path in paths})
+        for sha256 in contents:
+            _store(connection, sha256, ruling, labels, now)
+        return _write_anew(connection, contents, now)
+
+
+def _label(connection: Connection, name: str) -> int:
+    query = select(word.c.label_id, word.c.rank, label.c.name).join(label, label.c.id == word.c.label_id)
+    rows = connection.execute(query.where(word.c.text == name.casefold()).order_by(word.c.rank)).all()
+    best = [row for row in rows if row.rank == rows[0].rank]
+    if len(best) > 1:
+        several = ", ".join(f'"{row.name}"' for row in best)
+        raise ConfigError(name, "several labels are called so", f"say which: {several}")
+    if not best:
+        raise ConfigError(name, "no label is called so", _near(connection, name))
+    return int(best[0].label_id)
+
+
+def _near(connection: Connection, name: str) -> str:
+    known = connection.scalars(select(word.c.text).where(word.c.label_id.is_not(None)))
+    near = difflib.get_close_matches(name.casefold(), dict.fromkeys(known), n=3, cutoff=0.5)
+    return f"did you mean {', '.join(near)}?" if near else "tagger search shows what pictures are tagged with"
+
+
+def _content(connection: Connection, path: str) -> str:
+    for source, below in Roots(connection).places(path):
+        for (sha256,) in _CONTENT.rows(connection, source=source, paths=json.dumps([below])):
+            if sha256:
+                return str(sha256)
+    hint = "name one that was tagged; tagger search prints their paths"
+    raise ConfigError(path, "there are no tags of this file", hint)
+
+
+def _store(
+    connection: Connection, sha256: str, ruling: Ruling, labels: dict[str, int], now: datetime
+) -> None:
+    decided = {"sha256": sha256, "decided_at": instant_text(now)}
+    for names, is_right in ((ruling.right, True), (ruling.wrong, False)):
+        _RULE.each(connection, [decided | {"label_id": labels[name], "is_right": is_right} for name in names])
+    for name in ruling.open:
+        _TAKE_BACK.rows(connection, sha256=sha256, label_id=labels[name])
+
+
+def _write_anew(connection: Connection, contents: Sequence[str], now: datetime) -> int:
+    given = verdicts.verdicts_on(connection, contents)
+    new = [_judged(connection, given, *row) for row in _READ.rows(connection, contents=json.dumps(contents))]
+    readings.forget(connection, [one.file_id for one in new])
+    readings.add(connection, new, instant_text(now))
+    return len(new)
+
+
+def _judged(
+    connection: Connection, given: Verdicts, id_: int, sha256: str, captured_at: str, seen_at: str, model: int,
+    taxonomy: int | None, top_score: float, margin: float, entropy: float, text: str | None, look: int | None,
+) -> NewReading:  # fmt: skip
+    """The reading of one file: what its model said alone, with all verdicts of now."""
+    if text:
+        alone = verdicts.from_text(text)
+    else:
+        tags = tuple((*row, None) for row in _TAGS.rows(connection, id=id_, model=model))
+        scores = tuple(_SCORES.rows(connection, id=id_))
+        alone = Said(tags, scores, top_score, margin, entropy)
+    said, kept = given.applied(sha256, alone)
+    features = _features(_FEATURES.rows(connection, id=id_), look)
+    return NewReading(id_, captured_at, seen_at, model, taxonomy, said, kept, features)
+
+
+def _features(rows: Iterable[tuple[Any, ...]], look: int | None) -> Features | None:
+    return next((Features(vector, code, look) for vector, code in rows if look is not None), None)

@@ -1,0 +1,121 @@
+"""People's say in tags, on a real database."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tagger.errors import ConfigError
+from tagger.records import Known
+from tagger.store.judgement import Ruling, rule
+from tests.integration.shelf import RESNET, Shelf, rewritten, sha, tagged
+
+CAT = {"tabby": 0.7, "sports car": 0.25}
+TAGS = "SELECT label, score, rank, by FROM image_tags ORDER BY path, rank"
+
+
+def say(shelf: Shelf, *names: str, **verdicts: str) -> int:
+    """`right="tabby"`: of each file named."""
+    paths = [f"/data/{name}" for name in names or ("cam/a.jpg",)]
+    return rule(shelf.database, paths, Ruling(**{how: [name] for how, name in verdicts.items()}), shelf.now)
+
+
+def test_what_people_add_comes_first_and_what_they_reject_is_gone(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    assert say(shelf, right="police van", wrong="tabby") == 1
+    assert shelf.sql(TAGS) == [("police van", 1.0, 1, "human"), ("sports car", 0.25, 2, "model")]
+    assert shelf.sql("SELECT label, score FROM top_tag") == [("police van", 1.0)]
+    assert shelf.sql("SELECT * FROM uncertain") == []
+
+
+def test_categories_follow(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    say(shelf, right="police van", wrong="tabby")
+    found = shelf.sql("SELECT category, score FROM image_categories ORDER BY category")
+    assert found == [("car", 0.25), ("vehicle", 1.0)]
+
+
+def test_a_tag_that_is_confirmed_is_there_once(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    say(shelf, right="Tiger Cat")
+    assert shelf.sql(TAGS) == [("tabby", 1.0, 1, "human"), ("sports car", 0.25, 2, "model")]
+
+
+def test_taken_back_it_is_as_the_model_said(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    everything = "SELECT label, score, rank, by FROM image_tags UNION ALL SELECT category, score, 0, '' FROM image_categories"
+    before = shelf.sql(everything)
+    say(shelf, right="police van", wrong="tabby")
+    say(shelf, open="police van")
+    say(shelf, open="tabby")
+    assert shelf.sql(everything) == before
+    assert shelf.sql("SELECT top_score, said FROM reading") == [(0.7, None)]
+
+
+def test_who_follows_the_database_sees_the_picture_again(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    [(before,)] = shelf.sql("SELECT seq FROM top_tag")
+    shelf.now += timedelta(hours=1)
+    say(shelf, wrong="tabby")
+    assert shelf.sql("SELECT label, seq > ? FROM top_tag", before) == [("sports car", 1)]
+
+
+def test_it_holds_for_copies_those_that_come_later_too(shelf: Shelf) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        shelf.tag(shelf.stamp(name), CAT, content="cat")
+    assert say(shelf, wrong="tabby") == 2
+    later = shelf.stamp("c.jpg", "phone")
+    shelf.admitted(later)
+    shelf.writer.write([Known(later, sha("cat"))])
+    assert shelf.sql("SELECT DISTINCT label FROM top_tag") == [("sports car",)]
+    assert shelf.sql("SELECT count(*) FROM top_tag") == [(3,)]
+
+
+def test_another_model_changes_nothing_of_it(shelf: Shelf) -> None:
+    stamp = shelf.stamp("a.jpg")
+    shelf.tag(stamp, CAT)
+    say(shelf, right="police van", wrong="tabby")
+    writer = shelf.writer_for(replace(RESNET, name="resnet50"))
+    shelf.admitted(stamp)
+    writer.write([tagged(stamp, {"tabby": 0.9, "web site": 0.05})])
+    assert shelf.sql(TAGS) == [("police van", 1.0, 1, "human"), ("web site", 0.05, 2, "model")]
+    say(shelf, open="tabby")
+    assert shelf.sql("SELECT label, score FROM image_tags WHERE by = 'model'") == [
+        ("tabby", 0.9),
+        ("web site", 0.05),
+    ]
+
+
+def test_it_does_not_hold_for_another_picture_in_its_place(shelf: Shelf) -> None:
+    stamp = shelf.stamp("a.jpg")
+    shelf.tag(stamp, CAT)
+    say(shelf, wrong="tabby")
+    shelf.tag(rewritten(stamp), CAT, content="another cat")
+    assert shelf.sql("SELECT label FROM top_tag") == [("tabby",)]
+
+
+def test_a_picture_of_which_everything_is_wrong_has_no_tags_and_is_not_lost(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), {"tabby": 0.7})
+    say(shelf, wrong="tabby")
+    assert shelf.sql("SELECT * FROM image_tags") == []
+    assert say(shelf, open="tabby") == 1
+    assert shelf.sql("SELECT label FROM top_tag") == [("tabby",)]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "what"),
+    [
+        ("cam/a.jpg", "tabbi", "no label is called so\n  did you mean tabby"),
+        ("cam/a.jpg", "vehicle", "no label is called so"),
+        ("cam/b.jpg", "tabby", "there are no tags of this file"),
+        ("elsewhere/a.jpg", "tabby", "there are no tags of this file"),
+    ],
+)
+def test_what_nothing_is_known_of_is_refused_and_nothing_is_changed(
+    shelf: Shelf, path: str, name: str, what: str
+) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    with pytest.raises(ConfigError, match=what):
+        say(shelf, "cam/a.jpg", path, wrong=name)
+    assert shelf.sql("SELECT label FROM top_tag") == [("tabby",)]
+    assert shelf.sql("SELECT * FROM verdict") == []
