@@ -8,7 +8,21 @@ gc.disable()  # imports make objects by the hundred thousand, and no garbage; wh
 
 import typer  # noqa: E402
 
-from tagger.cli import calibrate, config, export, label, models, prune, retry, run, scan, search, status, tag  # noqa: E402
+from tagger.cli import (  # noqa: E402
+    calibrate,
+    config,
+    export,
+    label,
+    models,
+    prune,
+    retag,
+    retry,
+    run,
+    scan,
+    search,
+    status,
+    tag,
+)
 from tagger.errors import TaggerError  # noqa: E402
 
 app = typer.Typer(
@@ -31,6 +45,7 @@ for command in (
     label.label,
     calibrate.calibrate,
     status.status,
+    retag.retag,
     retry.retry,
     prune.prune,
 ):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.cli.export_model import export
+from tagger.cli.models_diff import diff
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.quantize import quantize
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from tagger.config import Settings
     from tagger.vision.models import Architecture
 
-app = typer.Typer(no_args_is_help=True, help="List, show, verify, fetch, import, quantize and export models.")
-for command in (quantize, export):
+app = typer.Typer(
+    no_args_is_help=True, help="List, show, compare, verify, fetch, import, quantize and export models."
+)
+for command in (diff, quantize, export):
     app.command()(command)
 
 Name = Annotated[

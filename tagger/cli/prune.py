@@ -16,6 +16,9 @@ def prune(
     missing_for: Annotated[
         str, typer.Option(help="Only files missing for so long (30m, 2h, 7d), or since before an ISO time.")
     ] = "0s",
+    old_models: Annotated[
+        bool, typer.Option("--old-models", help="Forget the tags of earlier models instead of missing files.")
+    ] = False,
     config: Config = None,
     database: Database = None,
 ) -> None:
@@ -26,8 +29,14 @@ def prune(
     from tagger.store.database import Database as Store
 
     with closing(Store.open(settings.database, create=False)) as store:
-        count = upkeep.prune(store, before)
-    typer.echo(f"{count:,} missing {'file' if count == 1 else 'files'} forgotten")
+        if old_models:
+            count = upkeep.prune_old_tags(store)
+            typer.echo(f"{count:,} {'tag' if count == 1 else 'tags'} of earlier models forgotten")
+        else:
+            count = upkeep.prune(store, before)
+            typer.echo(f"{count:,} missing {'file' if count == 1 else 'files'} forgotten")
+        if room := store.compact():
+            typer.echo(f"{room / 1e6:,.1f} MB given back")
 
 
 def _moment(text: str) -> "datetime":

@@ -34,6 +34,9 @@ _LOG_PAGES = 16 * 1024
 """Pages of 4 KiB in the write-ahead log before it is copied back: each tag touches a page of its label, and a
 page that is touched often should be copied once."""
 
+_MUCH = 0.2
+"""The part of a database that must be empty before it is worth being written anew."""
+
 _HINTS = {
     sqlite3.SQLITE_NOTADB: "name another with --database",
     sqlite3.SQLITE_CORRUPT: "restore a copy, or move it away: tagger scan builds a new one",
@@ -113,6 +116,21 @@ class Database:
     def hazards(self) -> Iterator[str]:
         """What endangers it here, in words."""
         return hazards(self._path) if self._path else iter(())
+
+    def compact(self) -> int:
+        """Gives the room of what was deleted back to the file system, where it is much. Gives the number of bytes.
+
+        Raises DatabaseError where another program writes all the time, or the disk has no room for a second copy.
+        """
+        with self._writing, self._in_words(), self._writers.taken() as connection:
+            free, pages, size = (
+                driver(connection).execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count", "page_size")
+            )
+            if free < _MUCH * pages:
+                return 0
+            driver(connection).execute("VACUUM")
+            return int(free * size)
 
     def close(self) -> None:
         """Leaves a single file behind, unless another program still has it open."""

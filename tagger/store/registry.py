@@ -171,6 +171,12 @@ def set_thresholds(connection: Connection, thresholds: Mapping[str, float]) -> N
                 _set_threshold(connection, row.label_id, row.category_id, score)
 
 
+def thresholds(connection: Connection) -> dict[str, float]:
+    """The thresholds in use, by the names of labels and categories as views show them."""
+    tables = (select(one.c.name, one.c.min_score).where(one.c.min_score > 0) for one in (label, category))
+    return {name: score for query in tables for name, score in connection.execute(query)}
+
+
 def _set_threshold(
     connection: Connection, label_id: int | None, category_id: int | None, score: float
 ) -> None:

@@ -51,6 +51,18 @@ _AGAIN = {
 _IDS = func.json_each(bindparam("ids")).table_valued("value")
 _PLACES = select(category.c.id, file.c.captured_at, file.c.id).where(file.c.id.in_(select(_IDS.c.value)))
 _SCORES = tuple_(category_score.c.category_id, category_score.c.captured_at, category_score.c.file_id)
+_TAGGED = and_(file.c.id.in_(select(_IDS.c.value)), file.c.state == State.DONE)
+# By no categories that there are: so no copy of the picture, either, passes for tagged.
+_OUTDATE = Prepared(
+    update(reading).where(reading.c.file_id.in_(select(_IDS.c.value))).values(taxonomy_id=None), []
+)
+_WAIT_AGAIN = Prepared(
+    update(file).where(_TAGGED).values(state=State.PENDING, urgency=Origin.SCAN.urgency).returning(file.c.id),
+    [],
+)
+_OLD = tuple_(old_tag.c.file_id, old_tag.c.model_id, old_tag.c.rank)
+_SOME_OLD = select(*old_tag.primary_key).limit(bindparam("limit"))
+_DROP_OLD = Prepared(delete(old_tag).where(_OLD.in_(_SOME_OLD)).returning(old_tag.c.rank))
 _FORGET = [
     Prepared(delete(category_score).where(_SCORES.in_(_PLACES))),
     *(
@@ -83,6 +95,31 @@ def prune(database: Database, before: datetime) -> int:
             _forget(connection, ids)
         pruned += len(ids)
         if len(ids) < _PAGE:
+            return pruned
+
+
+def retag(database: Database, files: Sequence[int]) -> int:
+    """These files' tags are stale: they are work again, behind all that is new. Gives the number of those that can be.
+
+    The tags stay until there are others. What is gone, or has no tags, is left alone.
+    """
+    stale = 0
+    for start in range(0, len(files), _PAGE):
+        page = json.dumps(list(files[start : start + _PAGE]))
+        with database.write() as connection:
+            _OUTDATE.rows(connection, ids=page)
+            stale += len(_WAIT_AGAIN.rows(connection, ids=page))
+    return stale
+
+
+def prune_old_tags(database: Database) -> int:
+    """Forgets what models said that are no longer in use. Gives the number of tags."""
+    pruned = 0
+    while True:
+        with database.write() as connection:
+            found = len(_DROP_OLD.rows(connection, limit=_PAGE * 5))
+        pruned += found
+        if not found:
             return pruned
 
 

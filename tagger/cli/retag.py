@@ -1,0 +1,38 @@
+"""`tagger retag`: tags made anew."""
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from tagger.cli.options import Config, Database, load_settings
+
+
+def retag(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY",
+            help="Which pictures, as for `tagger search`. Without one: every tagged picture.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Tag pictures anew, behind all that is new: at once where `tagger run` is running, else at its next start.
+
+    Their tags stay until the new ones are there. After a change of model, crop or categories nobody need ask for it.
+    """
+    settings = load_settings(config, database)
+    from datetime import UTC, datetime
+
+    from tagger.search.parse import parse
+    from tagger.store import found, upkeep
+    from tagger.store.database import Database as Store
+
+    text = " ".join(words or ())
+    query = parse(text, datetime.now(UTC))
+    with closing(Store.open(settings.database, create=False)) as store:
+        count = upkeep.retag(store, found.ids(store, query, text, settings.search.min_score))
+    typer.echo(f"{count:,} {'picture is' if count == 1 else 'pictures are'} tagged anew")
