@@ -120,6 +120,11 @@ class Label:
     name_zh: str = ""
     synonyms: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called; `crane (bird)` is a crane too."""
+        return _names(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -130,6 +135,11 @@ class Category:
     name_zh: str = ""
     synonyms: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that it is called."""
+        return _names(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +249,11 @@ def _in_64_bits(nanoseconds: int) -> int:
     if -(2**63) <= nanoseconds < 2**63:  # all but always, and asked of every file of every scan
         return nanoseconds
     return 2**63 - 1 if nanoseconds > 0 else -(2**63)
+
+
+def _names(named: Label | Category) -> tuple[str, ...]:
+    plain = named.name.partition(" (")[0]
+    return tuple(filter(None, (named.name, named.name_zh, named.key, plain, *named.synonyms)))
 
 
 def shown(path: str) -> str:

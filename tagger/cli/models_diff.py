@@ -48,7 +48,8 @@ def diff(
         )
     from tagger.vision.difference import difference
 
-    said = [_read(settings, model, files) for model in (before, after)]
+    chosen = [_chosen(settings, model) for model in (before, after)]
+    said = [_read(one, files) for one in chosen]
     both = [file for file in files if all(file in one for one in said)]
     first, second = ([one[file] for file in both] for one in said)
     found = difference(first, second, lambda name: thresholds.get(name, settings.search.min_score))
@@ -76,15 +77,25 @@ def _sample(settings: "Settings", text: str, most: int) -> tuple[list[Path], dic
             return [path for path in paths if path.is_file()][:most], registry.thresholds(connection)
 
 
-def _read(settings: "Settings", model: str, files: Sequence[Path]) -> dict[Path, "Reading"]:
-    from tagger import daemon
+def _chosen(settings: "Settings", model: str) -> "Settings":
+    """The settings with that model. Raises ModelError where it is not here, before either has been run."""
     from tagger.config import Model as Chosen
-    from tagger.records import Tagged
+    from tagger.config import data_home
+    from tagger.vision.weights import resolve
 
     name, _, weights = model.partition(":")
-    chosen = Chosen(name=name, weights=weights or "auto", top_k=MOST)
-    typer.echo(f"reading {len(files)} pictures with {model}", err=True)
-    outcomes = daemon.tag(settings.model_copy(update={"model": chosen}), files)
+    path = str(Path(weights).absolute()) if weights else "auto"
+    chosen = Chosen(name=name, weights=path, top_k=MOST)
+    resolve(chosen, data_home())
+    return settings.model_copy(update={"model": chosen})
+
+
+def _read(settings: "Settings", files: Sequence[Path]) -> dict[Path, "Reading"]:
+    from tagger import daemon
+    from tagger.records import Tagged
+
+    typer.echo(f"reading {len(files)} pictures with {settings.model.name}", err=True)
+    outcomes = daemon.tag(settings, files)
     return {file: outcome.reading for file, outcome in outcomes if isinstance(outcome, Tagged)}
 
 
@@ -96,7 +107,8 @@ def _print(before: str, after: str, found: "Difference") -> None:
             typer.echo(f"\n{what:30}{'before':>8}{'after':>8}{'gains':>8}{'loses':>8}")
             for line in _lines(shifts):
                 typer.echo(line)
-    typer.echo(f"\npictures that a search finds with {before} (before) and with {after} (after)")
+    if found.labels or found.categories:
+        typer.echo(f"\npictures that a search finds with {before} (before) and with {after} (after)")
 
 
 def _lines(shifts: Sequence["Shift"]) -> Iterator[str]:

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.errors import ConfigError
 from tagger.records import Category, Label, ModelIdentity, Taxonomy
 from tagger.store.prepared import Prepared
 from tagger.store.schema import (
@@ -154,18 +153,11 @@ def _register_members(connection: Connection, categories: Taxonomy, registered: 
 
 
 def set_thresholds(connection: Connection, thresholds: Mapping[str, float]) -> None:
-    """Scores by the names, in any language, of labels and categories; what is not named has none.
-
-    Raises ConfigError for a name that nothing has.
-    """
+    """Scores by the names, in any language, of labels and categories; what is not named has none."""
     for table in (label, category):
         connection.execute(update(table).where(table.c.min_score != 0).values(min_score=0))
     for name, score in thresholds.items():
         rows = connection.execute(select(word).where(word.c.text == name.casefold())).all()
-        if not rows:
-            raise ConfigError(
-                f"thresholds: {name}", "no label or category is called so", "see docs/labels.md"
-            )
         for row in rows:
             if row.rank == min(other.rank for other in rows):
                 _set_threshold(connection, row.label_id, row.category_id, score)
@@ -206,9 +198,8 @@ def _register_words(
 
 
 def _words(named: Label | Category) -> Iterator[tuple[str, int]]:
-    """What it is called, in folded case, each once; `crane (bird)` is a crane too."""
-    plain = named.name.partition(" (")[0]
-    ranks = {text.casefold(): _IS_SYNONYM for text in (named.key, plain, *named.synonyms)}
+    """What it is called, in folded case, each once."""
+    ranks = {text.casefold(): _IS_SYNONYM for text in named.names}
     ranks |= {text.casefold(): _IS_NAME for text in (named.name, named.name_zh) if text}
     yield from ranks.items()
 

@@ -1,10 +1,15 @@
 """From the settings to a classifier that is ready: the one place that builds an engine."""
 
+import difflib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from tagger.config import Settings
+from tagger.errors import ConfigError
+from tagger.records import Label
 from tagger.vision import categories
+from tagger.vision.categories import Categories
 from tagger.vision.classify import Classifier
 from tagger.vision.cpu import native_formats
 from tagger.vision.engines import Engine, fake
@@ -24,12 +29,12 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
     """
     top_k = settings.model.top_k
     if settings.engine.backend == "fake":
-        engine, own = fake.FakeEngine(), categories.load(settings.categories, fake.LABELS)
+        engine, own = fake.FakeEngine(), _categories(settings, fake.LABELS)
         return Classifier(
             engine, fake.IDENTITY, fake.LABELS, fake.PREPROCESSING, own, top_k, engine.description
         )
     weights = resolve(settings.model, home)
-    own = categories.load(settings.categories, weights.labels)
+    own = _categories(settings, weights.labels)
     choice = choose(settings.engine, native_formats(), _has_gpu())
     loaded = load_engine(choice, weights, home, cache)
     log.info("engine: %s, because %s", loaded.description, choice.why)
@@ -45,14 +50,27 @@ def check(settings: Settings, home: Path) -> None:
     Weights of the user's own are read whole: only so is it known that they fit the model and their labels.
     """
     if settings.engine.backend == "fake":
-        categories.load(settings.categories, fake.LABELS)
+        _categories(settings, fake.LABELS)
         return
     weights = resolve(settings.model, home)
-    categories.load(settings.categories, weights.labels)
+    _categories(settings, weights.labels)
     if settings.model.weights != "auto":
         from tagger.vision.engines.torch_model import load_graph
 
         load_graph(weights)
+
+
+def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
+    """Raises ConfigError, also where a threshold is for what neither a label nor a category is called."""
+    own = categories.load(settings.categories, labels)
+    named = [one.names for one in labels] + [one.names for one in own.categories]
+    known = {name.casefold() for names in named for name in names}
+    for name in settings.thresholds:
+        if name.casefold() not in known:
+            near = difflib.get_close_matches(name.casefold(), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "tagger search shows the names that there are"
+            raise ConfigError(f"thresholds.{name}", "no label or category is called so", hint)
+    return own
 
 
 def load_engine(choice: Choice, weights: Weights, home: Path, cache: Path) -> Engine:

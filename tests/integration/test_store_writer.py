@@ -39,6 +39,7 @@ def test_a_tagged_file_shows_its_tags(shelf: Shelf) -> None:
             noon,
             known.name_zh,
             known.key,
+            "model",
         )
         for rank, (name, score) in enumerate(CAT.items(), 1)
         for known in [label(name)]

@@ -1,0 +1,107 @@
+"""People correct tags, and models change, with the command as it is used."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.e2e.command import rows, tagger
+
+COLOURS = {"red.png": (255, 0, 0), "blue.png": (0, 0, 255), "white.png": (255, 255, 255)}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """With three pictures that were tagged."""
+    (tmp_path / "inbox").mkdir()
+    for name, colour in COLOURS.items():
+        Image.new("RGB", (64, 48), colour).save(tmp_path / "inbox" / name)
+    (tmp_path / "config.yaml").write_text("sources: [inbox]\ndatabase: tags.db\n")
+    assert run(tmp_path, "scan").returncode == 0
+    return tmp_path
+
+
+def run(home: Path, *arguments: object):  # type: ignore[no-untyped-def]
+    return tagger(home, *arguments, "--config", home / "config.yaml")
+
+
+def best(home: Path) -> dict[str, str]:
+    found = rows(home / "tags.db", "SELECT path, label FROM top_tag")
+    return {Path(path).name: label for path, label in found}
+
+
+def test_a_corrected_picture_is_found_by_what_it_is_and_not_by_what_it_is_not(home: Path) -> None:
+    said = run(home, "label", home / "inbox/red.png", "--add", "blue", "--remove", "red")
+    assert (said.returncode, said.stdout) == (0, "1 picture has other tags now\n")
+    assert "red.png" in run(home, "search", "blue").stdout
+    assert run(home, "search", "red").stdout == ""
+    assert rows(home / "tags.db", "SELECT label FROM image_tags WHERE by = 'human'") == [("blue",)]
+
+
+def test_it_stays_when_everything_is_tagged_anew(home: Path) -> None:
+    run(home, "label", home / "inbox/red.png", "--remove", "red")
+    before = best(home)
+    assert run(home, "retag").stdout == "3 pictures are tagged anew\n"
+    assert "3 new, 3 tagged" in run(home, "scan").stdout
+    assert best(home) == before
+    run(home, "label", home / "inbox/red.png", "--clear", "red")
+    assert best(home)["red.png"] == "red"
+
+
+def test_a_threshold_applies_in_views_and_searches(home: Path) -> None:
+    (home / "config.yaml").write_text("sources: [inbox]\ndatabase: tags.db\nthresholds: {red: 1.0}\n")
+    run(home, "scan")
+    assert run(home, "search", "red").stdout == ""
+    assert "red.png" in run(home, "search", "red >= 0.5").stdout
+    assert rows(home / "tags.db", "SELECT * FROM image_tags WHERE label = 'red'") == []
+    assert best(home)["red.png"] == "red"
+
+
+def test_a_threshold_for_what_is_not_known_is_refused_with_key_and_reason(home: Path) -> None:
+    (home / "config.yaml").write_text("sources: [inbox]\nthresholds: {rad: 0.5}\n")
+    for command in (("config", "check"), ("scan",)):
+        said = run(home, *command)
+        assert said.returncode == 2
+        assert "thresholds.rad" in said.stderr
+        assert "no label or category is called so" in said.stderr
+
+
+def test_a_threshold_is_between_0_and_1(home: Path) -> None:
+    (home / "config.yaml").write_text("sources: [inbox]\nthresholds: {red: 1.5}\n")
+    said = run(home, "config", "check")
+    assert said.returncode == 2
+    assert "thresholds.red" in said.stderr
+
+
+def test_calibration_says_how_often_a_label_is_right_and_what_follows(home: Path) -> None:
+    assert "no verdicts yet" in run(home, "calibrate").stdout
+    for name in ("red.png", "blue.png"):
+        run(home, "label", home / "inbox" / name, "--add", "red")
+    said = run(home, "calibrate", "--at-least", 1, "--json").stdout
+    assert '"label": "red"' in said
+    assert '"verdicts": 2' in said
+    assert 'thresholds:\n  "red": ' in run(home, "calibrate", "--at-least", 1).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["red.png"], "what is right?"),
+        (["red.png", "--add", "rad"], "no label is called so"),
+        (["red.png", "--add", "red", "--remove", "red"], "is named more than once"),
+        (["none.png", "--add", "red"], "there are no tags of this file"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_with_a_reason(home: Path, arguments: list[str], said: str) -> None:
+    name, *others = arguments
+    refused = run(home, "label", home / "inbox" / name, *others)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+
+
+def test_a_model_does_not_differ_from_itself_and_one_that_is_not_here_is_named(home: Path) -> None:
+    same = run(home, "models", "diff", "resnet18", "resnet18", "--sample", 2)
+    assert "2 pictures: the same best label on 100.0%" in same.stdout
+    other = run(home, "models", "diff", "resnet18", "resnet50")
+    assert other.returncode == 3
+    assert "tagger models fetch resnet50" in other.stderr
