@@ -3,6 +3,7 @@
     steady MINUTES [RATE]    pictures at a steady rate: does memory or the number of open files drift? latency
     overflow PICTURES        while the daemon is stopped, so that the kernel's queue of events overflows: are all tagged?
     backlog FILES            already there at the start: how soon is a new picture tagged, and in how much memory?
+    swap FILES               tagged anew by another model: how soon is a new picture tagged, how large is the database?
 
 Latency is from a picture's close to its row, the settling time of 0.5 s included.
 """
@@ -42,7 +43,7 @@ class Soak:
         self.closed: dict[str, float] = {}
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TAGGER_")}
         environment |= {"HOME": str(home), "TAGGER_ENGINE__BACKEND": "fake"} | dict(
-            option.split("=") for option in options
+            option.split("=", 1) for option in options
         )
         self.log = home / "log"
         with self.log.open("w") as log:
@@ -73,6 +74,11 @@ class Soak:
         while self._sql("SELECT count(*) FROM reading")[0][0] < count and time.monotonic() - start < PATIENCE:
             time.sleep(0.1)
         return time.monotonic() - start
+
+    def is_behind(self, count: int) -> bool:
+        """Whether fewer than so many files have been tagged by the newest model."""
+        newest = "SELECT count(*) FROM reading WHERE model_id = (SELECT max(id) FROM model)"
+        return int(self._sql(newest)[0][0]) < count
 
     def await_admission(self, count: int) -> None:
         """Until so many files are journalled."""
@@ -122,9 +128,8 @@ def steady(minutes: float, rate: float = 50) -> None:
 def overflow(pictures: int) -> None:
     with _soak("TAGGER_RESCAN=86400") as soak:
         soak.drop(pictures)
-        soak.await_rows(
-            1
-        )  # watches are armed before the first scan; stopped sooner, a scan would find everything
+        # Watches are armed before the first scan; were it stopped sooner, a scan would find everything.
+        soak.await_rows(1)
         soak.process.send_signal(signal.SIGSTOP)
         for number in range(pictures):
             soak.drop(number)
@@ -155,6 +160,40 @@ def backlog(files: int) -> None:
             )
             print(f"a new picture: {min(waits):.2f} to {max(waits):.2f} s from close to row")
             print(f"resident: {soak.resident('VmHWM'):.0f} MB at most")
+
+
+def swap(files: int) -> None:
+    """The fake engine, with another crop: to the database, another model. What the first one said is kept, then pruned."""
+    with tempfile.TemporaryDirectory() as home:
+        old = Path(home) / "inbox" / "old"
+        old.mkdir(parents=True)
+        for number in range(files):
+            path = old / f"{number}.png"
+            path.write_bytes(_picture(number))
+            os.utime(path, (1e9, 1e9))
+        with _soak(home=home) as soak:
+            print(f"{files:,} files tagged in {soak.await_rows(files):.0f} s")
+        sizes = [soak.database.stat().st_size]
+        sources = f"TAGGER_SOURCES=[{{path: {soak.inbox}, crop: squash}}]"
+        with _soak(sources, "TAGGER_KEEP_OLD_MODELS=true", home=home) as soak:
+            start = time.monotonic()
+            while soak.is_behind(files + len(soak.closed)):
+                soak.drop(files + len(soak.closed))
+                time.sleep(1)
+            took, dropped = time.monotonic() - start, len(soak.closed)
+            soak.await_rows(files + dropped)
+            waits = soak.latencies()
+        print(f"tagged anew in {took:.0f} s, {dropped} new pictures meanwhile: {dropped - len(waits)} lost")
+        print(f"a new picture: {waits[0]:.2f} to {waits[-1]:.2f} s from close to row")
+        doubled = soak._sql("SELECT count(*) - count(DISTINCT file_id) FROM reading")[0][0]
+        lost = files + dropped - soak._sql("SELECT count(*) FROM reading")[0][0]
+        kept = soak._sql("SELECT count(*) FROM old_tags")[0][0]
+        print(f"{lost} lost, {doubled} doubled, {kept:,} old tags kept")
+        sizes.append(soak.database.stat().st_size)
+        subprocess.run([TAGGER, "prune", "--old-models", "--database", soak.database], check=True)
+        sizes.append(soak.database.stat().st_size)
+        before, grown, pruned = (size / 1e6 for size in sizes)
+        print(f"database: {before:.1f} MB, tagged anew {grown:.1f} MB, pruned {pruned:.1f} MB")
 
 
 def _links(folder: Path, files: int) -> None:
@@ -203,8 +242,8 @@ def main() -> None:
         steady(*map(float, numbers))
     elif part == "overflow":
         overflow(int(numbers[0]))
-    elif part == "backlog":
-        backlog(int(numbers[0]))
+    elif part in ("backlog", "swap"):
+        {"backlog": backlog, "swap": swap}[part](int(numbers[0]))
     else:
         sys.exit(__doc__)
 

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from tagger import documents
 from tagger.errors import ConfigError
 from tagger.explain import explain
 
@@ -289,7 +290,7 @@ def _under(folder: Path, sources: Iterable[Source]) -> Iterator[Source]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data = documents.read(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(str(file), "no such file", "name another with --config") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -34,7 +34,7 @@ _LOG_PAGES = 16 * 1024
 """Pages of 4 KiB in the write-ahead log before it is copied back: each tag touches a page of its label, and a
 page that is touched often should be copied once."""
 
-_MUCH = 0.2
+_MUCH = 0.05
 """The part of a database that must be empty before it is worth being written anew."""
 
 _HINTS = {

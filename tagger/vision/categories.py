@@ -22,6 +22,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tagger import documents
 from tagger.errors import ConfigError
 from tagger.explain import explain
 from tagger.records import Category, Label, Taxonomy
@@ -104,7 +105,7 @@ def _read(path: Path) -> dict[str, _Entry | None]:
 
 def _document(path: Path) -> dict[Any, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = documents.read(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             str(path), f"the categories cannot be read: {error}", "check `categories`"

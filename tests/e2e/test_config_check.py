@@ -24,6 +24,7 @@ def config(home: Path, text: str) -> Path:
         ("a: {within: [b]}\nb: {within: [a]}", ["a", "b", "within one another"]),
         ("pet: {inclodes: [dog]}", ["pet", "inclodes"]),
         ("pet: {includes: dog}", ["pet", "includes", "list"]),
+        ("pet: {name: pet}\nbird: null\npet: {name: pets}", ["'pet' is there twice", "line 3"]),
     ],
 )
 def test_a_category_file_that_cannot_be_used_is_refused_with_key_and_reason(
@@ -59,3 +60,9 @@ def test_labels_that_are_not_as_many_as_the_classes_are_refused(tmp_path: Path) 
     assert all(
         word in checked.stderr for word in ("own.safetensors", "277 classes, but 276 labels", "own.json")
     )
+
+
+def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    checked = tagger(tmp_path, "config", "check", "-c", config(tmp_path, "rescan: 5\nrescan: 6"))
+    assert checked.returncode == 2
+    assert all(words in checked.stderr for words in ("'rescan' is there twice", "line 3"))

@@ -30,7 +30,15 @@ PATIENCE = 60.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC)
 
-VIEWS = ["failed_files", "image_categories", "image_tags", "missing_files", "top_tag", "uncertain"]
+VIEWS = [
+    "failed_files",
+    "image_categories",
+    "image_tags",
+    "missing_files",
+    "old_tags",
+    "top_tag",
+    "uncertain",
+]
 QUESTIONS = {
     "newest_of_label": {"label": "police van", "score": "0.5"},
     "newest_of_category": {"category": "vehicle", "score": "0.5"},
