@@ -32,7 +32,7 @@ from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.stage import Stage
 from tagger.pipeline.trial import TOO_LATE, Court, Trial
 from tagger.place import Place
-from tagger.records import Outcome, Stamp, shown
+from tagger.records import ModelIdentity, Outcome, Stamp, shown
 from tagger.stops import Stops
 from tagger.store import queries
 from tagger.store.database import Database
@@ -194,7 +194,20 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
 def tag(settings: Settings, files: Sequence[Path]) -> Iterator[tuple[Path, Outcome]]:
     """What the model says of each file, in the order given; no database. Raises TaggerError."""
     give_back_what_is_freed()
-    classifier = load_classifier(settings, data_home(), cache_home())
+    yield from _tagged(settings, load_classifier(settings, data_home(), cache_home()), files)
+
+
+def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
+    """Which model looks at a file, and what it says of it, features included. Raises TaggerError."""
+    wanted = settings.model_copy(update={"features": True})
+    classifier = load_classifier(wanted, data_home(), cache_home())
+    [(_, outcome)] = _tagged(settings, classifier, [file])
+    return classifier.identity, outcome
+
+
+def _tagged(
+    settings: Settings, classifier: Classifier, files: Sequence[Path]
+) -> Iterator[tuple[Path, Outcome]]:
     stamps = [_stamp(file) for file in files]
     supply: Channel[Stamp] = Channel(len(stamps))
     for stamp in stamps:

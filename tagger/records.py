@@ -182,8 +182,8 @@ class Reading:
 class Features:
     """What a picture looks like to the model, as it is stored.
 
-    `vector` are float16 numbers, the input of the model's last layer. `code` has a bit for each of them, and `look` 64
-    bits of that, as a signed integer: the more bits two pictures share, the more alike they are.
+    `vector` are float16 numbers, the input of the model's last layer scaled to length 1. `code` are 512 bits made from
+    them, and `look` the first 64 of those as a signed integer: the more bits two pictures share, the more alike they are.
     """
 
     vector: bytes

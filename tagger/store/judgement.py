@@ -17,7 +17,17 @@ from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.prepared import Prepared
 from tagger.store.readings import NewReading, Said
-from tagger.store.schema import category_score, feature, file, label, reading, tag, verdict, word
+from tagger.store.schema import (
+    category_score,
+    feature,
+    feature_code,
+    file,
+    label,
+    reading,
+    tag,
+    verdict,
+    word,
+)
 from tagger.store.stamps import Roots, at_paths
 from tagger.store.verdicts import Verdicts
 
@@ -61,7 +71,11 @@ _TAGS = Prepared(
 _SCORES = Prepared(
     select(category_score.c.category_id, category_score.c.score).where(readings.scores_of("id"))
 )
-_FEATURES = Prepared(select(feature.c.vector, feature.c.code).where(feature.c.file_id == bindparam("id")))
+_FEATURES = Prepared(
+    select(feature.c.vector, feature_code.c.code)
+    .join(feature_code, feature_code.c.file_id == feature.c.file_id)
+    .where(feature.c.file_id == bindparam("id"))
+)
 
 
 def rule(database: Database, paths: Sequence[str], ruling: Ruling, now: datetime) -> int:

@@ -6,7 +6,7 @@ and out as the database holds them: times by `columns.instant_text`, paths by `p
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Connection
@@ -33,6 +33,12 @@ class Prepared:
     def rows(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
         """Runs once. Raises sqlite3.Error, as `each` does."""
         return driver(connection).execute(self._text, self._fixed | values).fetchall()
+
+    def pages(self, connection: Connection, size: int, **values: object) -> Iterator[list[tuple[Any, ...]]]:
+        """Runs once; its rows come `size` at a time, so that millions need no memory."""
+        found = driver(connection).execute(self._text, self._fixed | values)
+        while page := found.fetchmany(size):
+            yield page
 
     def each(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         """Runs for each row of values."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from tagger.records import Features
 from tagger.store.prepared import Prepared
-from tagger.store.schema import category, category_score, feature, file, old_tag, reading, tag
+from tagger.store.schema import category, category_score, feature, feature_code, file, old_tag, reading, tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,12 @@ _ADD_READING = Prepared(insert(reading), [column.name for column in reading.c if
 _ADD_TAG = Prepared(insert(tag))
 _ADD_SCORE = Prepared(insert(category_score))
 _ADD_FEATURES = Prepared(insert(feature))
+_ADD_CODE = Prepared(insert(feature_code))
 _FORGET = [
     Prepared(delete(category_score).where(scores_of(_THIS))),
     *(
         Prepared(delete(table).where(table.c.file_id == bindparam(_THIS)))
-        for table in (tag, reading, feature)
+        for table in (tag, reading, feature, feature_code)
     ),
 ]
 _FORGET_OLD = Prepared(delete(old_tag).where(old_tag.c.file_id == bindparam(_THIS)))
@@ -96,6 +97,7 @@ _COPY_READING = _copy(reading, "file_id", "tagged_at")
 _COPY_TAGS = _copy(tag, "file_id", "captured_at", "seen_at")
 _COPY_SCORES = _copy(category_score, "file_id", "captured_at", where=scores_of("original"))
 _COPY_FEATURES = _copy(feature, "file_id")
+_COPY_CODE = _copy(feature_code, "file_id")
 
 _OF_THE_MODEL = (tag.c.by.is_(None), reading.c.said.is_(None))
 _KEPT = (tag.c.file_id, tag.c.model_id, tag.c.rank, tag.c.label_id, tag.c.score, reading.c.tagged_at)
@@ -116,8 +118,10 @@ def add(connection: Connection, new: Sequence[NewReading], tagged_at: str) -> No
     _ADD_READING.each(connection, [_reading_row(one, tagged_at) for one in new])
     _ADD_TAG.each(connection, [row for one in new for row in _tag_rows(one)])
     _ADD_SCORE.each(connection, [row for one in new for row in _score_rows(one)])
-    if found := [_feature_row(one.file_id, one.features) for one in new if one.features]:
-        _ADD_FEATURES.each(connection, found)
+    if seen := [(one, one.features) for one in new if one.features]:
+        vectors = [{"file_id": one.file_id, "vector": features.vector} for one, features in seen]
+        _ADD_FEATURES.each(connection, vectors)
+        _ADD_CODE.each(connection, [_code_row(one, features) for one, features in seen])
 
 
 def copy(
@@ -129,6 +133,7 @@ def copy(
     _COPY_SCORES.rows(connection, **origin, model=model, new_captured_at=captured_at)
     _COPY_TAGS.rows(connection, **origin, model=model, new_captured_at=captured_at, new_seen_at=seen_at)
     _COPY_FEATURES.rows(connection, **origin)
+    _COPY_CODE.rows(connection, **origin, model=model)
 
 
 def forget(connection: Connection, files: Iterable[int]) -> None:
@@ -197,5 +202,5 @@ def _score_rows(new: NewReading) -> list[dict[str, object]]:
     ]
 
 
-def _feature_row(file_id: int, features: Features) -> dict[str, object]:
-    return {"file_id": file_id, "vector": features.vector, "code": features.code}
+def _code_row(new: NewReading, features: Features) -> dict[str, object]:
+    return {"file_id": new.file_id, "model_id": new.model_id, "code": features.code}

@@ -97,6 +97,7 @@ file = Table(
     Column("sharpness", Float),
     Column("colourfulness", Float),
     Column("is_blank", Boolean),
+    Column("misdated", Boolean),  # where something told a time that cannot be
     UniqueConstraint("source_id", "path"),
     CheckConstraint("state <> 'done' OR captured_at IS NOT NULL", name="done_is_dated"),
 )
@@ -259,7 +260,15 @@ feature = Table(
     metadata,
     Column("file_id", ForeignKey("file.id"), primary_key=True),
     Column("vector", LargeBinary, nullable=False),  # float16
-    Column("code", LargeBinary, nullable=False),  # a bit for each of its numbers
+)
+
+# A table of its own: a search for what is alike reads all codes of a model, and they are a sixteenth of the vectors.
+feature_code = Table(
+    "feature_code",
+    metadata,
+    Column("file_id", ForeignKey("file.id"), primary_key=True),
+    Column("model_id", Integer, nullable=False),
+    Column("code", LargeBinary, nullable=False),
 )
 
 limit = Table(
@@ -293,6 +302,7 @@ Index(
     file.c.captured_at,
     sqlite_where=file.c.camera.is_not(None),
 )
+Index("file_misdated", file.c.source_id, sqlite_where=file.c.misdated.is_not(None))
 Index("file_attribute_value", file_attribute.c.name, file_attribute.c.value)
 Index("file_seen", file.c.seen_at)
 Index("reading_confidence", reading.c.top_score)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config import Crop
-from tagger.records import Failed, Label, ModelIdentity, Picture, Reading, Tag, Tagged
+from tagger.records import Failed, Features, Label, ModelIdentity, Picture, Reading, Tag, Tagged
 from tagger.vision.categories import FLOOR, Categories
-from tagger.vision.engines import Engine
+from tagger.vision.engines import Engine, Inference
+from tagger.vision.features import features_of
 from tagger.vision.models import Preprocessing
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,9 @@ class Classifier:
         categories: Categories,
         top_k: int,
         description: str,
+        features: bool = False,
     ) -> None:
+        """With `features`, pictures also get what they can be compared by."""
         self.engine = engine
         self.identity = identity
         self.labels = tuple(labels)
@@ -41,6 +44,7 @@ class Classifier:
         self._in_category = categories.matrix(labels)
         self.top_k = top_k
         self.description = description
+        self._with_features = features
 
     def identities(self, crops: Mapping[str, Crop]) -> dict[str, ModelIdentity]:
         """The model's identity by source, for those whose pictures are cropped in another way than is usual."""
@@ -55,26 +59,32 @@ class Classifier:
         if not pictures:
             return []
         try:
-            rows = self._probabilities(pictures)
+            inference = self._inferred(pictures)
         except Exception as error:  # whatever an engine raises on one picture must not cost another its tags
             return self._halved(pictures, error)
         first = np.cumsum([0, *(len(picture.frames) for picture in pictures[:-1])])
+        rows, features = inference.probabilities, self._features(inference, pictures)
         best, sums = (np.maximum.reduceat(scores, first) for scores in (rows, rows @ self._in_category))
         return [
-            Tagged(picture.stamp, picture.facts, self._reading(row, scores))
-            for picture, row, scores in zip(pictures, best, sums, strict=True)
+            Tagged(picture.stamp, picture.facts, self._reading(row, scores), seen)
+            for picture, row, scores, seen in zip(pictures, best, sums, features, strict=True)
         ]
 
-    def _probabilities(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    def _inferred(self, pictures: Sequence[Picture]) -> Inference:
         """A row for each frame."""
         frames = np.concatenate([picture.frames for picture in pictures])
-        rows = self.engine.infer(frames).probabilities
-        expected = (len(frames), len(self.labels))
+        inference = self.engine.infer(frames)
+        rows, expected = inference.probabilities, (len(frames), len(self.labels))
         if rows.shape != expected:
             raise ValueError(f"the engine gave {rows.shape} scores for {expected}")
         if not np.isfinite(rows).all():
             raise ValueError("the engine gave scores that are no numbers")
-        return rows
+        return inference
+
+    def _features(self, inference: Inference, pictures: Sequence[Picture]) -> Sequence[Features | None]:
+        if not self._with_features:
+            return [None] * len(pictures)
+        return features_of(inference.features, [len(picture.frames) for picture in pictures])
 
     def _halved(self, pictures: Sequence[Picture], error: Exception) -> list[Tagged | Failed]:
         if len(pictures) > 1:

@@ -31,7 +31,14 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
     if settings.engine.backend == "fake":
         engine, own = fake.FakeEngine(), _categories(settings, fake.LABELS)
         return Classifier(
-            engine, fake.IDENTITY, fake.LABELS, fake.PREPROCESSING, own, top_k, engine.description
+            engine,
+            fake.IDENTITY,
+            fake.LABELS,
+            fake.PREPROCESSING,
+            own,
+            top_k,
+            engine.description,
+            settings.features,
         )
     weights = resolve(settings.model, home)
     own = _categories(settings, weights.labels)
@@ -40,7 +47,14 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
     log.info("engine: %s, because %s", loaded.description, choice.why)
     description = f"{weights.description} ({loaded.description})"
     return Classifier(
-        loaded, weights.identity, weights.labels, weights.preprocessing, own, top_k, description
+        loaded,
+        weights.identity,
+        weights.labels,
+        weights.preprocessing,
+        own,
+        top_k,
+        description,
+        settings.features,
     )
 
 

@@ -19,6 +19,7 @@ _NEW_COLUMNS: dict[str, dict[str, type[sa.types.TypeEngine[Any]]]] = {
         "sharpness": sa.Float,
         "colourfulness": sa.Float,
         "is_blank": sa.Boolean,
+        "misdated": sa.Boolean,
     },
     "reading": {"said": sa.String, "look": sa.BigInteger},
     "tag": {"by": sa.String},
@@ -40,6 +41,11 @@ def upgrade() -> None:
         "feature",
         sa.Column("file_id", sa.Integer, sa.ForeignKey("file.id"), primary_key=True),
         sa.Column("vector", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "feature_code",
+        sa.Column("file_id", sa.Integer, sa.ForeignKey("file.id"), primary_key=True),
+        sa.Column("model_id", sa.Integer, nullable=False),
         sa.Column("code", sa.LargeBinary, nullable=False),
     )
     op.create_table(
@@ -59,6 +65,7 @@ def _places() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("file_attribute_value", "file_attribute", ["name", "value"])
+    op.create_index("file_misdated", "file", ["source_id"], sqlite_where=sa.text("misdated IS NOT NULL"))
     op.create_index(
         "file_camera",
         "file",

@@ -1,0 +1,1 @@
+"""Which pictures look alike, by the features that are stored of them."""
