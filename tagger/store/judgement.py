@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.errors import ConfigError
 from tagger.records import Features
-from tagger.store import readings, verdicts
+from tagger.store import codes, readings, verdicts
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.prepared import Prepared
@@ -20,7 +20,6 @@ from tagger.store.readings import NewReading, Said
 from tagger.store.schema import (
     category_score,
     feature,
-    feature_code,
     file,
     label,
     reading,
@@ -71,11 +70,7 @@ _TAGS = Prepared(
 _SCORES = Prepared(
     select(category_score.c.category_id, category_score.c.score).where(readings.scores_of("id"))
 )
-_FEATURES = Prepared(
-    select(feature.c.vector, feature_code.c.code)
-    .join(feature_code, feature_code.c.file_id == feature.c.file_id)
-    .where(feature.c.file_id == bindparam("id"))
-)
+_VECTOR = Prepared(select(feature.c.vector).where(feature.c.file_id == bindparam("id")))
 
 
 def rule(database: Database, paths: Sequence[str], ruling: Ruling, now: datetime) -> int:
@@ -148,9 +143,10 @@ def _judged(
         scores = tuple(_SCORES.rows(connection, id=id_))
         alone = Said(tags, scores, top_score, margin, entropy)
     said, kept = given.applied(sha256, alone)
-    features = _features(_FEATURES.rows(connection, id=id_), look)
+    features = None if look is None else _features(connection, id_, look)
     return NewReading(id_, captured_at, seen_at, model, taxonomy, said, kept, features)
 
 
-def _features(rows: Iterable[tuple[Any, ...]], look: int | None) -> Features | None:
-    return next((Features(vector, code, look) for vector, code in rows if look is not None), None)
+def _features(connection: Connection, id_: int, look: int) -> Features | None:
+    rows = _VECTOR.rows(connection, id=id_)
+    return Features(rows[0][0], codes.get(connection, id_), look) if rows else None

@@ -21,8 +21,9 @@ from sqlalchemy import (
 )
 
 from tagger.records import Features
+from tagger.store import codes
 from tagger.store.prepared import Prepared
-from tagger.store.schema import category, category_score, feature, feature_code, file, old_tag, reading, tag
+from tagger.store.schema import category, category_score, feature, file, old_tag, reading, tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,11 @@ _ADD_READING = Prepared(insert(reading), [column.name for column in reading.c if
 _ADD_TAG = Prepared(insert(tag))
 _ADD_SCORE = Prepared(insert(category_score))
 _ADD_FEATURES = Prepared(insert(feature))
-_ADD_CODE = Prepared(insert(feature_code))
 _FORGET = [
     Prepared(delete(category_score).where(scores_of(_THIS))),
     *(
         Prepared(delete(table).where(table.c.file_id == bindparam(_THIS)))
-        for table in (tag, reading, feature, feature_code)
+        for table in (tag, reading, feature)
     ),
 ]
 _FORGET_OLD = Prepared(delete(old_tag).where(old_tag.c.file_id == bindparam(_THIS)))
@@ -97,7 +97,6 @@ _COPY_READING = _copy(reading, "file_id", "tagged_at")
 _COPY_TAGS = _copy(tag, "file_id", "captured_at", "seen_at")
 _COPY_SCORES = _copy(category_score, "file_id", "captured_at", where=scores_of("original"))
 _COPY_FEATURES = _copy(feature, "file_id")
-_COPY_CODE = _copy(feature_code, "file_id")
 
 _OF_THE_MODEL = (tag.c.by.is_(None), reading.c.said.is_(None))
 _KEPT = (tag.c.file_id, tag.c.model_id, tag.c.rank, tag.c.label_id, tag.c.score, reading.c.tagged_at)
@@ -121,7 +120,7 @@ def add(connection: Connection, new: Sequence[NewReading], tagged_at: str) -> No
     if seen := [(one, one.features) for one in new if one.features]:
         vectors = [{"file_id": one.file_id, "vector": features.vector} for one, features in seen]
         _ADD_FEATURES.each(connection, vectors)
-        _ADD_CODE.each(connection, [_code_row(one, features) for one, features in seen])
+        codes.put(connection, [(one.file_id, features.code) for one, features in seen])
 
 
 def copy(
@@ -133,7 +132,8 @@ def copy(
     _COPY_SCORES.rows(connection, **origin, model=model, new_captured_at=captured_at)
     _COPY_TAGS.rows(connection, **origin, model=model, new_captured_at=captured_at, new_seen_at=seen_at)
     _COPY_FEATURES.rows(connection, **origin)
-    _COPY_CODE.rows(connection, **origin, model=model)
+    if code := codes.get(connection, original):
+        codes.put(connection, [(to, code)])
 
 
 def forget(connection: Connection, files: Iterable[int]) -> None:
@@ -200,7 +200,3 @@ def _score_rows(new: NewReading) -> list[dict[str, object]]:
         }
         for category_id, score in new.said.categories
     ]
-
-
-def _code_row(new: NewReading, features: Features) -> dict[str, object]:
-    return {"file_id": new.file_id, "model_id": new.model_id, "code": features.code}

@@ -262,13 +262,11 @@ feature = Table(
     Column("vector", LargeBinary, nullable=False),  # float16
 )
 
-# A table of its own: a search for what is alike reads all codes of a model, and they are a sixteenth of the vectors.
 feature_code = Table(
     "feature_code",
     metadata,
-    Column("file_id", ForeignKey("file.id"), primary_key=True),
-    Column("model_id", Integer, nullable=False),
-    Column("code", LargeBinary, nullable=False),
+    Column("block", Integer, primary_key=True),
+    Column("codes", LargeBinary, nullable=False),  # of a thousand files; see `codes`
 )
 
 limit = Table(

@@ -29,7 +29,6 @@ from tagger.store.schema import (
     category,
     category_score,
     feature,
-    feature_code,
     file,
     file_attribute,
     in_state,
@@ -68,7 +67,7 @@ _FORGET = [
     Prepared(delete(category_score).where(_SCORES.in_(_PLACES))),
     *(
         Prepared(delete(table).where(table.c.file_id.in_(select(_IDS.c.value))))
-        for table in (tag, reading, feature, feature_code, old_tag, file_attribute)
+        for table in (tag, reading, feature, old_tag, file_attribute)
     ),
     Prepared(delete(file).where(file.c.id.in_(select(_IDS.c.value)))),
 ]

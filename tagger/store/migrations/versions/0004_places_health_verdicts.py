@@ -44,9 +44,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "feature_code",
-        sa.Column("file_id", sa.Integer, sa.ForeignKey("file.id"), primary_key=True),
-        sa.Column("model_id", sa.Integer, nullable=False),
-        sa.Column("code", sa.LargeBinary, nullable=False),
+        sa.Column("block", sa.Integer, primary_key=True),
+        sa.Column("codes", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "limit",
