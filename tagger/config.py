@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from tagger import documents
+from tagger import documents, place
 from tagger.errors import ConfigError
 from tagger.explain import explain
 
@@ -56,6 +56,16 @@ def _pattern(value: str) -> str:
     if not {"", ".", ".."}.isdisjoint(value.split("/")):
         raise ValueError(f"{value!r} must be relative to the source's folder, such as '*.png' or 'raw/**'")
     return value
+
+
+def _path_pattern(value: str) -> str:
+    if value:
+        place.compiled(value)
+    return value
+
+
+def _timezone(value: str) -> str:
+    return place.judge_timezone(value) if value else ""
 
 
 def _database(value: str, info: ValidationInfo) -> str:
@@ -90,8 +100,8 @@ class Source(Section):
     exclude: Patterns = ()
     settle: float = Field(default=0.5, ge=0, le=3600)
     crop: Crop = "center"
-    path_pattern: str = ""
-    timezone: str = ""
+    path_pattern: Annotated[str, AfterValidator(_path_pattern)] = ""
+    timezone: Annotated[str, AfterValidator(_timezone)] = ""
     _start: Path | None = PrivateAttr(None)
     _named_by_user: bool = PrivateAttr(True)
 

@@ -79,6 +79,7 @@ class Worker:
         self.sources = settings.with_names(queries.roots(database)).sources
         roots = {source.name: str(source.path) for source in self.sources}
         crops = {source.name: source.crop for source in self.sources}
+        places = {source.name: Place(source.path_pattern, source.timezone) for source in self.sources}
         filters = Filters(self.sources, SUFFIXES)
         self._writer = Writer(
             database,
@@ -88,12 +89,12 @@ class Worker:
             classifier.description,
             _now,
             identities=classifier.identities(crops),
-            places={source.name: Place(source.path_pattern, source.timezone) for source in self.sources},
+            places=places,
             thresholds=settings.thresholds,
             keep_old=settings.keep_old_models,
         )
         registered = self._writer.registered
-        journal = Journal(database, roots, _now, registered)
+        journal = Journal(database, roots, _now, registered, places)
         settling = hold({source.name: source.settle for source in self.sources})
         self.intake = Intake(journal, settling, lambda folder: self.scanner.seen(folder))
         self.watch = Watch(self.sources, filters, self.intake.see, lambda: self.scanner.hurry())

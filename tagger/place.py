@@ -1,15 +1,38 @@
-"""What a path tells of a picture: which camera took it, and when."""
+"""What a path and the clocks tell of a picture: which camera took it, and when.
 
+A source's `path_pattern` is searched in the path below its folder. RE2 matches it, in time that grows with the path's
+length alone: Python's own engine can take years over a pattern such as (a+)+b, and no check of a pattern finds all of
+those. What RE2 cannot do, backreferences and looking around, is refused.
+"""
+
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+IMPOSSIBLE = datetime.min
+"""Stands for a time that was told and cannot be, such as the 31st of June."""
+
+EARLIEST = datetime(1980, 1, 2, tzinfo=UTC)
+"""Clocks without a battery start in 1970 or on the first day of 1980, before there were digital cameras."""
+_AHEAD = timedelta(days=1)
+"""A camera's clock may be in another time zone than it says."""
+
+RESERVED = {"path", "state", "source", "since", "until", "in", "and", "or", "not", "uncertain"}
+"""Words of the search language, in which groups are fields."""
+_COLUMNS = {"camera", "app_id", "captured_at"}
+_NAMES = re.compile(r"\(\?P?<([^>=!]*)>")
+_FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Read from a path. `captured_at` is naive where the path tells no offset; `attributes` are all other groups."""
+    """Read from a path. `captured_at` is by the source's clock; `attributes` are all other groups."""
 
     camera: str | None = None
     app_id: str | None = None
@@ -18,21 +41,121 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
+class Captured:
+    """When a picture was taken, in UTC, and what tells it: `path`, `exif` or `mtime`.
+
+    `misdated` is whether something told a time that cannot be.
+    """
+
+    at: datetime
+    by: str
+    misdated: bool
+
+
+@dataclass(frozen=True)
 class Place:
-    """How the paths and the clocks of one source are read. `str(place)` changes when its pictures must be dated anew."""
+    """How the paths and the clocks of one source are read. `str(place)` changes where its pictures must be dated anew.
+
+    `timezone` is a name of the IANA database; empty is the machine's own.
+    """
 
     pattern: str = ""
     timezone: str = ""
 
     def __str__(self) -> str:
-        return f"{self.timezone}\n{self.pattern}"
+        return f"{self.timezone}\n{self.pattern}" if self.pattern or self.timezone else ""
 
     def read(self, path: str) -> Located:
-        """What a path, relative to the source's folder, tells."""
-        return Located()
+        """What a path below the source's folder tells. It is text without surrogates, as the database has it."""
+        if not self.pattern:
+            return Located()
+        match = self._compiled.search(path)
+        groups = {name: text for name, text in match.groupdict().items() if text} if match else {}
+        time = groups.pop("captured_at", None)
+        return Located(
+            groups.pop("camera", None),
+            groups.pop("app_id", None),
+            _moment(time, self._zone) if time else None,
+            groups,
+        )
 
-    def captured(self, located: Located, taken_at: datetime | None, mtime_ns: int) -> tuple[datetime, str]:
-        """When a picture was taken, in UTC, and what tells it: `path`, `exif` or `mtime`."""
-        if taken_at:
-            return taken_at.astimezone(UTC), "exif"
-        return _EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime"
+    def captured(self, located: Located, taken_at: datetime | None, mtime_ns: int, now: datetime) -> Captured:
+        """By the path, or else the camera, or else the file's last change. `taken_at` is naive without an offset."""
+        told = (("path", located.captured_at), ("exif", taken_at))
+        times = [(by, self._in_utc(moment)) for by, moment in told if moment]
+        for by, moment in times:
+            if moment and EARLIEST <= moment <= now + _AHEAD:
+                return Captured(moment, by, by != times[0][0])
+        return Captured(_EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime", bool(times))
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return compiled(self.pattern)
+
+    @cached_property
+    def _zone(self) -> tzinfo | None:
+        return ZoneInfo(self.timezone) if self.timezone else None
+
+    def _in_utc(self, moment: datetime) -> datetime | None:
+        """None at the edges of the calendar."""
+        try:
+            local = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
+            return local.astimezone(UTC)
+        except (OverflowError, ValueError, OSError):
+            return None
+
+
+def compiled(pattern: str) -> Any:
+    """Raises ValueError, which says what is wrong with it."""
+    import re2  # here, because few use it
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        found = re2.compile(pattern, options)
+    except re2.error as error:
+        raise ValueError(f"{pattern!r} is no pattern that can be used: {_reason(error)}") from None
+    _judge_names(_NAMES.findall(pattern))
+    return found
+
+
+def _reason(error: Exception) -> str:
+    text = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+    around = "(?" in text or "\\" in text
+    return text + ("; it can neither look around nor refer back" if around else "")
+
+
+def _judge_names(names: list[str]) -> None:
+    if not names:
+        raise ValueError("has no named group; (?P<camera>[^/]+) is one")
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"the group {name!r} must be called by small letters, digits and _")
+        if name in RESERVED:
+            raise ValueError(f"a group cannot be called {name!r}, which means something else in a search")
+        if names.count(name) > 1:
+            raise ValueError(f"the group {name!r} is there twice")
+
+
+def judge_timezone(name: str) -> str:
+    """Raises ValueError where there is no such time zone."""
+    if name not in available_timezones():
+        near = difflib.get_close_matches(name, available_timezones(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "such as 'Asia/Shanghai'"
+        raise ValueError(f"there is no time zone {name!r}; {hint}")
+    return name
+
+
+def _moment(text: str, zone: tzinfo | None) -> datetime:
+    """Digits with anything between them: year to second, to minute or to day, or Unix seconds or milliseconds."""
+    digits = re.sub(r"\D", "", text)
+    try:
+        if len(digits) in (10, 13):
+            return datetime.fromtimestamp(int(digits[:10]), UTC) + timedelta(
+                milliseconds=int(digits[10:] or 0)
+            )
+        size = len(digits) if len(digits) in _FORMS else 14
+        moment = datetime.strptime(digits[:size], _FORMS[size]).replace(tzinfo=zone)
+        return moment.replace(microsecond=int(digits[size : size + 6].ljust(6, "0")))
+    except ValueError:
+        return IMPOSSIBLE

@@ -69,6 +69,7 @@ def _as_dict(status: "Status", database: str) -> dict[str, Any]:
         "database": database,
         "sources": {source.name: _present(source.files) for source in status.sources},
         "total": _present(status.files),
+        "misdated": sum(source.misdated for source in status.sources),
         "model": model and {"name": model.identity.name, "description": model.description},
         "last_tagged": last and {"path": last.path, "at": last.tagged_at.isoformat(timespec="milliseconds")},
     }
@@ -89,7 +90,10 @@ def _for_people(found: Mapping[str, Any]) -> str:
     ]
     counts = {f"source {name}": files for name, files in found["sources"].items()} | {"total": found["total"]}
     width = max(map(len, counts))
-    return "\n".join([*lines, *(f"{name:{width}}  {_counted(files)}" for name, files in counts.items())])
+    lines += [f"{name:{width}}  {_counted(files)}" for name, files in counts.items()]
+    if found["misdated"]:
+        lines.append(f"{found['misdated']:,} with a date in path or EXIF that cannot be, and is not used")
+    return "\n".join(lines)
 
 
 def _counted(files: Mapping[str, int]) -> str:

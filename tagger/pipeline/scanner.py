@@ -120,10 +120,24 @@ class Scanner:
         if not self._walk(source, str(source.path), roll.answer):
             return False
         self._journal.all_seen(source.name)
+        self._date(source)
         missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(path)]
         if root == _identity(source) and _is_alive(source):
             roll.mark(missing)
         return True
+
+    def _date(self, source: Source) -> None:
+        """Where the config reads the source's paths or clocks in another way than before."""
+        dating = self._journal.dating(source.name)
+        if not dating.is_due():
+            return
+        files = 0
+        for page in dating.pages():
+            files += page
+            if self._closed:
+                raise Closed
+        if files:
+            log.info("%s: %d pictures were dated anew, by path_pattern and timezone", source.name, files)
 
     def _visit_new_folders(self) -> None:
         with self._changed:

@@ -8,14 +8,17 @@ table, which must be filled at each start and can disagree with it.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Integer, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 
 from tagger.errors import DatabaseError
+from tagger.place import Place
 from tagger.records import Origin, Stamp
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
+from tagger.store.dating import Dating
 from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
 from tagger.store.registry import Registered
@@ -85,6 +88,7 @@ class Journal:
         roots: Mapping[str, str],
         now: Callable[[], datetime],
         registered: Registered | None = None,
+        places: Mapping[str, Place] = MappingProxyType({}),
     ) -> None:
         """Registers the sources: name → root. `now` gives UTC. Tags of another model than is `registered` are stale.
 
@@ -93,7 +97,7 @@ class Journal:
         Work that waits in other sources, of an earlier config, is left alone.
         Raises DatabaseError for a name that stands for another folder, which is still there.
         """
-        self._database, self._now = database, now
+        self._database, self._now, self._places = database, now, places
         self._roots = self._register(roots)
         ours = [self._roots.id(name) for name in roots]
         self._current = _current(registered, roots) if registered else {}
@@ -123,6 +127,10 @@ class Journal:
         with self._database.write() as connection:
             connection.execute(update(source).where(source.c.name == source_name).values(ids))
         self._stale.remove(source_name)
+
+    def dating(self, source_name: str) -> Dating:
+        """By which its pictures are dated anew where that is due."""
+        return Dating(self._database, source_name, self._places.get(source_name, Place()), self._now)
 
     def roll_call(self, source_name: str) -> RollCall:
         """Begins one: who does not answer may be missing."""

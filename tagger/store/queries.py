@@ -15,11 +15,12 @@ from tagger.store.views import failed_files, top_tag
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How many of a source's files are in each state."""
+    """How many of a source's files are in each state; `misdated` have a time in path or EXIF that cannot be."""
 
     name: str
     root: str
     files: Mapping[State, int]
+    misdated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,11 @@ def _sources(connection: Connection) -> Iterator[SourceStatus]:
     for source_id, state, count in connection.execute(unfinished.group_by(file.c.source_id, file.c.state)):
         counts[source_id][State(state)] = count
         done[source_id] -= count
+    odd = select(file.c.source_id, func.count()).where(file.c.misdated.is_not(None))
+    misdated = dict(map(tuple, connection.execute(odd.group_by(file.c.source_id))))
     for row in connection.execute(select(source).order_by(source.c.name)):
-        yield SourceStatus(row.name, row.root, counts[row.id] | {State.DONE: done.get(row.id, 0)})
+        files = counts[row.id] | {State.DONE: done.get(row.id, 0)}
+        yield SourceStatus(row.name, row.root, files, misdated.get(row.id, 0))
 
 
 def _model_in_use(connection: Connection) -> ModelStatus | None:

@@ -9,7 +9,7 @@ label reads the whole table; sets of pictures in memory, which must be complete 
 import difflib
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NoReturn
@@ -60,6 +60,7 @@ from tagger.store.schema import (
     category,
     category_score,
     file,
+    file_attribute,
     label,
     reading,
     source,
@@ -68,7 +69,7 @@ from tagger.store.schema import (
 )
 from tagger.store.views import UNSURE
 
-_FIELDS = ("path", "state")
+_FIELDS = ("path", "state", "camera", "app_id")
 _MOST_TESTS = 400
 """In all walks together. SQLite merges no more than 500 SELECTs; past so many, to test every picture is no slower."""
 _TALLEST = 12
@@ -238,7 +239,7 @@ class Search:
             case In(name):
                 return file.c.source_id == self.sources[name]
             case Field():
-                return _FIELD_TESTS[clause.name](clause.value)
+                return _FIELD_TESTS.get(clause.name, _attribute_test)(clause)
             case Uncertain():
                 return exists(1).where(_ITS_READING.c.file_id == id_, _ITS_READING.c.top_score < UNSURE)
         return true()
@@ -266,7 +267,7 @@ def understood(connection: Connection, query: Query, text: str, min_score: float
         if isinstance(part, In) and part.source not in sources:
             _refuse(text, part, f"there is no source {said(part.source)}", part.source, sources)
         if isinstance(part, Field):
-            _judge_field(text, part)
+            _judge_field(connection, text, part)
     return Search(query, min_score, meanings, sources, Thresholds.read(connection))
 
 
@@ -284,7 +285,7 @@ def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
     )
 
 
-def _judge_field(text: str, field: Field) -> None:
+def _judge_field(connection: Connection, text: str, field: Field) -> None:
     if field.name in ("since", "until", "in"):
         raise QueryError(
             text,
@@ -293,8 +294,11 @@ def _judge_field(text: str, field: Field) -> None:
             f"{said(field.name)} takes no colon",
             f"write {field.name} {text[field.start + len(field.name) + 1 : field.end]}",
         )
-    if field.name not in _FIELDS:
-        _refuse(text, field, f"there is no field {said(field.name)}", field.name, _FIELDS)
+    if field.name not in _FIELDS and not connection.scalar(_some_have(field.name)):
+        names = connection.scalars(select(file_attribute.c.name).distinct())
+        _refuse(
+            text, field, f"there is no field {said(field.name)}", field.name, [*_FIELDS, *names]
+        )
     if field.name == "state" and field.value not in set(State):
         _refuse(text, field, f"there is no state {said(field.value)}", field.value, list(State))
 
@@ -312,16 +316,34 @@ def _typed(name: str) -> str:
     return f'"{name}"' if re.search(r"[()（）:：]", name) else name
 
 
-def _path_test(pattern: str) -> ColumnElement[bool]:
+def _some_have(name: str) -> Select[Any]:
+    return select(exists(1).where(file_attribute.c.name == literal(_storable(name), String)))
+
+
+def _attribute_test(field: Field) -> ColumnElement[bool]:
+    its = file_attribute.c
+    is_named = its.name == literal(_storable(field.name), String)
+    return exists(1).where(its.file_id == file.c.id, is_named, _is_like(its.value, field.value))
+
+
+def _is_like(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    """The same, or, where it is a pattern, of that form."""
+    bound = literal(_storable(value).replace("\0", _NOWHERE), String)
+    pattern = not {"*", "?", "["}.isdisjoint(value)
+    return column.op("GLOB", is_comparison=True)(bound) if pattern else column == bound
+
+
+def _path_test(field: Field) -> ColumnElement[bool]:
     """A pattern for the whole path, or, if it begins with a name, for the end of one."""
+    pattern = field.value
     whole = pattern if pattern.startswith(("/", "*")) else f"*/{pattern}"
     root = select(func.rtrim(source.c.root, "/", type_=String)).where(source.c.id == file.c.source_id)
     path = root.scalar_subquery().concat("/").concat(func.trim(file.c.path, "", type_=String))
     return path.op("GLOB", is_comparison=True)(literal(_storable(whole).replace("\0", _NOWHERE), String))
 
 
-def _state_test(value: str) -> ColumnElement[bool]:
-    state = State(value)
+def _state_test(field: Field) -> ColumnElement[bool]:
+    state = State(field.value)
     is_it = file.c.state == literal(state.value, String)
     return is_it if state is State.DONE else and_(is_it, UNFINISHED)
 
@@ -338,7 +360,12 @@ def _any(tests: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     return or_(*(type_coerce(Grouping(few), Boolean) for few in some))  # by itself, or_ makes one row of them
 
 
-_FIELD_TESTS = {"path": _path_test, "state": _state_test}
+_FIELD_TESTS: Mapping[str, Callable[[Field], ColumnElement[bool]]] = {
+    "path": _path_test,
+    "state": _state_test,
+    "camera": lambda field: _is_like(file.c.camera, field.value),
+    "app_id": lambda field: _is_like(file.c.app_id, field.value),
+}
 
 
 def _leaves(query: Query) -> Iterator[Query]:

@@ -26,6 +26,7 @@ _SHAPE = (
     ("file", "file_content", (_FILES, 2)),
     ("file", "file_latest", (_FILES, _PER_SOURCE, 2)),
     ("file", "file_captured", (_FILES, 2)),
+    ("file", "file_misdated", (1000, 200)),
     ("file", "file_camera", (_FILES, _PER_SOURCE, _PER_SOURCE // 5, 2)),
     ("file_attribute", "file_attribute", (_FILES, 1, 1)),
     ("file_attribute", "file_attribute_value", (_FILES, _FILES // 2, 1000)),

@@ -29,7 +29,8 @@ _VIEWS = {
     "image_tags": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
                model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
-               label.name_zh, label.key, coalesce(tag.by, 'model') AS by
+               label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
+               file.camera, file.app_id
         {_JOINS}
         WHERE file.seen_at = tag.seen_at AND tag.score >= label.min_score
     """,
@@ -37,13 +38,15 @@ _VIEWS = {
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
                reading.top_score AS score, tag.rank,
                model.name AS model, file.captured_at, file.seen_at, reading.tagged_at,
-               label.name_zh, label.key, coalesce(tag.by, 'model') AS by
+               label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
+               file.camera, file.app_id
         {_JOINS}
         WHERE tag.rank = 1
     """,
     "image_categories": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, category.name AS category, category_score.score,
-               category_score.captured_at, file.seen_at, category.name_zh, category.key
+               category_score.captured_at, file.seen_at, category.name_zh, category.key,
+               file.camera, file.app_id
         FROM category_score
         JOIN category ON category.id = category_score.category_id
         JOIN file ON file.id = category_score.file_id AND file.captured_at = category_score.captured_at
@@ -55,7 +58,7 @@ _VIEWS = {
     "uncertain": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
                reading.top_score, reading.margin, reading.entropy,
-               file.captured_at, file.seen_at, label.name_zh, label.key
+               file.captured_at, file.seen_at, label.name_zh, label.key, file.camera, file.app_id
         {_JOINS}
         WHERE tag.rank = 1 AND +reading.top_score < {UNSURE}
     """,
@@ -99,6 +102,8 @@ image_tags, top_tag = (
         column("name_zh", String),
         column("key", String),
         column("by", String),
+        column("camera", String),
+        column("app_id", String),
     )
     for name in ("image_tags", "top_tag")
 )

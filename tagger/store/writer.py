@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from tagger.failpoints import reach
 from tagger.place import Place
@@ -29,14 +29,14 @@ from tagger.records import (
     Tagged,
     Taxonomy,
 )
-from tagger.store import pathtext, readings
+from tagger.store import placing, readings
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
 from tagger.store.readings import NewReading, Said
 from tagger.store.registry import Registered, register, set_thresholds
-from tagger.store.schema import State, file, file_attribute, reading
+from tagger.store.schema import State, file, reading
 from tagger.store.stamps import Row, find
 from tagger.store.verdicts import verdicts_on
 
@@ -46,22 +46,17 @@ LAST_RETRY = timedelta(days=1)
 
 _HEALTH = tuple(Health.__dataclass_fields__)
 _FACTS = ("sha256", "width", "height", "format", "taken_at", *_HEALTH)
-_PLACE = ("captured_at", "captured_from", "camera", "app_id")
 
 _THIS = file.c.id == bindparam("this_file")
 _NO_FAILURE = {"attempts": 0, "stage": None, "error": None, "next_try_at": None}
 _DONE = Prepared(
-    update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE), (*_FACTS, *_PLACE)
+    update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE), (*_FACTS, *placing.COLUMNS)
 )
-_UNKNOWN = dict.fromkeys((*_FACTS, "captured_at", "captured_from"))
+_UNKNOWN = dict.fromkeys((*_FACTS, "captured_at", "captured_from", "misdated"))
 _FAILED = Prepared(update(file).where(_THIS).values(state=State.FAILED, urgency=0, **_UNKNOWN), _NO_FAILURE)
 _GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), [])
 _WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
 _DROP = Prepared(delete(file).where(_THIS))
-_ADD_ATTRIBUTE = Prepared(insert(file_attribute))
-_FORGET_ATTRIBUTES = Prepared(
-    delete(file_attribute).where(file_attribute.c.file_id == bindparam("this_file"))
-)
 
 _SAME = select(file.c.id, *(file.c[name] for name in _FACTS)).join(reading, reading.c.file_id == file.c.id)
 _SAME = _SAME.where(
@@ -208,16 +203,9 @@ class _Batch:
     def _place(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
         """What the path and the clocks tell, as columns; attributes go to their table."""
         place = self.places.get(stamp.source, _NOWHERE)
-        located = place.read(pathtext.from_text(row.path))
-        captured_at, captured_from = place.captured(located, taken_at, stamp.mtime_ns)
-        if row.tagged:
-            _FORGET_ATTRIBUTES.rows(self.connection, this_file=row.id)
-        if located.attributes:
-            attributes = located.attributes.items()
-            rows = [{"file_id": row.id, "name": name, "value": value} for name, value in attributes]
-            _ADD_ATTRIBUTE.each(self.connection, rows)
-        values = (instant_text(captured_at), captured_from, located.camera, located.app_id)
-        return dict(zip(_PLACE, values, strict=True))
+        columns, attributes = placing.place_of(place, row.path, taken_at, stamp.mtime_ns, self.now)
+        placing.set_attributes(self.connection, row.id, attributes, had_some=row.tagged)
+        return columns
 
     def _said(self, read: Reading) -> Said:
         return Said(

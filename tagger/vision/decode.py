@@ -22,6 +22,7 @@ import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
 from tagger.config import Crop, Decode
+from tagger.place import IMPOSSIBLE
 from tagger.records import Changed, Content, Facts, Failed, Gone, Picture, Stamp
 from tagger.vision import limits, png, resize
 from tagger.vision.budget import PixelBudget
@@ -249,10 +250,15 @@ def _upright(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
 
 
 def _taken_at(exif: dict[int, Any]) -> datetime | None:
+    """As the camera tells it; IMPOSSIBLE where it tells only times that cannot be."""
+    told = None
     for tags in (_ORIGINAL, _DIGITIZED):
+        time, *others = (str(exif.get(tag, "")).strip("\0 ") for tag in tags)
         with suppress(ValueError, OverflowError, OSError):
-            return _moment(*(str(exif.get(tag, "")).strip("\0 ") for tag in tags))
-    return None
+            return _moment(time, *others)
+        if any(digit in time for digit in "123456789"):  # zeros stand for a clock that was never set
+            told = IMPOSSIBLE
+    return told
 
 
 def _moment(time: str, offset: str, fraction: str) -> datetime:

@@ -638,7 +638,7 @@ def test_a_path_goes_on_after_a_nul(full: Cabinet) -> None:
         ("tabby in kam", "there is no source 'kam'\n  tabby in kam\n           ^^^\n  did you mean cam?"),
         ('in "nowhere at all"', "there are cam, front door, phone"),
         ("pth:*.jpg", "there is no field 'pth'\n  pth:*.jpg\n  ^^^^^^^^^\n  did you mean path?"),
-        ("size:3", "there is no field 'size'\n  size:3\n  ^^^^^^\n  there are path, state"),
+        ("size:3", "there is no field 'size'\n  size:3\n  ^^^^^^\n  there are path, state, camera, app_id"),
         ("state:faild", "there is no state 'faild'\n  state:faild\n  ^^^^^^^^^^^\n  did you mean failed"),
         ("state:zz", "there are pending, busy, done, failed, suspect, quarantined, gone"),
         ("since:2h", "'since' takes no colon\n  since:2h\n  ^^^^^^^^\n  write since 2h"),

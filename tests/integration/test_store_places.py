@@ -1,0 +1,133 @@
+"""Cameras, attributes and times that paths tell, in the database."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tagger.place import Place
+from tagger.records import Failed, Known, Stamp
+from tagger.search.parse import parse
+from tagger.search.query import QueryError
+from tagger.store import found, queries
+from tagger.store.journal import Journal
+from tagger.store.writer import Writer
+from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, sha, tagged
+
+CAT = {"tabby": 0.7}
+PLACES = {"cam": Place(r"(?P<site>[^/]+)/(?P<camera>\w+)\.(?P<captured_at>\d{8}_\d{6})", "Asia/Shanghai")}
+WHERE = "SELECT path, camera, captured_at FROM top_tag ORDER BY path"
+
+
+def writer(shelf: Shelf) -> Writer:
+    return Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: shelf.now, places=PLACES)
+
+
+def tag(shelf: Shelf, by: Writer, name: str, taken_at: datetime | None = None) -> Stamp:
+    stamp = shelf.stamp(name)
+    shelf.admitted(stamp)
+    by.write([tagged(stamp, CAT, content=name, taken_at=taken_at)])
+    return stamp
+
+
+def names(shelf: Shelf, query: str) -> list[str]:
+    hits = found.search(shelf.database, parse(query, shelf.now), query, 0.3)
+    return [hit.picture.path.removeprefix("/data/cam/") for hit in hits]
+
+
+def date_anew(shelf: Shelf, places: dict[str, Place]) -> list[int]:
+    journal = Journal(shelf.database, shelf.roots, lambda: shelf.now, shelf.writer.registered, places)
+    dating = journal.dating("cam")
+    return list(dating.pages()) if dating.is_due() else []
+
+
+def test_a_path_tells_the_camera_and_the_time(shelf: Shelf) -> None:
+    tag(shelf, writer(shelf), "gate/Cam2.20240426_131715.jpg")
+    assert shelf.sql(WHERE) == [
+        ("/data/cam/gate/Cam2.20240426_131715.jpg", "Cam2", "2024-04-26 05:17:15.000")
+    ]
+    assert shelf.sql("SELECT DISTINCT camera, captured_at FROM image_categories") == [
+        ("Cam2", "2024-04-26 05:17:15.000")
+    ]
+
+
+def test_cameras_and_attributes_are_searched_for(shelf: Shelf) -> None:
+    by = writer(shelf)
+    one, two = "gate/Cam2.20240426_131715.jpg", "yard/Cam3.20240426_131716.jpg"
+    for name in (one, two, "plain.jpg"):
+        tag(shelf, by, name)
+    assert names(shelf, "camera:Cam2") == [one]
+    assert names(shelf, "camera:Cam?") == [two, one]
+    assert names(shelf, "site:yard") == [two]
+    assert names(shelf, "tabby and not site:yard and camera:*") == [one]
+    assert names(shelf, "camera:cam2") == []
+
+
+def test_a_field_that_no_picture_has_is_pointed_at(shelf: Shelf) -> None:
+    tag(shelf, writer(shelf), "gate/Cam2.20240426_131715.jpg")
+    with pytest.raises(QueryError, match=r"there is no field 'sit'(.|\n)*did you mean site"):
+        names(shelf, "sit:yard")
+
+
+def test_a_copy_has_its_own_camera_and_time(shelf: Shelf) -> None:
+    by = writer(shelf)
+    tag(shelf, by, "gate/Cam2.20240426_131715.jpg")
+    copy = shelf.stamp("yard/Cam3.20240426_131716.jpg")
+    shelf.admitted(copy)
+    by.write([Known(copy, sha("gate/Cam2.20240426_131715.jpg"))])
+    assert names(shelf, "camera:Cam3 site:yard") == ["yard/Cam3.20240426_131716.jpg"]
+
+
+def test_pictures_are_dated_anew_where_the_config_reads_paths_in_another_way(shelf: Shelf) -> None:
+    exif = datetime(2024, 4, 20, 12)
+    for name in ("gate/Cam2.20240426_131715.jpg", "gate/plain.jpg"):
+        tag(shelf, shelf.writer, name, taken_at=exif)
+    seqs = shelf.sql("SELECT seq FROM reading")
+    assert date_anew(shelf, PLACES) == [2]
+    assert shelf.sql(WHERE) == [
+        ("/data/cam/gate/Cam2.20240426_131715.jpg", "Cam2", "2024-04-26 05:17:15.000"),
+        ("/data/cam/gate/plain.jpg", None, "2024-04-20 04:00:00.000"),
+    ]
+    assert shelf.sql("SELECT DISTINCT captured_from FROM file") == [("path",), ("exif",)]
+    assert names(shelf, "tabby and animal") == ["gate/Cam2.20240426_131715.jpg", "gate/plain.jpg"]
+    assert shelf.sql("SELECT seq FROM reading") == seqs
+    assert date_anew(shelf, PLACES) == []
+
+
+def test_what_an_earlier_pattern_told_is_forgotten(shelf: Shelf) -> None:
+    tag(shelf, writer(shelf), "gate/Cam2.20240426_131715.jpg")
+    date_anew(shelf, PLACES)
+    assert date_anew(shelf, {}) == [1]
+    assert shelf.sql("SELECT camera, captured_from FROM file") == [(None, "mtime")]
+    assert shelf.sql("SELECT * FROM file_attribute") == []
+
+
+def test_more_than_a_page_is_dated_to_the_last_picture(shelf: Shelf) -> None:
+    by = shelf.writer
+    stamps = [shelf.stamp(f"gate/Cam2.20240426_{number:06}.jpg") for number in range(1001)]
+    shelf.admitted(*stamps)
+    by.write([tagged(stamp, CAT) for stamp in stamps])
+    assert date_anew(shelf, PLACES) == [1000, 1]
+    assert shelf.sql("SELECT count(*) FROM file WHERE camera = 'Cam2'") == [(1001,)]
+
+
+def test_dates_that_cannot_be_are_counted(shelf: Shelf) -> None:
+    by = writer(shelf)
+    stamp = tag(shelf, by, "gate/Cam2.20241326_131715.jpg")
+    tag(shelf, by, "gate/plain.jpg", taken_at=datetime(1970, 1, 1, tzinfo=UTC))
+    tag(shelf, by, "gate/good.jpg", taken_at=shelf.now - timedelta(days=1))
+    counted = {one.name: one.misdated for one in queries.status(shelf.database).sources}
+    assert counted == {"cam": 2, "phone": 0}
+    shelf.admitted(stamp)
+    by.write([Failed(stamp, "decode", "damaged")])
+    assert sum(one.misdated for one in queries.status(shelf.database).sources) == 1
+
+
+def test_a_camera_is_found_without_reading_every_picture(shelf: Shelf) -> None:
+    sql, values = found.sql(
+        shelf.database, parse("camera:Cam2", shelf.now), "camera:Cam2", 0.3, None, counts=True
+    )
+    with closing(sqlite3.connect(shelf.file)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+    assert any("file_camera" in str(step) for step in plan)
