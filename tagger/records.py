@@ -65,11 +65,12 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes, read once, and their hash (hex)."""
+    """A file's bytes, read once, and their hash (hex). `top_k` is the number of tags that is asked for; 0: as is usual."""
 
     stamp: Stamp
     data: bytes
     sha256: str
+    top_k: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Picture:
     stamp: Stamp
     facts: Facts
     frames: "NDArray[np.uint8]"
+    top_k: int = 0
 
 
 @dataclass(frozen=True, slots=True)

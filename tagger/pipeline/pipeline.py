@@ -2,6 +2,7 @@
 
     supply ⇐ pulled by decode × N → [pictures] → infer × M → stored
                                   → [others] → sink × 1 → stored
+      desk ⇐ pulled by answer × N → [pictures] → infer × M → answered
 
 Only model-sized pictures wait in channels. Whoever inferred a batch stores it before it takes the next: a kill then
 costs one batch, never also those that wait to be stored. The sink stores what needs no inference. Stages are
@@ -18,6 +19,7 @@ from typing import Protocol
 from tagger.failpoints import reach
 from tagger.pipeline.batcher import Batcher
 from tagger.pipeline.channel import Channel
+from tagger.pipeline.desk import Desk
 from tagger.pipeline.in_flight import InFlight
 from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.stage import Crashed, Stage
@@ -50,7 +52,8 @@ class Steps:
 class Pipeline:
     """`batch_size` pictures at most go to the engine together, which waits up to `max_wait` s for them.
 
-    `decoders` threads decode, `inferrers` infer.
+    `decoders` threads decode, `inferrers` infer; as many again decode what people hand in at the `desk`, so that neither
+    they nor files wait for the others' decoding.
     """
 
     def __init__(
@@ -63,8 +66,10 @@ class Pipeline:
         inferrers: int,
         overdue: Overdue,
         crashed: Crashed,
+        desk: Desk | None = None,
     ) -> None:
         self._supply, self._steps, self._batch_size, self._overdue = supply, steps, batch_size, overdue
+        self._desk = desk or Desk(0)
         self._in_flight = InFlight()
         # Two batches: while one's scores are sorted, decoding goes on for the next.
         self._pictures: Channel[Picture] = Channel(2 * batch_size * inferrers)
@@ -74,17 +79,19 @@ class Pipeline:
         self._decode = Stage("decode", self.decode_one, crashed, decoders)
         self._infer = Stage("infer", self.infer_batch, crashed, inferrers)
         self._sink = Stage("sink", self.sink_batch, crashed)
+        self._answer = Stage("answer", self.answer_one, crashed, decoders if desk else 0)
 
     def start(self) -> None:
-        for stage in (self._sink, self._infer, self._decode):
+        for stage in (self._sink, self._infer, self._decode, self._answer):
             stage.start()
 
     def drain(self, deadline: float) -> bool:
         """Waits until what is on the road has arrived; False where `time.monotonic()` passes the deadline.
 
-        The supply must have been closed.
+        The supply must have been closed. People who wait are told that nobody answers any more.
         """
-        decoded = self._decode.join(deadline)
+        self._desk.close()
+        decoded = self._answer.join(deadline) and self._decode.join(deadline)
         self._pictures.close()
         self._others.close()
         return self._infer.join(deadline) and self._sink.join(deadline) and decoded
@@ -95,6 +102,15 @@ class Pipeline:
             self._pictures.put(result)
         elif result is not None:
             self._others.put(result)
+
+    def answer_one(self) -> None:
+        content = self._desk.get()
+        with self._overdue.during("decoding", content.stamp.path):
+            result = self._steps.decode(content)
+        if isinstance(result, Picture):
+            self._pictures.put(result)
+        else:
+            self._desk.answered([result])
 
     def infer_batch(self) -> None:
         batch = self._batcher.take()
@@ -108,6 +124,9 @@ class Pipeline:
         self._store(self._others.take(4 * self._batch_size))
 
     def _store(self, outcomes: Sequence[Outcome]) -> None:
+        outcomes = self._desk.answered(outcomes)
+        if not outcomes:
+            return
         with self._storing:
             self._steps.sink(outcomes)
             reach("stored")

@@ -66,7 +66,7 @@ class Classifier:
         rows, features = inference.probabilities, self._features(inference, pictures)
         best, sums = (np.maximum.reduceat(scores, first) for scores in (rows, rows @ self._in_category))
         return [
-            Tagged(picture.stamp, picture.facts, self._reading(row, scores), seen)
+            Tagged(picture.stamp, picture.facts, self._reading(row, scores, picture.top_k), seen)
             for picture, row, scores, seen in zip(pictures, best, sums, features, strict=True)
         ]
 
@@ -96,11 +96,11 @@ class Classifier:
         reason = " ".join(str(error).split()) or type(error).__name__
         return [Failed(stamp, "infer", f"the model failed on it: {reason}", retryable=True)]
 
-    def _reading(self, row: NDArray[np.float32], sums: NDArray[np.float32]) -> Reading:
+    def _reading(self, row: NDArray[np.float32], sums: NDArray[np.float32], top_k: int) -> Reading:
         order = np.argsort(-row, kind="stable")  # stable: equal scores keep their class order
         tags = tuple(
             Tag(self.labels[index], float(row[index]), rank)
-            for rank, index in enumerate(order[: self.top_k], start=1)
+            for rank, index in enumerate(order[: top_k or self.top_k], start=1)
         )
         scores = row[order].astype(np.float64)
         margin = scores[0] - scores[1:2].sum()

@@ -175,7 +175,7 @@ class Decoder:
                     whole = whole[::-1]
                 pixels = np.asarray(_rgb(self._sized(_upright(_plain(loaded), turn), whole, preprocessing)))
             facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif))
-            return Picture(content.stamp, facts, pixels[np.newaxis])
+            return Picture(content.stamp, facts, pixels[np.newaxis], content.top_k)
 
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
