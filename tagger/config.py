@@ -9,13 +9,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import platformdirs
 import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -37,6 +38,20 @@ NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_FAILPOINTS", "TAGGER_PHOTOS"}
 """Variables of ours that are no keys: where the config is, what tests let fail, where they find photos."""
 
 
+SHORTEST_TOKEN = 16
+"""Characters: of random ones, nobody guesses so many."""
+_MAKE_ONE = "`openssl rand -hex 16` makes one"
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress  # here, because few ask, and it takes its time
+
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _absolute(value: str | Path, info: ValidationInfo) -> Path:
     """A path as the user meant it: `~` expanded, relative to the config file, links left alone."""
     if "\0" in str(value):
@@ -55,6 +70,21 @@ def _below(folder: Path, path: Path) -> Path:
 def _pattern(value: str) -> str:
     if not {"", ".", ".."}.isdisjoint(value.split("/")):
         raise ValueError(f"{value!r} must be relative to the source's folder, such as '*.png' or 'raw/**'")
+    return value
+
+
+def _crop(value: Any) -> Any:
+    """Judged here as a whole: what pydantic says of a union speaks of each of its members."""
+    if isinstance(value, str) and value in get_args(Mode):
+        return value
+    if not (isinstance(value, list | tuple) and len(value) == 4 and {type(n) for n in value} <= {int, float}):
+        words = ", ".join(get_args(Mode))
+        raise ValueError(f"must be {words} or a box [x, y, width, height], not {value!r}")
+    x, y, width, height = value
+    if not (width > 0 and height > 0):
+        raise ValueError(f"{value!r}: a box needs a width and a height above 0")
+    if not (x >= 0 and y >= 0 and x + width <= 1 and y + height <= 1):
+        raise ValueError(f"{value!r} reaches out of the frame, which goes from 0 to 1 in both directions")
     return value
 
 
@@ -80,9 +110,9 @@ Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], Field
 Auto = Literal["auto"]
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Box = Annotated[tuple[Share, Share, Share, Share], Field(strict=False)]
-Crop = Literal["center", "squash", "letterbox", "tiles"] | Box
+Mode = Literal["center", "squash", "letterbox", "tiles"]
+Box = Annotated[tuple[float, float, float, float], Field(strict=False)]
+Crop = Mode | Box
 """How a frame that is no square becomes one; a box is x, y, width and height, as parts of the frame."""
 
 
@@ -99,7 +129,7 @@ class Source(Section):
     include: Patterns = ()
     exclude: Patterns = ()
     settle: float = Field(default=0.5, ge=0, le=3600)
-    crop: Crop = "center"
+    crop: Annotated[Crop, BeforeValidator(_crop)] = "center"
     path_pattern: Annotated[str, AfterValidator(_path_pattern)] = ""
     timezone: Annotated[str, AfterValidator(_timezone)] = ""
     _start: Path | None = PrivateAttr(None)
@@ -169,6 +199,38 @@ class Search(Section):
     min_score: float = Field(default=0.3, ge=0, le=1)
 
 
+class Web(Section):
+    enabled: bool = False
+    host: str = "127.0.0.1"
+    port: int = Field(default=5000, ge=0, le=65535)
+    token: str = ""
+    token_file: AbsolutePath | None = None
+    max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+
+    @property
+    def secret(self) -> str:
+        """The token, from wherever it is; empty where none is needed. Raises ConfigError."""
+        if self.token_file is None:
+            return self.token
+        try:
+            secret = self.token_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError("web.token_file", f"cannot be read: {error}", "put the token into it") from None
+        if len(secret) < SHORTEST_TOKEN:
+            raise ConfigError("web.token_file", f"holds fewer than {SHORTEST_TOKEN} characters", _MAKE_ONE)
+        return secret
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "Web":
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise ValueError(f"token: has fewer than {SHORTEST_TOKEN} characters; {_MAKE_ONE}")
+        if self.enabled and not (self.token or self.token_file) and not _is_loopback(self.host):
+            raise ValueError(
+                f"host: {self.host} can be reached from elsewhere, so a token is needed; {_MAKE_ONE}"
+            )
+        return self
+
+
 class Settings(Section):
     """Everything a run depends on. Raises pydantic's ValidationError; `load` turns it into words."""
 
@@ -185,6 +247,7 @@ class Settings(Section):
     engine: Engine = Engine()
     decode: Decode = Decode()
     batch: Batch = Batch()
+    web: Web = Web()
     rescan: float = Field(default=300, ge=1, le=86400 * 7)
     poll: float = Field(default=10, ge=1, le=86400)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

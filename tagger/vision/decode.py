@@ -145,7 +145,7 @@ class Decoder:
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def decode(self, content: Content) -> Picture | Failed:
-        """The picture, its `pixels` crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
+        """The picture, its `frames` N×crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
         try:
             return self._decode(content)
         except Image.DecompressionBombError as error:
@@ -163,7 +163,7 @@ class Decoder:
             file.may_be_decoded(image)
             whole = image.size
             if self._fast:
-                image.draft(None, _smallest(whole, preprocessing.resize))
+                image.draft(None, _smallest(whole, resize.shortest(whole, preprocessing)))
             held = limits.held(image, whole, content.data)
             if reason := self._limits.excess(image, whole, held, content.data):
                 return Failed(content.stamp, "decode", reason)
@@ -173,9 +173,9 @@ class Decoder:
                 turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
                 if turn in _TO_THE_SIDE:
                     whole = whole[::-1]
-                pixels = np.asarray(_rgb(self._sized(_upright(_plain(loaded), turn), whole, preprocessing)))
+                frames = self._sized(_upright(_plain(loaded), turn), whole, preprocessing)
             facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif))
-            return Picture(content.stamp, facts, pixels[np.newaxis], content.top_k)
+            return Picture(content.stamp, facts, frames, content.top_k)
 
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
@@ -186,7 +186,7 @@ class Decoder:
         loaded.info = image.info  # where EXIF is looked for
         return loaded
 
-    def _sized(self, upright: Image.Image, whole: resize.Size, preprocessing: Preprocessing) -> Image.Image:
+    def _sized(self, upright: Image.Image, whole: resize.Size, preprocessing: Preprocessing) -> resize.Frames:
         if self._fast:
             return resize.fast(upright, whole, preprocessing)
         return resize.exact(upright, preprocessing)
@@ -200,7 +200,7 @@ def _reason(error: Exception) -> str:
     return f"the picture is damaged: {' '.join(str(error).split()) or type(error).__name__}"
 
 
-def _smallest(whole: resize.Size, short: int) -> resize.Size:
+def _smallest(whole: resize.Size, short: float) -> resize.Size:
     """What a JPEG must not be decoded smaller than; other formats cannot be."""
     averaged = _AVERAGED * short
     side = int(averaged if min(whole) >= 8 * averaged else _DRAFTED * short)
@@ -213,15 +213,6 @@ def _plain(image: Image.Image) -> Image.Image:
         return _scaled_grey(image)
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode == "L" else "RGB"
     return image if image.mode == mode else image.convert(mode)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """What is transparent shows white."""
-    if image.mode != "RGBA":
-        return image if image.mode == "RGB" else image.convert("RGB")
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image)
-    return white
 
 
 def _scaled_grey(image: Image.Image) -> Image.Image:
