@@ -23,6 +23,7 @@ from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
 from tagger.ingest.watch import Watch
 from tagger.pipeline.channel import Channel
+from tagger.pipeline.desk import Desk
 from tagger.pipeline.intake import Intake, Tally
 from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.patrol import Patrol
@@ -60,6 +61,12 @@ LOAD_WITHIN = 60
 LOOK_EVERY = 1.0
 """Seconds between two looks at what no thread would notice by itself."""
 
+WAITING = 64
+"""Pictures that people may have handed in and wait for: a second's work, or little more."""
+
+SERVED_WITHIN = 3.0
+"""Seconds that whoever is being served over the web has when Tagger stops."""
+
 SCAN_PATIENCE = 30.0
 """Seconds that `scan` waits for a file that goes on changing; `run` waits as long as it takes."""
 
@@ -74,6 +81,7 @@ class Worker:
         classifier: Classifier,
         hold: Callable[[Mapping[str, float]], Settling],
         stops: Stops,
+        desk: Desk | None = None,
     ) -> None:
         """`hold` makes what holds files until they are still, from each source's settling time."""
         self.sources = settings.with_names(queries.roots(database)).sources
@@ -108,14 +116,19 @@ class Worker:
             lambda: self.watch.polled,
         )
         self._report = Report(lambda: self.intake.in_flight)
+        self.classifier = classifier
         self._database, self._stops, self._look_at = database, stops, 0.0
         steps = _steps(settings, classifier, crops, registered.model_of, self._writer.knows, self._store)
         self._trial = Trial(self.intake, _court(settings), steps.read)
         self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
         self._overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
-        self._pipeline = _pipeline(
-            settings, self.intake, steps, classifier.engine.batching, self._overdue, stops.crashed
-        )
+        batching = classifier.engine.batching
+        self._pipeline = _pipeline(settings, self.intake, steps, batching, self._overdue, stops.crashed, desk)
+
+    def unready(self) -> list[str]:
+        """What is missing for pictures to be tagged; nothing, as a rule."""
+        missing = [] if self.patrol.begun else ["the folders are not watched yet"]
+        return missing + (["the database cannot be written"] if self._database.patience.tried else [])
 
     @contextmanager
     def working(self, *sights: tuple[str, Callable[[], None]]) -> Iterator[None]:
@@ -164,13 +177,38 @@ class Worker:
 
 def run(settings: Settings) -> None:
     """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start, or go on."""
-    with _worker(settings, "run", Settling) as worker:
+    desk = Desk(WAITING) if settings.web.enabled else None
+    with _worker(settings, "run", Settling, desk) as worker, _serving(settings, worker, desk):
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         with worker.working(("patrol", worker.patrol.step), ("scan", worker.scanner.step)):
             while not worker.stopped(LOOK_EVERY):
                 pass
             log.info("stopping; what is in hand is finished first")
+
+
+@contextmanager
+def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[None]:
+    """The web, where it is wanted. It ends last, so that those who wait at the desk are told that nobody answers."""
+    if desk is None:
+        yield
+        return
+    from tagger.web.app import create_app
+    from tagger.web.house import House
+    from tagger.web.server import Server
+
+    with closing(Database.open(settings.database, create=False)) as database:
+        classifier = worker.classifier
+        house = House(
+            database, settings.search.min_score, classifier.top_k, classifier.labels, classifier.taxonomy,
+            worker.unready, desk, classifier.identity,
+        )  # fmt: skip
+        server = Server(settings.web, create_app(settings.web, house))
+        server.start()
+        try:
+            yield
+        finally:
+            server.close(SERVED_WITHIN)
 
 
 def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, int]:
@@ -226,7 +264,10 @@ def _tagged(
 
 @contextmanager
 def _worker(
-    settings: Settings, command: str, hold: Callable[[Mapping[str, float]], Settling]
+    settings: Settings,
+    command: str,
+    hold: Callable[[Mapping[str, float]], Settling],
+    desk: Desk | None = None,
 ) -> Iterator[Worker]:
     if not settings.sources:
         raise ConfigError("sources", "no folder to work on", f"name one: tagger {command} FOLDER")
@@ -241,7 +282,7 @@ def _worker(
                 log.warning("%s", hazard)
             classifier = load_classifier(settings, data_home(), cache_home())
             log.info("model: %s", classifier.description)
-            yield Worker(settings, database, classifier, hold, stops)
+            yield Worker(settings, database, classifier, hold, stops, desk)
         finally:
             database.close()
 
@@ -285,6 +326,7 @@ def _pipeline(
     batching: Batching,
     overdue: Overdue,
     crashed: Callable[[BaseException], None],
+    desk: Desk | None = None,
 ) -> Pipeline:
     threads, max_size, max_wait_ms = (
         settings.decode.threads,
@@ -294,7 +336,7 @@ def _pipeline(
     decoders = cores.available() if threads == "auto" else threads
     largest = batching.max_size if max_size == "auto" else max_size
     wait = batching.max_wait_ms if max_wait_ms == "auto" else max_wait_ms
-    return Pipeline(supply, steps, largest, wait / 1000, decoders, batching.at_once, overdue, crashed)
+    return Pipeline(supply, steps, largest, wait / 1000, decoders, batching.at_once, overdue, crashed, desk)
 
 
 def _collect_what_comes() -> None:

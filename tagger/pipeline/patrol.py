@@ -23,6 +23,8 @@ RETRIES = 30.0
 
 
 class Patrol:
+    """`begun` once all that is there is watched."""
+
     def __init__(
         self,
         sources: Sequence[Source],
@@ -36,13 +38,13 @@ class Patrol:
         self._intake, self._trial, self._clock = intake, trial, clock
         self._closed = Event()
         self._retries_at = clock()
-        self._begun = False
+        self.begun = False
 
     def step(self) -> None:
         """One round. Raises Closed."""
         armed = self._watch.arm()
-        self._scanner.rescan(armed if self._begun else self._sources)
-        self._begun = True
+        self._scanner.rescan(armed if self.begun else self._sources)
+        self.begun = True
         self._intake.look()
         self._trial.look()
         if self._clock() >= self._retries_at:

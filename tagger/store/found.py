@@ -49,6 +49,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """After a picture of that time (UTC) and id, in the order of searches."""
+
+    captured_at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A picture, and the label or category by which it was found: its best where it was not by name."""
 
@@ -57,12 +65,18 @@ class Hit:
 
 
 def search(
-    database: Database, query: Query, text: str, min_score: float, limit: int | None = None
+    database: Database,
+    query: Query,
+    text: str,
+    min_score: float,
+    limit: int | None = None,
+    after: Position | None = None,
 ) -> Iterator[Hit]:
-    """Newest first. Raises QueryError."""
+    """Newest first, from what comes `after` on. Raises QueryError."""
     with database.read() as connection:
         asked = understood(connection, query, text, min_score)
-        rows = connection.execute(asked.found(limit).execution_options(yield_per=_PAGE))
+        start = (after.captured_at, after.id) if after else None
+        rows = connection.execute(asked.found(limit, start).execution_options(yield_per=_PAGE))
         yield from _hits(connection, asked, (row.file_id for row in rows))
 
 

@@ -37,6 +37,11 @@ class Patience:
         self._waiting = 0
         self._until = math.inf
 
+    @property
+    def tried(self) -> bool:
+        """Whether somebody waits for the database."""
+        return self._waiting > 0
+
     def insist(self, work: Callable[[], T]) -> T:
         """The result of `work`, a transaction, once there is one. Raises what it raises; UnavailableError at the end."""
         try:

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, NoReturn
 
@@ -130,9 +131,9 @@ class Search:
     sources: Mapping[str, int]
     thresholds: Thresholds
 
-    def found(self, limit: int | None = None) -> Found:
-        """Newest first."""
-        return self._pictures().order_by(desc("captured_at"), desc("file_id")).limit(limit)
+    def found(self, limit: int | None = None, after: tuple[datetime, int] | None = None) -> Found:
+        """Newest first; those that come `after` a picture of that time and id."""
+        return self._pictures(after).order_by(desc("captured_at"), desc("file_id")).limit(limit)
 
     def counted(self) -> Select[Any]:
         return select(func.count()).select_from(self._pictures().subquery())
@@ -161,22 +162,23 @@ class Search:
         for id_ in meaning.categories:
             yield category_score, id_, self.least(name, thresholds.categories.get(id_))
 
-    def _pictures(self) -> Found:
+    def _pictures(self, after: tuple[datetime, int] | None = None) -> Found:
         walks = self._walks(self.query)
         if walks is None or sum(map(_size, walks)) > _MOST_TESTS:
             tagged = true() if _asks_for_state(self.query) else file.c.captured_at.is_not(None)
             every = select(file.c.id.label("file_id"), file.c.captured_at.label("captured_at"))
-            return every.where(tagged, self._test(self.query, file.c.id, file.c.captured_at))
-        selects = [self._walked(walk) for walk in walks]
+            is_later = _comes_after(after, file.c.captured_at, file.c.id)
+            return every.where(tagged, is_later, self._test(self.query, file.c.id, file.c.captured_at))
+        selects = [self._walked(walk, after) for walk in walks]
         return selects[0] if len(selects) == 1 else union(*selects)
 
-    def _walked(self, walk: _Walk) -> Select[Any]:
+    def _walked(self, walk: _Walk, after: tuple[datetime, int] | None) -> Select[Any]:
         scores = walk.scores.c
         found = select(scores.file_id.label("file_id"), scores.captured_at.label("captured_at"))
         if any(map(_needs_file, walk.rest)):
             found = found.join(file, file.c.id == scores.file_id)
         tests = (self._test(part, scores.file_id, scores.captured_at) for part in walk.rest)
-        return found.where(walk.which, *tests)
+        return found.where(walk.which, _comes_after(after, scores.captured_at, scores.file_id), *tests)
 
     def _walks(self, query: Query) -> list[_Walk] | None:
         """Walks that meet all that the query finds; None where only a look at every picture does."""
@@ -258,6 +260,15 @@ class Search:
         return or_(false(), *ways)
 
 
+def _comes_after(
+    place: tuple[datetime, int] | None, captured_at: ColumnElement[Any], id_: ColumnElement[int]
+) -> ColumnElement[bool]:
+    if place is None:
+        return true()
+    moment = literal(instant_text(place[0]), String)
+    return and_(captured_at <= moment, or_(captured_at < moment, id_ < place[1]))
+
+
 def understood(connection: Connection, query: Query, text: str, min_score: float) -> Search:
     """The query with what its words stand for in this database. Raises QueryError, which points at the one unknown."""
     parts = list(_leaves(query))
@@ -296,9 +307,7 @@ def _judge_field(connection: Connection, text: str, field: Field) -> None:
         )
     if field.name not in _FIELDS and not connection.scalar(_some_have(field.name)):
         names = connection.scalars(select(file_attribute.c.name).distinct())
-        _refuse(
-            text, field, f"there is no field {said(field.name)}", field.name, [*_FIELDS, *names]
-        )
+        _refuse(text, field, f"there is no field {said(field.name)}", field.name, [*_FIELDS, *names])
     if field.name == "state" and field.value not in set(State):
         _refuse(text, field, f"there is no state {said(field.value)}", field.value, list(State))
 

@@ -63,7 +63,7 @@ class Daemon:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
-        self.log = ""
+        self.log = self.first = ""
 
     def wait_for(self, pattern: str) -> str:
         """Reads the log until a line matches; what it says."""
@@ -94,8 +94,12 @@ class Daemon:
 
 
 @contextmanager
-def running(home: Path, *arguments: object, within: Sequence[str] = (), **overrides: str) -> Iterator[Daemon]:
+def running(
+    home: Path, *arguments: object, within: Sequence[str] = (), first: str = "", **overrides: str
+) -> Iterator[Daemon]:
     """`tagger run`, watching; killed on leaving, and after a while if it says nothing.
+
+    Before that it says a line with `first` in it.
 
     `within` is a command that runs it in other circumstances, such as `unshare --mount`.
     """
@@ -110,6 +114,7 @@ def running(home: Path, *arguments: object, within: Sequence[str] = (), **overri
     hung.start()
     try:
         daemon = Daemon(process)
+        daemon.first = daemon.wait_for(first) if first else ""
         daemon.wait_for("watching")
         yield daemon
     finally:

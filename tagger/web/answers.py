@@ -1,0 +1,110 @@
+"""What the API says: the OpenAPI page shows these as they stand here."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+Language = Literal["en", "zh"]
+
+
+class Model(BaseModel):
+    """`version` is the sha256 of the weights."""
+
+    name: str
+    version: str
+
+
+class Tag(BaseModel):
+    """`label` is its English name, `name` that in the language asked for; `key` stays whatever it is called."""
+
+    label: str
+    name: str
+    score: float = Field(description="probability, 0 to 1")
+    key: str
+    categories: list[str] = []
+    by: Literal["model", "human"] = "model"
+
+
+class Category(BaseModel):
+    category: str
+    name: str
+    score: float
+    key: str
+
+
+class Health(BaseModel):
+    """Of the picture's pixels, whatever they show."""
+
+    brightness: float
+    contrast: float
+    sharpness: float
+    colourfulness: float
+    is_blank: bool
+
+
+class Result(BaseModel):
+    """Of one picture: its tags, or what is wrong with it."""
+
+    file: str
+    tags: list[Tag]
+    categories: list[Category] = []
+    health: Health | None = None
+    error: str | None = None
+
+
+class Prediction(BaseModel):
+    model: Model
+    results: list[Result]
+
+
+class Image(BaseModel):
+    """A picture in the database. Times are UTC; `seq` is None where it has no tags."""
+
+    id: int
+    seq: int | None
+    path: str
+    source: str
+    state: str
+    captured_at: datetime | None
+    seen_at: datetime
+    tagged_at: datetime | None
+    tags: list[Tag]
+    categories: list[Category]
+
+
+class Page(BaseModel):
+    """`next` is the cursor of what comes after; None at the end."""
+
+    images: list[Image]
+    next: str | None
+
+
+class Named(BaseModel):
+    key: str
+    name: str
+    name_zh: str
+
+
+class Source(BaseModel):
+    name: str
+    root: str
+    files: dict[str, int]
+
+
+class Stats(BaseModel):
+    files: dict[str, int]
+    misdated: int
+    model: Model | None
+
+
+class Verdicts(BaseModel):
+    """Names of labels, in any language."""
+
+    add: list[str] = []
+    remove: list[str] = []
+    clear: list[str] = []
+
+
+class Corrected(BaseModel):
+    images: int = Field(description="how many have other tags now, copies included")

@@ -1,0 +1,28 @@
+"""The API put together: routes, what guards them, and what becomes of errors."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from tagger.config import Web
+from tagger.web import predict, problems, reading
+from tagger.web.guard import Guard
+from tagger.web.house import House
+
+ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
+
+
+def create_app(web: Web, house: House) -> FastAPI:
+    app = FastAPI(
+        title="Tagger",
+        version=version("tagger"),
+        description=ABOUT,
+        docs_url=None,  # FastAPI's page loads its scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.include_router(predict.router(house))
+    app.include_router(reading.router(house))
+    app.add_middleware(Guard, token=web.secret, most=web.max_bytes)
+    return app

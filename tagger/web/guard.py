@@ -1,0 +1,103 @@
+"""Who may ask, and how much: before anything is read of a request.
+
+A page of another site must not reach Tagger through its visitor's browser: without a token only names of this machine
+are answered (a name that was bent to 127.0.0.1 is not one), and what changes something must come from the page itself.
+"""
+
+import hmac
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tagger.web import problems
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_OPEN = frozenset({"/healthz"})
+"""Asked by those who watch over the service, and tells nothing."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Guard:
+    """`token` is empty where only this machine may ask. A request has no more than `most` bytes."""
+
+    def __init__(self, app: ASGIApp, token: str, most: int, hosts: Iterable[str] = LOCAL) -> None:
+        self._app, self._token, self._most, self._hosts = app, token, most, frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if refusal := self._refusal(Request(scope)):
+            await problems.response(*refusal)(scope, receive, send)
+            return
+        await self._app(scope, _Counted(receive, self._most), _hardened(send))
+
+    def _refusal(self, request: Request) -> tuple[int, str] | None:
+        headers = request.headers
+        host = _name(headers.get("host", ""))
+        if not self._token and host not in self._hosts:
+            return 421, f"Tagger does not answer to the name {host!r}; ask for it at 127.0.0.1"
+        origin = headers.get("origin")
+        if request.method not in _SAFE and origin and urlsplit(origin).netloc != headers.get("host"):
+            return 403, "a page of another site may not ask this"
+        if self._token and request.url.path not in _OPEN and not self._has_token(headers):
+            return 401, "say the token of the config: Authorization: Bearer TOKEN"
+        if _length(headers) > self._most:
+            return (
+                413,
+                f"a request may have {self._most:,} bytes (web.max_bytes); send fewer or smaller pictures",
+            )
+        return None
+
+    def _has_token(self, headers: Headers) -> bool:
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        given = given if kind.lower() == "bearer" else headers.get("x-api-key", "")
+        return hmac.compare_digest(given.encode(), self._token.encode())
+
+
+class _Counted:
+    """A body that may be as long as it likes to say, but not longer than it may be."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most, self._left = receive, most, most
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise problems.ProblemError(413, f"a request may have {self._most:,} bytes (web.max_bytes)")
+        return message
+
+
+def _hardened(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+        await send(message)
+
+    return sent
+
+
+def _name(host: str) -> str:
+    """Without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _length(headers: Headers) -> int:
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0

@@ -1,0 +1,111 @@
+"""`POST /predict`: what the model says of pictures that are not in any folder. Nothing is stored."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+
+from tagger.records import Failed, Tagged
+from tagger.records import Tag as Read
+from tagger.web import answers
+from tagger.web.answers import Language, Prediction, Result
+from tagger.web.house import House
+from tagger.web.problems import RESPONSES, ProblemError
+from tagger.web.uploads import Upload, uploads
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                    },
+                    "required": ["image"],
+                }
+            },
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": {"type": "string", "description": "base64, or a list of such"}},
+                    "required": ["image"],
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+def router(house: House) -> APIRouter:
+    routes, speech = APIRouter(responses=RESPONSES), Speech(house)
+
+    @routes.post("/api/v1/predict", include_in_schema=False)
+    @routes.post("/predict", openapi_extra=_BODY)
+    async def predict(
+        request: Request,
+        top_k: Annotated[int | None, Query(ge=1, le=100)] = None,
+        min_score: Annotated[float, Query(ge=0, le=1)] = 0,
+        lang: Language = "en",
+    ) -> Prediction:
+        """The labels of one or more pictures. One that cannot be read fails alone."""
+        if house.desk is None or house.model is None:
+            raise ProblemError(503, "this is the reading half of Tagger: ask the daemon, tagger run")
+        pictures = await uploads(request)
+        waiting = [asyncio.wrap_future(house.desk.ask(one.data, top_k or house.top_k)) for one in pictures]
+        outcomes = await asyncio.gather(*waiting)
+        model = answers.Model(name=house.model.name, version=house.model.weights_sha256)
+        results = [
+            speech.result(picture, outcome, min_score, lang)
+            for picture, outcome in zip(pictures, outcomes, strict=True)
+        ]
+        return Prediction(model=model, results=results)
+
+    return routes
+
+
+class Speech:
+    """Readings in the API's words."""
+
+    def __init__(self, house: House) -> None:
+        self._categories = {one.key: one for one in house.taxonomy.categories}
+        self._of_label = _categories_by_label(house.taxonomy.members)
+
+    def result(self, picture: Upload, outcome: Tagged | Failed, least: float, lang: Language) -> Result:
+        if isinstance(outcome, Failed):
+            return Result(file=picture.name, tags=[], error=outcome.reason)
+        health = outcome.facts.health
+        return Result(
+            file=picture.name,
+            tags=[self._tag(one, lang) for one in outcome.reading.tags if one.score >= least],
+            categories=[self._category(key, score, lang) for key, score in outcome.reading.categories],
+            health=answers.Health.model_validate(health, from_attributes=True) if health else None,
+        )
+
+    def _tag(self, tag: Read, lang: Language) -> answers.Tag:
+        label = tag.label
+        keys = self._of_label.get(label.key, ())
+        names = [self._name(self._categories[key].name, self._categories[key].name_zh, lang) for key in keys]
+        name = self._name(label.name, label.name_zh, lang)
+        return answers.Tag(label=label.name, name=name, score=tag.score, key=label.key, categories=names)
+
+    def _category(self, key: str, score: float, lang: Language) -> answers.Category:
+        one = self._categories[key]
+        return answers.Category(
+            category=one.name, name=self._name(one.name, one.name_zh, lang), score=score, key=key
+        )
+
+    @staticmethod
+    def _name(name: str, name_zh: str, lang: Language) -> str:
+        return name_zh or name if lang == "zh" else name
+
+
+def _categories_by_label(members: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for category, labels in members.items():
+        for label in labels:
+            found.setdefault(label, []).append(category)
+    return found

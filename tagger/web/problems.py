@@ -1,0 +1,101 @@
+"""What is wrong with a request, as RFC 9457 has it: `application/problem+json`, with a sentence that says what to do."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tagger.errors import ConfigError, TaggerError
+from tagger.pipeline.channel import Closed
+from tagger.pipeline.desk import BusyError
+from tagger.search.query import QueryError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "What is wrong, and what to do",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                    },
+                    "required": ["type", "title", "status", "detail"],
+                }
+            }
+        },
+    }
+}
+
+
+class ProblemError(Exception):
+    """`detail` is a sentence for whoever wrote the client."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+
+def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    title = HTTPStatus(status).phrase
+    content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of a request becomes a problem."""
+    app.exception_handler(ProblemError)(_of_ours)
+    app.exception_handler(HTTPException)(_of_http)
+    app.exception_handler(RequestValidationError)(_of_values)
+    app.exception_handler(TaggerError)(_of_tagger)
+    app.exception_handler(BusyError)(lambda *_: _busy())
+    app.exception_handler(Closed)(lambda *_: _closed())
+    app.exception_handler(Exception)(_of_nobody)
+
+
+def _busy() -> JSONResponse:
+    return response(429, "as many pictures wait as may; ask again in a second", {"Retry-After": "1"})
+
+
+def _closed() -> JSONResponse:
+    return response(503, "Tagger is stopping; ask again once it is back", {"Retry-After": "10"})
+
+
+def _of_ours(_: Request, error: ProblemError) -> JSONResponse:
+    return response(error.status, error.detail, error.headers)
+
+
+def _of_http(request: Request, error: HTTPException) -> JSONResponse:
+    hints = {404: f"there is nothing at {request.url.path}; /openapi.json lists what there is"}
+    return response(error.status_code, hints.get(error.status_code, str(error.detail)), error.headers)
+
+
+def _of_values(_: Request, error: RequestValidationError) -> JSONResponse:
+    return response(422, "; ".join(_wrong(one) for one in error.errors()))
+
+
+def _wrong(one: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in one["loc"][1:]) or str(one["loc"][0])
+    return f"{where}: {one['msg']}"
+
+
+def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
+    """A wrong query or name is the client's; a database that cannot be read is ours, and may be so for a while."""
+    status = 400 if isinstance(error, QueryError | ConfigError) else 503
+    return response(status, str(error))
+
+
+def _of_nobody(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    return response(500, "Tagger made a mistake; its log says which")

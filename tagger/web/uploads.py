@@ -1,0 +1,76 @@
+"""A request's body → pictures' bytes: a form, JSON with base64, or a picture as it is."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from tagger.web.problems import ProblemError
+
+MOST = 32
+"""Pictures in one request."""
+
+_FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, or a picture as the body'
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    name: str
+    data: bytes
+
+
+async def uploads(request: Request) -> list[Upload]:
+    """Raises ProblemError where there is no picture in it, or more than may be."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        found = await _from_form(request)
+    elif kind == "application/json" or kind.endswith("+json"):
+        found = _from_json(await request.body())
+    elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
+        body = await request.body()
+        found = [Upload("image", body)] if body else []
+    else:
+        raise ProblemError(415, f"{kind} is not understood: {_FORMS}")
+    if not found:
+        raise ProblemError(400, f"there is no picture in it: {_FORMS}")
+    if len(found) > MOST:
+        raise ProblemError(413, f"{len(found)} pictures at once; send {MOST} or fewer")
+    return found
+
+
+async def _from_form(request: Request) -> list[Upload]:
+    try:
+        form: FormData = await request.form(max_files=MOST + 1, max_fields=100)
+    except HTTPException as error:
+        raise ProblemError(400, f"the form cannot be read: {error.detail}") from None
+    try:
+        files = [one for one in form.getlist("image") if isinstance(one, UploadFile)]
+        return [Upload(file.filename or "image", await file.read()) for file in files]
+    finally:
+        await form.close()
+
+
+def _from_json(body: bytes) -> list[Upload]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ProblemError(400, f"the body is not JSON: {_FORMS}") from None
+    given = document.get("image") if isinstance(document, dict) else None
+    images = given if isinstance(given, list) else [] if given is None else [given]
+    return [Upload("image", _decoded(image)) for image in images]
+
+
+def _decoded(image: Any) -> bytes:
+    """Of a data URL too, as browsers make them."""
+    if not isinstance(image, str):
+        raise ProblemError(400, "`image` must be text, in base64")
+    text = image.partition(",")[2] if image.startswith("data:") else image
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise ProblemError(400, "`image` is not base64") from None

@@ -1,0 +1,223 @@
+"""The API of a running daemon, over HTTP, with clients as people have them."""
+
+import base64
+import io
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.e2e.command import Daemon, running, tagger
+
+TOKEN = "0123456789abcdef-token"  # noqa: S105 (of this test alone)
+
+
+def picture(colour: tuple[int, int, int] = (255, 0, 0)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+class Site:
+    """A daemon with the web on, and a client of it."""
+
+    def __init__(self, daemon: Daemon, address: str) -> None:
+        self.daemon, self.address = daemon, address
+        self.client = httpx.Client(base_url=address, timeout=30)
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.client.get(path, **options).raise_for_status().json()
+
+    def predict(self, query: str = "", **body: Any) -> Any:
+        return self.client.post(f"/predict{query}", **body).raise_for_status().json()["results"]
+
+
+def serve(home: Path, **web: str) -> Any:
+    options = {"TAGGER_WEB__ENABLED": "true", "TAGGER_WEB__PORT": "0"} | {
+        f"TAGGER_WEB__{key.upper()}": value for key, value in web.items()
+    }
+    return running(home, home / "inbox", "--database", home / "tags.db", first="web:", **options)
+
+
+@pytest.fixture
+def site(tmp_path: Path, inbox: Path) -> Iterator[Site]:
+    with serve(tmp_path) as daemon:
+        site = Site(daemon, daemon.first.split("web: ")[1].strip())
+        with closing(site.client):
+            yield site
+
+
+def labels(result: dict[str, Any]) -> list[str]:
+    return [tag["label"] for tag in result["tags"]]
+
+
+def test_a_picture_is_tagged_however_it_is_sent(site: Site) -> None:
+    data = picture()
+    ways = (
+        {"files": {"image": ("red.png", data)}},
+        {"json": {"image": base64.b64encode(data).decode()}},
+        {"json": {"image": "data:image/png;base64," + base64.b64encode(data).decode()}},
+        {"content": data, "headers": {"Content-Type": "image/png"}},
+    )
+    for way in ways:
+        [result] = site.predict(**way)
+        assert labels(result)[0] == "red"
+        assert result["error"] is None
+
+
+def test_of_several_pictures_a_bad_one_fails_alone_and_nothing_is_stored(site: Site) -> None:
+    files = [
+        ("image", ("red.png", picture())),
+        ("image", ("no.png", b"no picture")),
+        ("image", ("b.png", picture((0, 0, 255)))),
+    ]
+    red, bad, blue = site.predict(files=files)
+    assert (labels(red)[0], labels(blue)[0], labels(bad)) == ("red", "blue", [])
+    assert (bad["file"], "not a picture" in bad["error"]) == ("no.png", True)
+    assert site.get("/images")["images"] == []
+
+
+def test_top_k_and_min_score_and_the_language(site: Site) -> None:
+    data = picture()
+    assert len(site.predict("?top_k=2", content=data)[0]["tags"]) == 2
+    assert all(tag["score"] >= 0.5 for tag in site.predict("?min_score=0.5", content=data)[0]["tags"])
+    assert site.predict("?lang=zh", content=data)[0]["tags"][0]["label"] == "red"
+
+
+def test_pictures_of_the_folders_are_searched_page_by_page(site: Site, inbox: Path) -> None:
+    for number in range(5):
+        (inbox / f"{number}.png").write_bytes(picture((255 - number, 0, 0)))
+    site.daemon.wait_for(r"tagged 5 pictures|4\.png")
+    seen: list[int] = []
+    cursor = ""
+    while cursor is not None:
+        page = site.get("/images", params={"q": "red", "limit": 2, "cursor": cursor})
+        seen += [image["id"] for image in page["images"]]
+        cursor = page["next"]
+    assert sorted(seen) == [1, 2, 3, 4, 5]
+    times = [site.get(f"/images/{id_}")["captured_at"] for id_ in seen]
+    assert times == sorted(times, reverse=True)
+    assert site.get("/stats")["files"]["done"] == 5
+
+
+def test_a_verdict_corrects_a_picture(site: Site, inbox: Path) -> None:
+    (inbox / "red.png").write_bytes(picture())
+    site.daemon.wait_for("red.png: red")
+    said = site.client.post("/images/1/verdicts", json={"add": ["blue"], "remove": ["red"]})
+    assert said.json() == {"images": 1}
+    assert site.get("/images/1")["tags"][0]["label"] == "blue"
+    assert site.get("/images", params={"q": "red"})["images"] == []
+
+
+def test_what_there_is_to_ask_for(site: Site) -> None:
+    assert {"red", "blue"} <= {one["name"] for one in site.get("/labels")}
+    assert {"key": "vehicle", "name": "vehicle", "name_zh": "交通工具"} in site.get("/categories")
+    assert [one["name"] for one in site.get("/sources")] == ["inbox"]
+    assert site.get("/readyz") == {"status": "ok", "missing": []}
+    assert site.get("/healthz") == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "said"),
+    [
+        ("POST", "/predict", {}, 400, "there is no picture in it"),
+        ("POST", "/predict", {"json": {"image": "%%%"}}, 400, "is not base64"),
+        (
+            "POST",
+            "/predict",
+            {"content": b"{", "headers": {"Content-Type": "application/json"}},
+            400,
+            "is not JSON",
+        ),
+        (
+            "POST",
+            "/predict",
+            {"content": b"x", "headers": {"Content-Type": "text/plain"}},
+            415,
+            "is not understood",
+        ),
+        ("POST", "/predict?top_k=0", {"content": b"x"}, 422, "top_k"),
+        ("POST", "/predict", {"content": b"x" * 33_600_000}, 413, "web.max_bytes"),
+        ("POST", "/predict", {"files": [("image", b"x")] * 33}, 413, "send 32 or fewer"),
+        ("GET", "/images?q=reed", {}, 400, "did you mean red"),
+        ("GET", "/images?cursor=abc", {}, 400, "the cursor is not one"),
+        ("GET", "/images/7", {}, 404, "there is no image 7"),
+        ("GET", "/images/99999999999999999999", {}, 404, "there is no image"),
+        ("POST", "/images/7/verdicts", {"json": {}}, 400, "say one thing of each label"),
+        ("GET", "/nowhere", {}, 404, "there is nothing at /nowhere"),
+        (
+            "GET",
+            "/stats",
+            {"headers": {"Host": "evil.example"}},
+            421,
+            "does not answer to the name 'evil.example'",
+        ),
+        (
+            "POST",
+            "/predict",
+            {"content": b"x", "headers": {"Origin": "http://evil.example"}},
+            403,
+            "another site",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_as_a_problem_with_what_to_do(
+    site: Site, method: str, path: str, options: dict[str, Any], status: int, said: str
+) -> None:
+    answer = site.client.request(method, path, **options)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], said in problem["detail"]) == (status, True), problem
+
+
+def test_a_body_that_says_nothing_of_its_length_ends_where_it_is_too_long(site: Site) -> None:
+    answer = site.client.post("/predict", content=(b"x" * 1_000_000 for _ in range(40)))
+    assert answer.status_code == 413
+
+
+def test_from_elsewhere_only_whoever_has_the_token_is_answered(tmp_path: Path, inbox: Path) -> None:
+    with serve(tmp_path, token=TOKEN) as daemon:
+        client = httpx.Client(base_url=daemon.first.split("web: ")[1].strip())
+        with closing(client):
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/stats").status_code == 401
+            assert client.get("/stats", headers={"Authorization": "Bearer wrong"}).status_code == 401
+            right = {"Authorization": f"Bearer {TOKEN}", "Host": "tagger.example"}
+            assert client.get("/stats", headers=right).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("web", "said"),
+    [
+        ("{enabled: true, host: 0.0.0.0}", "a token is needed"),
+        ("{enabled: true, token: short}", "fewer than 16 characters"),
+        ("{port: 70000}", "web.port"),
+    ],
+)
+def test_an_open_door_is_refused(tmp_path: Path, inbox: Path, web: str, said: str) -> None:
+    (tmp_path / "config.yaml").write_text(f"sources: [inbox]\nweb: {web}\n")
+    refused = tagger(tmp_path, "config", "check", "-c", tmp_path / "config.yaml")
+    assert refused.returncode == 2
+    assert said in refused.stderr
+
+
+def test_where_the_port_is_taken_files_are_tagged_all_the_same(tmp_path: Path, inbox: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        with serve(tmp_path, port=port) as daemon:
+            assert "no web" in daemon.first
+            (inbox / "red.png").write_bytes(picture())
+            daemon.wait_for("red.png: red")
+
+
+def test_the_description_is_valid_and_names_what_there_is(site: Site) -> None:
+    described = site.get("/openapi.json")
+    assert {"/predict", "/images", "/images/{id}", "/labels", "/stats"} <= set(described["paths"])
+    assert json.dumps(described)
