@@ -199,6 +199,16 @@ class Search(Section):
     min_score: float = Field(default=0.3, ge=0, le=1)
 
 
+class Health(Section):
+    pictures: int = Field(default=5, ge=3, le=100)
+    black: float = Field(default=0.05, ge=0, le=1)
+    blurred: float = Field(default=0.12, ge=0, le=1)
+    colourless: float = Field(default=4, ge=0)
+    night: float = Field(default=0.4, ge=0, le=1)
+    silent_after: float = Field(default=3600, ge=1)
+    silent_factor: float = Field(default=10, ge=1)
+
+
 class Web(Section):
     enabled: bool = False
     host: str = "127.0.0.1"
@@ -247,6 +257,7 @@ class Settings(Section):
     engine: Engine = Engine()
     decode: Decode = Decode()
     batch: Batch = Batch()
+    health: Health = Health()
     web: Web = Web()
     rescan: float = Field(default=300, ge=1, le=86400 * 7)
     poll: float = Field(default=10, ge=1, le=86400)

@@ -99,6 +99,7 @@ class Worker:
             identities=classifier.identities(crops),
             places=places,
             thresholds=settings.thresholds,
+            limits={f"health.{name}": value for name, value in settings.health.model_dump().items()},
             keep_old=settings.keep_old_models,
         )
         registered = self._writer.registered

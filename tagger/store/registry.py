@@ -16,6 +16,7 @@ from tagger.store.schema import (
     category_label,
     category_within,
     label,
+    limit,
     model,
     model_class,
     taxonomy,
@@ -35,6 +36,7 @@ _ADD_LABEL = Prepared(insert(label), ["key", "name", "name_zh"])
 _ADD_CATEGORY = Prepared(_naming(), ["key", "name", "name_zh"])
 _ADD_CLASS = Prepared(insert(model_class))
 _ADD_WORD = Prepared(insert(word))
+_ADD_LIMIT = Prepared(insert(limit))
 _ADD_MEMBER = Prepared(insert(category_label))
 _ADD_WITHIN = Prepared(insert(category_within))
 _IS_NAME, _IS_SYNONYM = 0, 1
@@ -161,6 +163,12 @@ def set_thresholds(connection: Connection, thresholds: Mapping[str, float]) -> N
         for row in rows:
             if row.rank == min(other.rank for other in rows):
                 _set_threshold(connection, row.label_id, row.category_id, score)
+
+
+def set_limits(connection: Connection, limits: Mapping[str, float]) -> None:
+    """Numbers of the config that views compare with."""
+    connection.execute(delete(limit))
+    _ADD_LIMIT.each(connection, [{"name": name, "value": value} for name, value in limits.items()])
 
 
 def thresholds(connection: Connection) -> dict[str, float]:

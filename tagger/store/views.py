@@ -22,6 +22,12 @@ _JOINS = """
     JOIN model ON model.id = tag.model_id
 """
 
+
+def _limit(name: str, default: float) -> str:
+    """A number of the config, as SQL; the default where no worker has written it down yet."""
+    return f"coalesce((SELECT value FROM \"limit\" WHERE name = '{name}'), {default})"  # noqa: S608
+
+
 # Where a column stands in two tables, each view names the one whose index its usual order needs:
 # image_tags is read by label and time, top_tag by confidence or by source and time; top_tag leaves the tag's
 # own seen_at alone, so that the index of each file's tags is all that it reads of them.
@@ -70,6 +76,63 @@ _VIEWS = {
         JOIN label ON label.id = old_tag.label_id
         JOIN source ON source.id = file.source_id
         JOIN model ON model.id = old_tag.model_id
+    """,  # noqa: S608
+    "camera_health": f"""
+        WITH RECURSIVE camera(source_id, name) AS (
+            SELECT id, (SELECT min(camera) FROM file WHERE source_id = source.id AND camera IS NOT NULL) FROM source
+            UNION ALL
+            SELECT source_id, (
+                SELECT min(file.camera) FROM file
+                WHERE file.source_id = camera.source_id AND file.camera IS NOT NULL AND file.camera > camera.name)
+            FROM camera WHERE name IS NOT NULL
+        ),
+        lately AS (
+            SELECT camera.source_id, camera.name, file.* FROM camera
+            JOIN file ON file.id IN (
+                SELECT id FROM file AS its WHERE its.source_id = camera.source_id AND its.camera = camera.name
+                ORDER BY its.captured_at DESC LIMIT {_limit("health.pictures", 5)})
+            WHERE camera.name IS NOT NULL
+            UNION ALL
+            SELECT source.id, NULL, file.* FROM source
+            JOIN file ON file.id IN (
+                SELECT id FROM file AS its WHERE its.source_id = source.id AND its.captured_at > ''
+                ORDER BY its.captured_at DESC LIMIT {_limit("health.pictures", 5)})
+            WHERE NOT EXISTS (SELECT 1 FROM file AS its WHERE its.source_id = source.id AND its.camera IS NOT NULL)
+        ),
+        seen AS (
+            SELECT source_id, name AS camera, count(*) AS pictures, max(captured_at) AS last_captured_at,
+                   avg(brightness) AS brightness, avg(contrast) AS contrast, avg(sharpness) AS sharpness,
+                   avg(colourfulness) AS colourfulness,
+                   max(brightness) < {_limit("health.black", 0.05)} AS is_black,
+                   count(*) > 2 AND (count(DISTINCT sha256) = 1 OR count(brightness) = count(*) AND
+                       count(DISTINCT brightness || ' ' || contrast || ' ' || sharpness) = 1) AS is_frozen,
+                   max(sharpness) < {_limit("health.blurred", 0.12)} AND NOT max(is_blank) AS is_blurred,
+                   max(colourfulness) < {_limit("health.colourless", 4)}
+                       AND max(brightness) < {_limit("health.night", 0.4)} AS is_dark_grey,
+                   CASE WHEN name IS NULL THEN
+                       (SELECT captured_at FROM file AS its WHERE its.source_id = lately.source_id
+                            AND its.captured_at > '' ORDER BY its.captured_at DESC LIMIT 1 OFFSET 20)
+                   ELSE
+                       (SELECT captured_at FROM file AS its WHERE its.source_id = lately.source_id
+                            AND its.camera = lately.name ORDER BY its.captured_at DESC LIMIT 1 OFFSET 20)
+                   END AS once
+            FROM lately GROUP BY source_id, name
+        ),
+        judged AS (
+            SELECT *, is_dark_grey AND NOT is_black AS is_night,
+                   (julianday('now') - julianday(last_captured_at)) * 86400 > max(
+                       {_limit("health.silent_after", 3600)},
+                       {_limit("health.silent_factor", 10)}
+                       * (julianday(last_captured_at) - julianday(once)) * 86400 / 20) AS is_silent
+            FROM seen
+        )
+        SELECT source.name AS source, camera, pictures, last_captured_at, brightness, contrast, sharpness,
+               colourfulness, coalesce(is_black, 0) AS is_black, is_frozen,
+               coalesce(is_blurred AND NOT is_black, 0) AS is_blurred, coalesce(is_night, 0) AS is_night,
+               coalesce(is_silent, 0) AS is_silent,
+               CASE WHEN is_silent THEN 'silent' WHEN is_black THEN 'black' WHEN is_frozen THEN 'frozen'
+                    WHEN is_blurred THEN 'blurred' WHEN is_night THEN 'night' ELSE 'ok' END AS state
+        FROM judged JOIN source ON source.id = judged.source_id
     """,  # noqa: S608
     "failed_files": f"""
         SELECT {_PATH}, source.name AS source, file.stage, file.error, file.attempts,

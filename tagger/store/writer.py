@@ -35,7 +35,7 @@ from tagger.store.database import Database
 from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
 from tagger.store.readings import NewReading, Said
-from tagger.store.registry import Registered, register, set_thresholds
+from tagger.store.registry import Registered, register, set_limits, set_thresholds
 from tagger.store.schema import State, file, reading
 from tagger.store.stamps import Row, find
 from tagger.store.verdicts import verdicts_on
@@ -52,7 +52,7 @@ _NO_FAILURE = {"attempts": 0, "stage": None, "error": None, "next_try_at": None}
 _DONE = Prepared(
     update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE), (*_FACTS, *placing.COLUMNS)
 )
-_UNKNOWN = dict.fromkeys((*_FACTS, "captured_at", "captured_from", "misdated"))
+_UNKNOWN = dict.fromkeys((*_FACTS, *placing.COLUMNS))
 _FAILED = Prepared(update(file).where(_THIS).values(state=State.FAILED, urgency=0, **_UNKNOWN), _NO_FAILURE)
 _GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), [])
 _WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
@@ -82,16 +82,19 @@ class Writer:
         identities: Mapping[str, ModelIdentity] = MappingProxyType({}),
         places: Mapping[str, Place] = MappingProxyType({}),
         thresholds: Mapping[str, float] = MappingProxyType({}),
+        limits: Mapping[str, float] = MappingProxyType({}),
         keep_old: bool = False,
     ) -> None:
         """Registers the model, now the one in use, its labels, in class order, and their categories. `now` gives UTC.
 
         `identities` are the model's for sources, by name, whose pictures it reads in another way; `places` tell how
-        sources' paths and clocks are read; `thresholds` are scores by names of labels and categories. With `keep_old`,
+        sources' paths and clocks are read; `thresholds` are scores by names of labels and categories, `limits` are numbers that
+        views compare with, such as `health.black`. With `keep_old`,
         the tags of an earlier model go to the old ones.
         """
         self._database, self._now, self._places, self._keep_old = database, now, places, keep_old
-        self.registered = self._register(identity, identities, description, labels, taxonomy, thresholds)
+        self.registered = self._register(identity, identities, description, labels, taxonomy)
+        self._set(thresholds, limits)
 
     @patiently
     def write(self, outcomes: Sequence[Outcome]) -> None:
@@ -126,13 +129,16 @@ class Writer:
         description: str,
         labels: Sequence[Label],
         taxonomy: Taxonomy,
-        thresholds: Mapping[str, float],
     ) -> Registered:
         with self._database.write() as connection:
             now = self._now()
-            registered = register(connection, identity, description, labels, taxonomy, now, identities)
+            return register(connection, identity, description, labels, taxonomy, now, identities)
+
+    @patiently
+    def _set(self, thresholds: Mapping[str, float], limits: Mapping[str, float]) -> None:
+        with self._database.write() as connection:
             set_thresholds(connection, thresholds)
-            return registered
+            set_limits(connection, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,7 @@ class _Batch:
     def failed(self, outcome: Failed) -> None:
         row = self.rows[outcome.stamp]
         self._forget(row, "", outcome.stamp)
+        placing.set_attributes(self.connection, row.id, {}, had_some=row.tagged)
         _FAILED.rows(
             self.connection,
             this_file=row.id,

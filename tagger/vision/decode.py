@@ -23,9 +23,10 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, featur
 
 from tagger.config import Crop, Decode
 from tagger.place import IMPOSSIBLE
-from tagger.records import Changed, Content, Facts, Failed, Gone, Picture, Stamp
+from tagger.records import Changed, Content, Facts, Failed, Gone, Health, Picture, Stamp
 from tagger.vision import limits, png, resize
 from tagger.vision.budget import PixelBudget
+from tagger.vision.health import health
 from tagger.vision.models import Preprocessing
 
 log = logging.getLogger(__name__)
@@ -173,8 +174,10 @@ class Decoder:
                 turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
                 if turn in _TO_THE_SIDE:
                     whole = whole[::-1]
-                frames = self._sized(_upright(_plain(loaded), turn), whole, preprocessing)
-            facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif))
+                plain = _plain(loaded)
+                seen = _health(plain)
+                frames = self._sized(_upright(plain, turn), whole, preprocessing)
+            facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif), seen)
             return Picture(content.stamp, facts, frames, content.top_k)
 
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
@@ -190,6 +193,15 @@ class Decoder:
         if self._fast:
             return resize.fast(upright, whole, preprocessing)
         return resize.exact(upright, preprocessing)
+
+
+def _health(image: Image.Image) -> Health | None:
+    """None where it cannot be told: that is no reason for a picture to have no tags."""
+    try:
+        return health(image)
+    except Exception:
+        log.debug("a picture's health cannot be told", exc_info=True)
+        return None
 
 
 def _reason(error: Exception) -> str:

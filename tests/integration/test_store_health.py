@@ -1,0 +1,118 @@
+"""The state of cameras, as their last pictures tell it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tagger.place import Place
+from tagger.records import Health
+from tagger.store.writer import Writer
+from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, tagged
+
+GOOD = Health(0.5, 0.2, 0.3, 30, is_blank=False)
+PLACES = {"cam": Place(r"(?P<camera>\w+)/\d+")}
+STATE = "SELECT state FROM camera_health WHERE camera = ?"
+
+
+@pytest.fixture
+def site(shelf: Shelf) -> Shelf:
+    """With a clock that tells the real time, as SQLite's does."""
+    shelf.now = datetime.now(UTC)
+    return shelf
+
+
+def take(
+    shelf: Shelf,
+    health: Health | None,
+    *,
+    camera: str = "gate",
+    same: bool = False,
+    ago: float = 0,
+    count: int = 30,
+) -> None:
+    """A picture a minute, the last one so many minutes `ago`; each a little other, but for the `same`."""
+    limits = {"health.black": 0.05}
+    writer = Writer(
+        shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: shelf.now, places=PLACES, limits=limits
+    )
+    for number in range(count):
+        stamp = shelf.stamp(f"{camera}/{number}.jpg", age=timedelta(minutes=count - 1 - number + ago))
+        shelf.admitted(stamp)
+        outcome = tagged(stamp, {"tabby": 0.9}, content=camera if same else f"{camera} {number}")
+        noise = number * 1e-4
+        seen = health and replace(health, sharpness=health.sharpness + (0 if same else noise))
+        writer.write([replace(outcome, facts=replace(outcome.facts, health=seen))])
+
+
+def flags(shelf: Shelf, camera: str = "gate") -> set[str]:
+    query = "SELECT is_black, is_frozen, is_blurred, is_night, is_silent FROM camera_health WHERE camera = ?"
+    [row] = shelf.sql(query, camera)
+    names = ("black", "frozen", "blurred", "night", "silent")
+    return {name for name, is_so in zip(names, row, strict=True) if is_so}
+
+
+@pytest.mark.parametrize(
+    ("health", "state"),
+    [
+        (GOOD, "ok"),
+        (replace(GOOD, brightness=0.02, contrast=0.02, colourfulness=1), "black"),
+        (replace(GOOD, sharpness=0.05), "blurred"),
+        (replace(GOOD, brightness=0.3, colourfulness=1), "night"),
+        (replace(GOOD, colourfulness=1), "ok"),
+        (None, "ok"),
+    ],
+)
+def test_a_cameras_state_is_that_of_its_last_pictures(site: Shelf, health: Health | None, state: str) -> None:
+    take(site, GOOD, ago=30)
+    take(site, health, count=5)
+    assert site.sql(STATE, "gate") == [(state,)]
+    assert flags(site) == {state} - {"ok"}
+
+
+def test_one_dark_picture_makes_no_black_camera(site: Shelf) -> None:
+    take(site, GOOD, ago=1)
+    stamp = site.stamp("gate/99.jpg")
+    site.admitted(stamp)
+    dark = tagged(stamp, {"tabby": 0.9}, content="dark")
+    writer = Writer(site.database, RESNET, LABELS, TAXONOMY, "", lambda: site.now, places=PLACES)
+    writer.write([replace(dark, facts=replace(dark.facts, health=replace(GOOD, brightness=0.0)))])
+    assert flags(site) == set()
+
+
+def test_a_camera_that_shows_the_same_is_frozen(site: Shelf) -> None:
+    take(site, GOOD, same=True)
+    assert flags(site) == {"frozen"}
+
+
+def test_so_is_one_whose_same_frame_is_compressed_anew(site: Shelf) -> None:
+    take(site, replace(GOOD, sharpness=0.25))
+    site.sql("SELECT 1")
+    with site.database.write() as connection:
+        connection.exec_driver_sql("UPDATE file SET sharpness = 0.25")
+    assert flags(site) == {"frozen"}
+
+
+def test_a_camera_is_silent_for_longer_than_usual(site: Shelf) -> None:
+    take(site, GOOD, camera="busy", ago=59)
+    take(site, GOOD, camera="quiet", ago=61)
+    assert (flags(site, "busy"), flags(site, "quiet")) == (set(), {"silent"})
+
+
+def test_a_source_without_cameras_is_one(site: Shelf) -> None:
+    site.tag(site.stamp("a.jpg", "phone"), {"tabby": 0.9})
+    take(site, GOOD)
+    found = site.sql("SELECT source, camera, pictures, state FROM camera_health ORDER BY source")
+    assert found == [("cam", "gate", 5, "ok"), ("phone", None, 1, "ok")]
+
+
+def test_each_camera_is_for_itself(site: Shelf) -> None:
+    for camera, health in (
+        ("a", GOOD),
+        ("b", replace(GOOD, brightness=0.01)),
+        ("c", replace(GOOD, sharpness=0.0)),
+    ):
+        take(site, health, camera=camera, count=6)
+    assert site.sql("SELECT camera, state FROM camera_health ORDER BY camera") == [
+        ("a", "ok"), ("b", "black"), ("c", "blurred"),
+    ]  # fmt: skip
