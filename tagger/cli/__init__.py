@@ -11,6 +11,7 @@ import typer  # noqa: E402
 from tagger.cli import (  # noqa: E402
     calibrate,
     config,
+    duplicates,
     export,
     label,
     models,
@@ -20,6 +21,7 @@ from tagger.cli import (  # noqa: E402
     run,
     scan,
     search,
+    similar,
     status,
     tag,
 )
@@ -41,6 +43,8 @@ for command in (
     scan.scan,
     tag.tag,
     search.search,
+    similar.similar,
+    duplicates.duplicates,
     export.export,
     label.label,
     calibrate.calibrate,

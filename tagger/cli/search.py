@@ -69,9 +69,9 @@ def search(
         elif count:
             typer.echo(found.count(store, query, text, least))
         elif follow:
-            _follow(store, query, text, least, limit, _printer(as_json, as_csv, as_lines, as_nul, follow))
+            _follow(store, query, text, least, limit, printer(as_json, as_csv, as_lines, as_nul, follow))
         else:
-            _printer(as_json, as_csv, as_lines, as_nul)(found.search(store, query, text, least, limit))
+            printer(as_json, as_csv, as_lines, as_nul)(found.search(store, query, text, least, limit))
 
 
 def _follow(store: "Store", query: "Query", text: str, least: float, limit: int, show: Print) -> None:
@@ -91,7 +91,8 @@ def _follow(store: "Store", query: "Query", text: str, least: float, limit: int,
         raise typer.Exit(130) from None
 
 
-def _printer(as_json: bool, as_csv: bool, as_lines: bool, as_nul: bool, follow: bool = False) -> Print:
+def printer(as_json: bool, as_csv: bool, as_lines: bool, as_nul: bool, follow: bool = False) -> Print:
+    """What shows hits in the form that the options ask for."""
     header = iter([COLUMNS])
     if as_json:
         return lambda hits: print_json(map(_object, hits))

@@ -1,6 +1,7 @@
 """Stored features: whose there are, what a picture's are, and all those of one model."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tagger.errors import ConfigError
 from tagger.records import Features, ModelIdentity
 from tagger.store import codes
 from tagger.store.database import Database
+from tagger.store.found import Picture, pictures
 from tagger.store.prepared import Prepared
 from tagger.store.schema import feature, file, model, reading
 from tagger.store.stamps import Roots
@@ -27,6 +29,12 @@ _VECTORS = Prepared(
     select(feature.c.file_id, feature.c.vector)
     .join(reading, reading.c.file_id == feature.c.file_id)
     .where(feature.c.file_id.in_(_listed("ids")), reading.c.model_id.in_(_listed("models")))
+)
+_SIZES = Prepared(
+    select(func.length(feature.c.vector))
+    .join(reading, reading.c.file_id == feature.c.file_id)
+    .where(reading.c.model_id.in_(_listed("models")))
+    .limit(100)
 )
 _SAME_WEIGHTS = Prepared(
     select(model.c.id).where(
@@ -77,6 +85,15 @@ class Album:
         """Those of these files that the model has read, in no order."""
         return _VECTORS.rows(self._connection, ids=json.dumps(list(ids)), models=self._models)
 
+    def width(self) -> int:
+        """How many numbers a vector has: most of them, for one that is damaged may have any."""
+        sizes = Counter(size for (size,) in _SIZES.rows(self._connection, models=self._models))
+        return max(sizes, key=lambda size: sizes[size]) // 2 if sizes else 0
+
+    def pictures(self, ids: Sequence[int]) -> Iterator[Picture]:
+        """Those files, in this order."""
+        return pictures(self._connection, ids)
+
 
 @contextmanager
 def album(database: Database, weights: ModelIdentity) -> Iterator[Album]:
@@ -89,6 +106,11 @@ def models(database: Database) -> list[ModelIdentity]:
     """Those that features are stored of, each crop one of its own."""
     with database.read() as connection:
         return [ModelIdentity(*row) for row in _WITH_FEATURES.rows(connection)]
+
+
+def weights(database: Database) -> list[ModelIdentity]:
+    """The same, each once whatever its crops."""
+    return list({(one.name, one.weights_sha256): one for one in models(database)}.values())
 
 
 def by_seq(database: Database, seq: int) -> Seen:

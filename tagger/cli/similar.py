@@ -1,0 +1,72 @@
+"""`tagger similar`: pictures that look like one."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tagger.cli.logs import log_to_stderr
+from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.search import printer
+from tagger.errors import ConfigError, TaggerError
+
+if TYPE_CHECKING:
+    from tagger.config import Settings
+    from tagger.store.database import Database as Store
+    from tagger.store.features import Seen
+
+
+def similar(
+    picture: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|SEQ",
+            help="A file, whether it is in the database or not, or a picture's seq, as views and --json show it.",
+            show_default=False,
+        ),
+    ],
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The most pictures to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per picture.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    as_lines: Annotated[bool, typer.Option("--nl", help="Only paths, one per line.")] = False,
+    as_nul: Annotated[bool, typer.Option("-0", help="Only paths, each ended by NUL, for xargs -0.")] = False,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Show the pictures that look most like one, best first; the score is 1 for the same picture.
+
+    Needs `features: true` in the config while pictures are tagged.
+    """
+    settings = load_settings(config, database)
+    from tagger.similar.hits import similar as found
+    from tagger.store.database import Database as Store
+
+    with closing(Store.open(settings.database, create=False)) as store:
+        seen = _seen(settings, store, picture)
+        printer(as_json, as_csv, as_lines, as_nul)(found(store, seen, limit))
+
+
+def _seen(settings: "Settings", store: "Store", picture: str) -> "Seen":
+    from tagger.store import features
+
+    if picture.isdecimal():
+        return features.by_seq(store, int(picture))
+    path = os.path.abspath(picture)
+    return features.by_path(store, path) or _looked_at(settings, path)
+
+
+def _looked_at(settings: "Settings", path: str) -> "Seen":
+    """A file whose features are not stored is looked at now."""
+    if not Path(path).exists():
+        raise ConfigError(path, "no such file", "name one that is there, or a seq")
+    log_to_stderr("warning")
+    from tagger import daemon
+    from tagger.records import Failed, Tagged
+    from tagger.store.features import Seen
+
+    model, outcome = daemon.look(settings, Path(path))
+    if isinstance(outcome, Tagged) and outcome.features:
+        return Seen(None, outcome.features, model)
+    raise TaggerError(path, outcome.reason if isinstance(outcome, Failed) else "cannot be compared")
