@@ -12,21 +12,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IMPOSSIBLE = datetime.min
 """Stands for a time that was told and cannot be, such as the 31st of June."""
 
-EARLIEST = datetime(1980, 1, 2, tzinfo=UTC)
-"""Clocks without a battery start in 1970 or on the first day of 1980, before there were digital cameras."""
+EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
+"""Before there were digital cameras to speak of: where clocks without a battery start, in 1970 or 1980."""
+_RESET = datetime(2000, 1, 1)
+"""Other such clocks start in this minute, by their own time."""
 _AHEAD = timedelta(days=1)
 """A camera's clock may be in another time zone than it says."""
 
 RESERVED = {"path", "state", "source", "since", "until", "in", "and", "or", "not", "uncertain"}
 """Words of the search language, in which groups are fields."""
-_COLUMNS = {"camera", "app_id", "captured_at"}
 _NAMES = re.compile(r"\(\?P?<([^>=!]*)>")
+_BEYOND_RE2 = re.compile(r"\(\?<?[=!]|\(\?P$|\\[1-9gk]")
 _FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -81,12 +83,12 @@ class Place:
 
     def captured(self, located: Located, taken_at: datetime | None, mtime_ns: int, now: datetime) -> Captured:
         """By the path, or else the camera, or else the file's last change. `taken_at` is naive without an offset."""
-        told = (("path", located.captured_at), ("exif", taken_at))
-        times = [(by, self._in_utc(moment)) for by, moment in told if moment]
-        for by, moment in times:
-            if moment and EARLIEST <= moment <= now + _AHEAD:
-                return Captured(moment, by, by != times[0][0])
-        return Captured(_EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime", bool(times))
+        times = (("path", located.captured_at), ("exif", taken_at))
+        told = [(by, moment) for by, moment in times if moment]
+        for by, moment in told:
+            if at := self._believed(moment, now):
+                return Captured(at, by, by != told[0][0])
+        return Captured(_EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime", bool(told))
 
     @cached_property
     def _compiled(self) -> Any:
@@ -96,13 +98,16 @@ class Place:
     def _zone(self) -> tzinfo | None:
         return ZoneInfo(self.timezone) if self.timezone else None
 
-    def _in_utc(self, moment: datetime) -> datetime | None:
-        """None at the edges of the calendar."""
+    def _believed(self, moment: datetime, now: datetime) -> datetime | None:
+        """In UTC; None where it cannot be, at the edges of the calendar too."""
+        if moment.replace(second=0, microsecond=0, tzinfo=None) == _RESET:
+            return None
         try:
             local = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
-            return local.astimezone(UTC)
+            at = local.astimezone(UTC)
         except (OverflowError, ValueError, OSError):
             return None
+        return at if EARLIEST <= at <= now + _AHEAD else None
 
 
 def compiled(pattern: str) -> Any:
@@ -115,14 +120,13 @@ def compiled(pattern: str) -> Any:
         found = re2.compile(pattern, options)
     except re2.error as error:
         raise ValueError(f"{pattern!r} is no pattern that can be used: {_reason(error)}") from None
-    _judge_names(_NAMES.findall(pattern))
+    _judge_names([name for name in _NAMES.findall(pattern) if name in found.groupindex])
     return found
 
 
 def _reason(error: Exception) -> str:
     text = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
-    around = "(?" in text or "\\" in text
-    return text + ("; it can neither look around nor refer back" if around else "")
+    return text + ("; it can neither look around nor refer back" if _BEYOND_RE2.search(text) else "")
 
 
 def _judge_names(names: list[str]) -> None:
@@ -139,10 +143,12 @@ def _judge_names(names: list[str]) -> None:
 
 def judge_timezone(name: str) -> str:
     """Raises ValueError where there is no such time zone."""
-    if name not in available_timezones():
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         near = difflib.get_close_matches(name, available_timezones(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "such as 'Asia/Shanghai'"
-        raise ValueError(f"there is no time zone {name!r}; {hint}")
+        raise ValueError(f"there is no time zone {name!r}; {hint}") from None
     return name
 
 
@@ -155,6 +161,8 @@ def _moment(text: str, zone: tzinfo | None) -> datetime:
                 milliseconds=int(digits[10:] or 0)
             )
         size = len(digits) if len(digits) in _FORMS else 14
+        if len(digits) < size:  # strptime would take 1 digit where there should be 2
+            return IMPOSSIBLE
         moment = datetime.strptime(digits[:size], _FORMS[size]).replace(tzinfo=zone)
         return moment.replace(microsecond=int(digits[size : size + 6].ljust(6, "0")))
     except ValueError:

@@ -116,11 +116,11 @@ class Scanner:
         """Walks the whole source, and marks what is missing; whether its folder is there."""
         if source.start != source.path:
             return self._walk(source, str(source.start))
+        self._date(source)  # first: by then a new source has nothing, and what comes is dated as it should be
         root, roll = _identity(source), self._journal.roll_call(source.name)
         if not self._walk(source, str(source.path), roll.answer):
             return False
         self._journal.all_seen(source.name)
-        self._date(source)
         missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(path)]
         if root == _identity(source) and _is_alive(source):
             roll.mark(missing)

@@ -18,7 +18,7 @@ from tagger.store.schema import file, source
 
 _PAGE = 1000
 _SOME = Prepared(
-    select(file.c.id, file.c.path, file.c.taken_at, file.c.mtime_ns)
+    select(file.c.id, file.c.captured_at, file.c.path, file.c.taken_at, file.c.mtime_ns)
     .where(
         file.c.source_id + 0 == bindparam("source"),  # in the order of their ids, not of the source's index
         file.c.id > bindparam("after", type_=Integer),
@@ -60,11 +60,18 @@ class Dating:
         return (rows[-1][0] if rows else after), len(rows)
 
     def _date(
-        self, connection: Connection, file_id: int, path: str, taken_at: str | None, mtime_ns: int
+        self,
+        connection: Connection,
+        file_id: int,
+        dated: str,
+        path: str,
+        taken_at: str | None,
+        mtime_ns: int,
     ) -> None:
         taken = datetime.fromisoformat(taken_at) if taken_at else None
         columns, attributes = place_of(self._place, path, taken, mtime_ns, self._now())
-        readings.date(connection, file_id, columns["captured_at"])
+        if columns["captured_at"] != dated:
+            readings.date(connection, file_id, columns["captured_at"])
         put(connection, file_id, columns, attributes)
 
     @patiently

@@ -300,6 +300,7 @@ Index(
     file.c.captured_at,
     sqlite_where=file.c.camera.is_not(None),
 )
+Index("file_app", file.c.app_id, file.c.captured_at, sqlite_where=file.c.app_id.is_not(None))
 Index("file_misdated", file.c.source_id, sqlite_where=file.c.misdated.is_not(None))
 Index("file_attribute_value", file_attribute.c.name, file_attribute.c.value)
 Index("file_seen", file.c.seen_at)

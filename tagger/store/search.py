@@ -1,7 +1,7 @@
 """A search → one SELECT of the pictures it finds, newest first.
 
-A label's tags, and a category's scores, lie in the order of their time. So whatever a picture must have is walked
-backwards from now, several such walks are merged, and what else is asked is looked up for each picture met: the
+A label's tags, a category's scores, and a source's pictures of a camera lie in the order of their time. So whatever a
+picture must have is walked backwards from now, several such walks are merged, and what else is asked is looked up for each picture met: the
 newest fifty are found without reading the rest. Rejected: to test every picture for everything, which for a rare
 label reads the whole table; sets of pictures in memory, which must be complete before the first is shown.
 """
@@ -114,7 +114,10 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """One label or category, and what else a picture with it must be."""
+    """One label, category, camera or game, and what else a picture with it must be.
+
+    `scores` are rows of a file's id and time; for a camera or a game, the files themselves.
+    """
 
     scores: Any
     which: ColumnElement[bool]
@@ -164,7 +167,7 @@ class Search:
 
     def _pictures(self, after: tuple[datetime, int] | None = None) -> Found:
         walks = self._walks(self.query)
-        if walks is None or sum(map(_size, walks)) > _MOST_TESTS:
+        if not walks or sum(map(_size, walks)) > _MOST_TESTS:
             tagged = true() if _asks_for_state(self.query) else file.c.captured_at.is_not(None)
             every = select(file.c.id.label("file_id"), file.c.captured_at.label("captured_at"))
             is_later = _comes_after(after, file.c.captured_at, file.c.id)
@@ -174,17 +177,20 @@ class Search:
 
     def _walked(self, walk: _Walk, after: tuple[datetime, int] | None) -> Select[Any]:
         scores = walk.scores.c
-        found = select(scores.file_id.label("file_id"), scores.captured_at.label("captured_at"))
-        if any(map(_needs_file, walk.rest)):
-            found = found.join(file, file.c.id == scores.file_id)
-        tests = (self._test(part, scores.file_id, scores.captured_at) for part in walk.rest)
-        return found.where(walk.which, _comes_after(after, scores.captured_at, scores.file_id), *tests)
+        id_ = scores.id if walk.scores is file else scores.file_id
+        found = select(id_.label("file_id"), scores.captured_at.label("captured_at"))
+        if walk.scores is not file and any(map(_needs_file, walk.rest)):
+            found = found.join(file, file.c.id == id_)
+        tests = (self._test(part, id_, scores.captured_at) for part in walk.rest)
+        return found.where(walk.which, _comes_after(after, scores.captured_at, id_), *tests)
 
     def _walks(self, query: Query) -> list[_Walk] | None:
         """Walks that meet all that the query finds; None where only a look at every picture does."""
         match query:
             case Name():
                 return list(self._walks_of(query))
+            case Field("camera" | "app_id", value) if not _is_pattern(value):
+                return list(self._walks_of_files(query))
             case Or(parts):
                 each = [self._walks(part) for part in parts]
                 return None if None in each else [walk for walks in each for walk in walks or ()]
@@ -201,6 +207,15 @@ class Search:
         for scores, id_, least in self.by(name):
             is_it = scores.c[_ID_OF[scores]] == id_
             yield _Walk(scores, and_(is_it, scores.c.score >= least))
+
+    def _walks_of_files(self, field: Field) -> Iterator[_Walk]:
+        """A camera's pictures lie by source: which of them has it is quickly seen. What has either has a time."""
+        is_it = _FIELD_TESTS[field.name](field)
+        if field.name == "app_id":
+            yield _Walk(file, is_it)
+            return
+        for id_ in self.sources.values():
+            yield _Walk(file, and_(file.c.source_id == id_, is_it))
 
     def _test(
         self, query: Query, id_: ColumnElement[int], captured_at: ColumnElement[Any]
@@ -338,8 +353,11 @@ def _attribute_test(field: Field) -> ColumnElement[bool]:
 def _is_like(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
     """The same, or, where it is a pattern, of that form."""
     bound = literal(_storable(value).replace("\0", _NOWHERE), String)
-    pattern = not {"*", "?", "["}.isdisjoint(value)
-    return column.op("GLOB", is_comparison=True)(bound) if pattern else column == bound
+    return column.op("GLOB", is_comparison=True)(bound) if _is_pattern(value) else column == bound
+
+
+def _is_pattern(value: str) -> bool:
+    return not {"*", "?"}.isdisjoint(value)
 
 
 def _path_test(field: Field) -> ColumnElement[bool]:
@@ -422,5 +440,5 @@ def _asks_for_state(query: Query) -> bool:
 
 
 def _cost(walks: Sequence[_Walk]) -> int:
-    """Of two ways the one with fewer labels; a category is as long as ten."""
-    return sum(1 if walk.scores is tag else 10 for walk in walks)
+    """Of two ways the one with fewer labels, cameras and games; a category is as long as ten."""
+    return sum(10 if walk.scores is category_score else 1 for walk in walks)

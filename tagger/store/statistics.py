@@ -28,6 +28,7 @@ _SHAPE = (
     ("file", "file_captured", (_FILES, 2)),
     ("file", "file_misdated", (1000, 200)),
     ("file", "file_camera", (_FILES, _PER_SOURCE, _PER_SOURCE // 5, 2)),
+    ("file", "file_app", (_PER_SOURCE, _PER_SOURCE // 50, 2)),
     ("file_attribute", "file_attribute", (_FILES, 1, 1)),
     ("file_attribute", "file_attribute_value", (_FILES, _FILES // 2, 1000)),
     ("verdict", "verdict", (10_000, 1, 1)),

@@ -35,7 +35,7 @@ def found(home: Path, query: str) -> list[str]:
 
 
 def test_what_paths_tell_is_searched_for_and_an_impossible_date_is_counted(home: Path) -> None:
-    scan(home, CAMERA, "Asia/Shanghai")
+    assert "dated anew" not in scan(home, CAMERA, "Asia/Shanghai")
     assert found(home, "camera:Cam2 since 2026-01-01") == [NAMES[0]]
     assert found(home, "camera:Cam*") == [NAMES[1], NAMES[0], NAMES[2]]
     times = dict(rows(home / "tags.db", "SELECT camera, max(captured_at) FROM top_tag GROUP BY camera"))

@@ -7,21 +7,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tagger.place import Place
-from tagger.records import Failed, Known, Stamp
+from tagger.records import Failed, Gone, Known, Stamp
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
 from tagger.store import found, queries
 from tagger.store.journal import Journal
 from tagger.store.writer import Writer
-from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, sha, tagged
+from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, rewritten, sha, tagged
 
 CAT = {"tabby": 0.7}
 PLACES = {"cam": Place(r"(?P<site>[^/]+)/(?P<camera>\w+)\.(?P<captured_at>\d{8}_\d{6})", "Asia/Shanghai")}
 WHERE = "SELECT path, camera, captured_at FROM top_tag ORDER BY path"
 
 
-def writer(shelf: Shelf) -> Writer:
-    return Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: shelf.now, places=PLACES)
+def writer(shelf: Shelf, places: dict[str, Place] = PLACES) -> Writer:
+    return Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: shelf.now, places=places)
 
 
 def tag(shelf: Shelf, by: Writer, name: str, taken_at: datetime | None = None) -> Stamp:
@@ -62,12 +62,37 @@ def test_cameras_and_attributes_are_searched_for(shelf: Shelf) -> None:
     assert names(shelf, "site:yard") == [two]
     assert names(shelf, "tabby and not site:yard and camera:*") == [one]
     assert names(shelf, "camera:cam2") == []
+    assert names(shelf, "camera:Cam2 or tabby") == ["plain.jpg", two, one]
+    assert names(shelf, "camera:Cam2 or site:yard") == [two, one]
+    assert names(shelf, "vehicle or camera:Cam3 or camera:Cam2 in cam") == [two, one]
+    assert names(shelf, "camera:Cam2 in phone") == []
+    assert names(shelf, "camera:Cam2 state:done") == [one]
 
 
 def test_a_field_that_no_picture_has_is_pointed_at(shelf: Shelf) -> None:
     tag(shelf, writer(shelf), "gate/Cam2.20240426_131715.jpg")
     with pytest.raises(QueryError, match=r"there is no field 'sit'(.|\n)*did you mean site"):
         names(shelf, "sit:yard")
+
+
+def test_what_is_no_pattern_is_found_as_it_is_written(shelf: Shelf) -> None:
+    by = writer(shelf, {"cam": Place(r"(?P<camera>[^/]+)\.jpg")})
+    tag(shelf, by, "Cam[2].jpg")
+    assert names(shelf, "camera:Cam[2]") == ["Cam[2].jpg"]
+
+
+@pytest.mark.parametrize("then", ["tagged", "gone"])
+def test_a_picture_that_was_damaged_for_a_while_has_its_attributes_again(shelf: Shelf, then: str) -> None:
+    by, name = writer(shelf), "gate/Cam2.20240426_131715.jpg"
+    damaged = rewritten(tag(shelf, by, name))
+    shelf.admitted(damaged)
+    by.write([Failed(damaged, "decode", "damaged")])
+    after = rewritten(damaged)
+    shelf.admitted(after)
+    by.write([tagged(after, CAT) if then == "tagged" else Gone(after)])
+    assert names(shelf, "camera:Cam2") == ([name] if then == "tagged" else [])
+    kept = [("site", "gate")] if then == "tagged" else []
+    assert shelf.sql("SELECT name, value FROM file_attribute") == kept
 
 
 def test_a_copy_has_its_own_camera_and_time(shelf: Shelf) -> None:
@@ -124,10 +149,17 @@ def test_dates_that_cannot_be_are_counted(shelf: Shelf) -> None:
     assert sum(one.misdated for one in queries.status(shelf.database).sources) == 1
 
 
-def test_a_camera_is_found_without_reading_every_picture(shelf: Shelf) -> None:
-    sql, values = found.sql(
-        shelf.database, parse("camera:Cam2", shelf.now), "camera:Cam2", 0.3, None, counts=True
-    )
+@pytest.mark.parametrize("counts", [False, True])
+@pytest.mark.parametrize(
+    ("query", "walk"),
+    [("camera:Cam2", "file_camera (source_id=? AND camera=?"), ("app_id:570", "file_app (app_id=?")],
+)
+def test_a_camera_is_found_without_reading_every_picture(
+    shelf: Shelf, query: str, walk: str, counts: bool
+) -> None:
+    sql, values = found.sql(shelf.database, parse(query, shelf.now), query, 0.3, 50, counts)
     with closing(sqlite3.connect(shelf.file)) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
-    assert any("file_camera" in str(step) for step in plan)
+        plan = str(connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall())
+    assert walk in plan
+    assert "captured_at>" not in plan  # by which all pictures are walked
+    assert counts or "TEMP B-TREE" not in plan

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.place import EARLIEST, IMPOSSIBLE, Located, Place, compiled
+from tagger.place import EARLIEST, IMPOSSIBLE, Located, Place, compiled, judge_timezone
 
 CAMERA = r"(?P<camera>[^/.]+)\.(?P<captured_at>\d{8}_\d{6})\.jpg$"
 STEAM = r"760/remote/(?P<app_id>\d+)/screenshots/(?P<captured_at>\d{14})_\d+\.png$"
@@ -67,7 +67,16 @@ def test_times_are_written_in_many_ways(text: str, told: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["20261326_131715", "19700101_000000", "20990101_000000", "2026", "20260631_000000"]
+    "text",
+    [
+        "20261326_131715",
+        "19700101_000000",
+        "20990101_000000",
+        "2026",
+        "20260631_000000",
+        "20260326_131",
+        "2026_11111",
+    ],
 )
 def test_a_time_that_cannot_be_is_not_used_and_counted(text: str) -> None:
     place = Place(r"(?P<captured_at>[\d_]+)\.jpg", "UTC")
@@ -76,9 +85,25 @@ def test_a_time_that_cannot_be_is_not_used_and_counted(text: str) -> None:
     assert captured(place, f"{text}.jpg", exif) == (exif, "exif", True)
 
 
-@pytest.mark.parametrize("dead", [IMPOSSIBLE, datetime(1970, 1, 1), datetime(1980, 1, 1, 0, 3), datetime.max])
-def test_a_camera_with_a_dead_clock_is_not_believed(dead: datetime) -> None:
-    assert captured(Place(timezone="UTC"), taken_at=dead) == (WRITTEN, "mtime", True)
+@pytest.mark.parametrize(
+    "dead",
+    [
+        IMPOSSIBLE,
+        datetime(1970, 1, 1),
+        datetime(1980, 1, 1, 0, 3),
+        datetime(1994, 12, 31),
+        datetime(2000, 1, 1, 0, 0, 7),
+        datetime.max,
+    ],
+)
+@pytest.mark.parametrize("timezone", ["UTC", SHANGHAI])
+def test_a_camera_with_a_dead_clock_is_not_believed(dead: datetime, timezone: str) -> None:
+    assert captured(Place(timezone=timezone), taken_at=dead) == (WRITTEN, "mtime", True)
+
+
+def test_a_new_year_is_believed_where_the_clock_goes_on() -> None:
+    party = datetime(2000, 1, 1, 0, 1, tzinfo=UTC)
+    assert captured(Place(), taken_at=party) == (party, "exif", False)
 
 
 def test_the_path_comes_before_the_camera_and_the_camera_before_the_file() -> None:
@@ -127,6 +152,7 @@ def test_no_pattern_takes_more_than_a_moment(pattern: str, adversary: Iterator[s
     ("pattern", "reason"),
     [
         (r"[^/]+\.jpg", "has no named group"),
+        (r"\(?P<camera>", "has no named group"),
         ("(?P<camera>", "is no pattern that can be used"),
         (r"(?P<camera>.)(?=x)", "it can neither look around nor refer back"),
         (r"(?P<camera>.)\1", "it can neither look around nor refer back"),
@@ -138,6 +164,19 @@ def test_no_pattern_takes_more_than_a_moment(pattern: str, adversary: Iterator[s
 def test_a_pattern_that_cannot_be_used_is_refused_with_a_reason(pattern: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         compiled(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["(?P<camera>a", "(?P<camera>", "(?P<camera>[)", "(?P<camera>\\"])
+def test_a_slip_is_not_taken_for_looking_around(pattern: str) -> None:
+    with pytest.raises(ValueError, match="is no pattern that can be used") as refused:
+        compiled(pattern)
+    assert "look around" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Asia", "../UTC", "a\0b", "x" * 300, "Asia/Shangai"])
+def test_a_time_zone_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="there is no time zone"):
+        judge_timezone(name)
 
 
 @given(st.text(), st.none() | st.datetimes(), st.integers(-(2**63), 2**63 - 1))
