@@ -209,6 +209,11 @@ class Health(Section):
     silent_factor: float = Field(default=10, ge=1)
 
 
+class Sessions(Section):
+    distance: int = Field(default=12, ge=0, le=64)
+    gap: float = Field(default=3600, ge=0)
+
+
 class Web(Section):
     enabled: bool = False
     host: str = "127.0.0.1"
@@ -258,6 +263,7 @@ class Settings(Section):
     decode: Decode = Decode()
     batch: Batch = Batch()
     health: Health = Health()
+    sessions: Sessions = Sessions()
     web: Web = Web()
     rescan: float = Field(default=300, ge=1, le=86400 * 7)
     poll: float = Field(default=10, ge=1, le=86400)

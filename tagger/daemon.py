@@ -99,7 +99,7 @@ class Worker:
             identities=classifier.identities(crops),
             places=places,
             thresholds=settings.thresholds,
-            limits={f"health.{name}": value for name, value in settings.health.model_dump().items()},
+            limits=_limits(settings),
             keep_old=settings.keep_old_models,
         )
         registered = self._writer.registered
@@ -338,6 +338,16 @@ def _pipeline(
     largest = batching.max_size if max_size == "auto" else max_size
     wait = batching.max_wait_ms if max_wait_ms == "auto" else max_wait_ms
     return Pipeline(supply, steps, largest, wait / 1000, decoders, batching.at_once, overdue, crashed, desk)
+
+
+def _limits(settings: Settings) -> dict[str, float]:
+    """What views compare with, by section and key."""
+    sections = {"health": settings.health, "sessions": settings.sessions}
+    return {
+        f"{section}.{name}": value
+        for section, values in sections.items()
+        for name, value in values.model_dump().items()
+    }
 
 
 def _collect_what_comes() -> None:

@@ -6,6 +6,7 @@ may start from the label's index or from the file's.
 
 from sqlalchemy import Connection, Float, Integer, String, column, table
 
+from tagger.store import sessions
 from tagger.store.columns import Instant, PathText
 
 UNSURE = 0.5
@@ -141,6 +142,9 @@ _VIEWS = {
         JOIN source ON source.id = file.source_id
         WHERE file.state IN ('failed', 'quarantined') AND file.state <> 'done'
     """,  # noqa: S608
+    "sessions": sessions.select(
+        _PATH, _limit("sessions.distance", sessions.DISTANCE), _limit("sessions.gap", sessions.GAP)
+    ),
     "missing_files": f"""
         SELECT {_PATH}, source.name AS source, file.missing_since, file.captured_at, file.seen_at
         FROM file
