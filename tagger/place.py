@@ -146,10 +146,16 @@ def judge_timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        near = difflib.get_close_matches(name, available_timezones(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "such as 'Asia/Shanghai'"
-        raise ValueError(f"there is no time zone {name!r}; {hint}") from None
+        raise ValueError(f"there is no time zone {name!r}; {_timezone_hint(name)}") from None
     return name
+
+
+def _timezone_hint(name: str) -> str:
+    zones = available_timezones()
+    if not zones:
+        return "this machine knows none at all; its package tzdata brings them"
+    near = difflib.get_close_matches(name, zones, n=1)
+    return f"did you mean {near[0]!r}?" if near else "such as 'Asia/Shanghai'"
 
 
 def _moment(text: str, zone: tzinfo | None) -> datetime:

@@ -1,9 +1,10 @@
 """A search → one SELECT of the pictures it finds, newest first.
 
-A label's tags, a category's scores, and a source's pictures of a camera lie in the order of their time. So whatever a
-picture must have is walked backwards from now, several such walks are merged, and what else is asked is looked up for each picture met: the
-newest fifty are found without reading the rest. Rejected: to test every picture for everything, which for a rare
-label reads the whole table; sets of pictures in memory, which must be complete before the first is shown.
+A label's tags, a category's scores, and a source's pictures by a camera lie in the order of their time. So whatever a
+picture must have is walked backwards from now, several such walks are merged, and what else is asked is looked up for
+each picture met: the newest fifty are found without reading the rest. Rejected: to test every picture for everything,
+which for a rare label reads the whole table; sets of pictures in memory, which must be complete before the first is
+shown.
 """
 
 import difflib

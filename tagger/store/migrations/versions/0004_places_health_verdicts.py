@@ -71,9 +71,7 @@ def _places() -> None:
         ["source_id", "camera", "captured_at"],
         sqlite_where=sa.text("camera IS NOT NULL"),
     )
-    op.create_index(
-        "file_app", "file", ["app_id", "captured_at"], sqlite_where=sa.text("app_id IS NOT NULL")
-    )
+    op.create_index("file_app", "file", ["app_id", "captured_at"], sqlite_where=sa.text("app_id IS NOT NULL"))
 
 
 def _verdicts() -> None:
