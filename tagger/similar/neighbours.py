@@ -34,7 +34,8 @@ def nearest(album: Album, seen: Seen, limit: int) -> list[Neighbour]:
     Raises DatabaseError where the picture's own features are.
     """
     vector, code = seen.features.vector, seen.features.code
-    if len(code) != WORDS * 8 or not sound([(0, vector)], len(vector) // 2)[0]:
+    width = album.width() or len(vector) // 2
+    if len(code) != WORDS * 8 or not sound([(0, vector)], width)[0]:
         raise DatabaseError("features", "those of this picture are damaged", "tagger retag makes them anew")
     ids = _nearest(album, code, max(CANDIDATES, 10 * limit) + 1)
     others = [Neighbour(*one) for one in scores(album, ids, vector).items() if one[0] != seen.file_id]

@@ -8,7 +8,8 @@ looks up its features in any case.
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Connection, bindparam, func, insert, select
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, select
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from tagger.store.prepared import Prepared, driver
 from tagger.store.schema import feature_code
@@ -17,15 +18,27 @@ SIZE = 64
 """Bytes of a code."""
 _IN_A_ROW = 1024
 
-_MAKE = Prepared(
-    insert(feature_code).prefix_with("OR IGNORE").values(codes=func.zeroblob(_IN_A_ROW * SIZE)), ["block"]
-)
+_EMPTY = func.zeroblob(_IN_A_ROW * SIZE)
+
+
+def _making() -> Insert:
+    """The row, where it is not there, or is damaged."""
+    damaged = func.length(cast(feature_code.c.codes, LargeBinary)) != _IN_A_ROW * SIZE
+    new = insert(feature_code).values(codes=_EMPTY)
+    return new.on_conflict_do_update(
+        index_elements=[feature_code.c.block], set_={"codes": _EMPTY}, where=damaged
+    )
+
+
+_MAKE = Prepared(_making(), ["block"])
 _ONE = Prepared(
-    select(func.substr(feature_code.c.codes, bindparam("at"), SIZE)).where(
+    select(cast(func.substr(feature_code.c.codes, bindparam("at"), SIZE), LargeBinary)).where(
         feature_code.c.block == bindparam("block")
     )
 )
-_BLOCKS = Prepared(select(feature_code.c.block, feature_code.c.codes).order_by(feature_code.c.block))
+_BLOCKS = Prepared(
+    select(feature_code.c.block, cast(feature_code.c.codes, LargeBinary)).order_by(feature_code.c.block)
+)
 _ROWS_AT_A_TIME = 8
 
 
@@ -43,7 +56,7 @@ def get(connection: Connection, file_id: int) -> bytes:
     """The code at the file's place; of zeros, or empty, where there never was one."""
     block, place = divmod(file_id, _IN_A_ROW)
     rows = _ONE.rows(connection, block=block, at=place * SIZE + 1)
-    return bytes(rows[0][0]) if rows else b""
+    return rows[0][0] or b"" if rows else b""
 
 
 def every(connection: Connection) -> Iterator[tuple[int, bytes]]:

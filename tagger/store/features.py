@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, String, bindparam, exists, func, select
+from sqlalchemy import Connection, LargeBinary, ScalarSelect, String, bindparam, cast, exists, func, select
 
 from tagger.errors import ConfigError
 from tagger.records import Features, ModelIdentity
@@ -25,8 +25,9 @@ def _listed(name: str) -> ScalarSelect[Any]:
     return select(func.json_each(bindparam(name)).table_valued("value").c.value).scalar_subquery()
 
 
+_VECTOR = cast(feature.c.vector, LargeBinary)  # whatever a damaged one is
 _VECTORS = Prepared(
-    select(feature.c.file_id, feature.c.vector)
+    select(feature.c.file_id, _VECTOR)
     .join(reading, reading.c.file_id == feature.c.file_id)
     .where(feature.c.file_id.in_(_listed("ids")), reading.c.model_id.in_(_listed("models")))
 )
@@ -48,7 +49,7 @@ _WITH_FEATURES = Prepared(
     )
 )
 _SEEN = (
-    select(reading.c.file_id, feature.c.vector, reading.c.look, *_IDENTITY)
+    select(reading.c.file_id, _VECTOR, reading.c.look, *_IDENTITY)
     .join(model, model.c.id == reading.c.model_id)
     .outerjoin(feature, feature.c.file_id == reading.c.file_id)
 )
