@@ -355,7 +355,9 @@ def load(
 
 def environment(settings: Settings) -> dict[str, str]:
     """Variables that bring another process to the same tags: what it makes of a picture, not where it finds one."""
-    return {
+    crops = {str(source.path): source.crop for source in settings.sources if source.crop != "center"}
+    cropped = [{"path": path, "crop": crop} for path, crop in crops.items()]
+    return {f"{PREFIX}SOURCES": yaml.safe_dump(cropped, default_flow_style=True)} | {
         f"{PREFIX}{section}__{key}".upper(): json.dumps(value)
         for section in ("model", "engine", "decode", "batch")
         for key, value in getattr(settings, section).model_dump().items()

@@ -231,10 +231,15 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
         return tally, 130 if interrupted else int(tally.failed > 0 or bool(worker.scanner.away))
 
 
-def tag(settings: Settings, files: Sequence[Path]) -> Iterator[tuple[Path, Outcome]]:
-    """What the model says of each file, in the order given; no database. Raises TaggerError."""
+def tag(
+    settings: Settings, files: Sequence[Path], crop: Crop | None = None
+) -> Iterator[tuple[Path, Outcome]]:
+    """What the model says of each file, in the order given; no database. Raises TaggerError.
+
+    A file is cropped as its source's are, or as `crop` says.
+    """
     give_back_what_is_freed()
-    yield from _tagged(settings, load_classifier(settings, data_home(), cache_home()), files)
+    yield from _tagged(settings, load_classifier(settings, data_home(), cache_home()), files, crop)
 
 
 def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
@@ -246,15 +251,18 @@ def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
 
 
 def _tagged(
-    settings: Settings, classifier: Classifier, files: Sequence[Path]
+    settings: Settings, classifier: Classifier, files: Sequence[Path], crop: Crop | None = None
 ) -> Iterator[tuple[Path, Outcome]]:
-    stamps = [_stamp(file) for file in files]
+    sources = () if crop else settings.sources
+    crops = {"": crop or classifier.preprocessing.frame} | {source.name: source.crop for source in sources}
+    filters = Filters(sources, SUFFIXES)
+    stamps = [_stamp(file, filters) for file in files]
     supply: Channel[Stamp] = Channel(len(stamps))
     for stamp in stamps:
         supply.put(stamp)
     supply.close()
     arrivals: Arrivals = SimpleQueue()
-    steps = _steps(settings, classifier, {}, lambda _: None, lambda *_: False, arrivals.put)
+    steps = _steps(settings, classifier, crops, lambda _: None, lambda *_: False, arrivals.put)
     overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
     pipeline = _pipeline(settings, supply, steps, classifier.engine.batching, overdue, arrivals.put)
     _collect_what_comes()
@@ -373,13 +381,15 @@ def _end_at_once(late: str) -> NoReturn:
     os._exit(TOO_LATE)
 
 
-def _stamp(file: Path) -> Stamp:
+def _stamp(file: Path, filters: Filters) -> Stamp:
     """The file as it is now; one that is not there gets an empty stamp, and `read` finds it gone."""
+    owner = filters.owner(os.path.abspath(file))
+    source = owner.name if owner else ""
     path = Path(os.path.realpath(file))  # which, unlike Path.resolve, takes a loop of links for what it is
     try:
-        return Stamp.of(str(path), "", path.stat())
+        return Stamp.of(str(path), source, path.stat())
     except OSError:
-        return Stamp(str(path), "", 0, 0, 0)
+        return Stamp(str(path), source, 0, 0, 0)
 
 
 def _in_order(stamps: Sequence[Stamp], arrivals: Arrivals, overdue: Overdue) -> Iterator[Outcome]:

@@ -169,7 +169,8 @@ class Tag:
 class Reading:
     """What a model says of one picture.
 
-    `margin` is the top score less the second; `entropy` is that of the full distribution, in nats.
+    `margin` is the top score less the second; `entropy` is that of the full distribution, in nats. Where several frames
+    were made of the picture, scores are the best of any, and these two are of the frame with the top score.
     `categories` are keys and scores: the sum of the probabilities of all classes in each.
     """
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from tagger.records import Outcome, Tag
 
 
+class Crop(StrEnum):
+    CENTER = "center"
+    SQUASH = "squash"
+    LETTERBOX = "letterbox"
+    TILES = "tiles"
+
+
 @dataclass(frozen=True)
 class Answer:
     """What is said of one file: its tags, or else what is wrong."""
@@ -27,6 +35,12 @@ class Answer:
 
 def tag(
     files: Annotated[list[Path], typer.Argument(help="Pictures.", show_default=False)],
+    crop: Annotated[
+        Crop | None,
+        typer.Option(
+            "--crop", help="What of a frame is seen. Default: as its source says.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per file.")] = False,
     config: Config = None,
     database: Database = None,
@@ -36,7 +50,8 @@ def tag(
     log_to_stderr("warning")
     from tagger import daemon
 
-    answers = _watched(_answer(file, outcome) for file, outcome in daemon.tag(settings, files))
+    tagged = daemon.tag(settings, files, crop.value if crop else None)
+    answers = _watched(_answer(file, outcome) for file, outcome in tagged)
     if as_json:
         print_json(_object(answer) for answer in answers)
     elif sys.stdout.isatty():

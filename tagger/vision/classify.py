@@ -64,22 +64,28 @@ class Classifier:
             return self._halved(pictures, error)
         first = np.cumsum([0, *(len(picture.frames) for picture in pictures[:-1])])
         rows, features = inference.probabilities, self._features(inference, pictures)
-        best, sums = (np.maximum.reduceat(scores, first) for scores in (rows, rows @ self._in_category))
+        sums = np.maximum.reduceat(rows @ self._in_category, first)
         return [
-            Tagged(picture.stamp, picture.facts, self._reading(row, scores, picture.top_k), seen)
-            for picture, row, scores, seen in zip(pictures, best, sums, features, strict=True)
+            Tagged(picture.stamp, picture.facts, self._reading(own, scores, picture.top_k), seen)
+            for picture, own, scores, seen in zip(
+                pictures, np.split(rows, first[1:]), sums, features, strict=True
+            )
         ]
 
     def _inferred(self, pictures: Sequence[Picture]) -> Inference:
-        """A row for each frame."""
+        """A row for each frame. Where pictures have several, no more are inferred together than if each had one."""
         frames = np.concatenate([picture.frames for picture in pictures])
-        inference = self.engine.infer(frames)
-        rows, expected = inference.probabilities, (len(frames), len(self.labels))
+        most = max(len(pictures), self.engine.batching.max_size)
+        parts = [self.engine.infer(frames[at : at + most]) for at in range(0, len(frames), most)]
+        rows, expected = (
+            np.concatenate([part.probabilities for part in parts]),
+            (len(frames), len(self.labels)),
+        )
         if rows.shape != expected:
             raise ValueError(f"the engine gave {rows.shape} scores for {expected}")
         if not np.isfinite(rows).all():
             raise ValueError("the engine gave scores that are no numbers")
-        return inference
+        return Inference(rows, np.concatenate([part.features for part in parts]))
 
     def _features(self, inference: Inference, pictures: Sequence[Picture]) -> Sequence[Features | None]:
         if not self._with_features:
@@ -96,13 +102,15 @@ class Classifier:
         reason = " ".join(str(error).split()) or type(error).__name__
         return [Failed(stamp, "infer", f"the model failed on it: {reason}", retryable=True)]
 
-    def _reading(self, row: NDArray[np.float32], sums: NDArray[np.float32], top_k: int) -> Reading:
+    def _reading(self, rows: NDArray[np.float32], sums: NDArray[np.float32], top_k: int) -> Reading:
+        """Of a picture, a row for each frame: of each label the best. How sure the model is, the surest frame tells."""
+        row, surest = rows.max(axis=0), rows[rows.max(axis=1).argmax()]
         order = np.argsort(-row, kind="stable")  # stable: equal scores keep their class order
         tags = tuple(
             Tag(self.labels[index], float(row[index]), rank)
             for rank, index in enumerate(order[: top_k or self.top_k], start=1)
         )
-        scores = row[order].astype(np.float64)
+        scores = np.sort(surest)[::-1].astype(np.float64)
         margin = scores[0] - scores[1:2].sum()
         some = scores[scores > 0]
         entropy = -(some * np.log(some)).sum()

@@ -1,6 +1,7 @@
 """From pixels to readings, and what one bad picture may cost its neighbours."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,27 @@ class Scripted:
         return Inference(
             np.array([self.scores] * len(batch), np.float32), np.zeros((len(batch), 1), np.float32)
         )
+
+
+class ByFrame(Scripted):
+    """Gives each frame the scores that the red of its first pixel is the number of."""
+
+    def __init__(self, *rows: tuple[float, ...]) -> None:
+        self.rows = np.array(rows, np.float32)
+
+    def infer(self, batch: NDArray[np.uint8]) -> Inference:
+        return Inference(self.rows[batch[:, 0, 0, 0]], np.zeros((len(batch), 1), np.float32))
+
+
+class Counting(fake.FakeEngine):
+    """Remembers how many frames it was given at a time."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def infer(self, batch: NDArray[np.uint8]) -> Inference:
+        self.batches.append(len(batch))
+        return super().infer(batch)
 
 
 class Choking(fake.FakeEngine):
@@ -109,6 +131,36 @@ def test_how_sure_the_model_is(
 ) -> None:
     found = reading(*scores, top_k=1).reading
     assert (found.top_score, found.margin, found.entropy) == pytest.approx((top_score, margin, entropy))
+
+
+def tiled(*rows: tuple[float, ...]) -> Tagged:
+    """What is said of a picture with a frame for each row of scores."""
+    frames = np.zeros((len(rows), 32, 32, 3), np.uint8)
+    frames[:, 0, 0, 0] = range(len(rows))
+    one = Picture(Stamp("/a", "source", 1, 0, 0), Facts("", 32, 32, "PNG", None), frames)
+    (tagged,) = classifier(ByFrame(*rows), labelled(len(rows[0]))).classify([one])
+    assert isinstance(tagged, Tagged)
+    return tagged
+
+
+def test_of_several_frames_each_label_has_its_best_score() -> None:
+    tags = tiled((0.7, 0.2, 0.1, 0.0), (0.1, 0.3, 0.0, 0.6), (0.25, 0.25, 0.25, 0.25)).reading.tags
+    assert [(tag.label.name, round(tag.score, 3)) for tag in tags] == [("0", 0.7), ("3", 0.6), ("1", 0.3)]
+
+
+def test_the_surest_frame_tells_how_sure_the_model_is() -> None:
+    found = tiled((0.5, 0.5, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.25, 0.25, 0.25, 0.25)).reading
+    assert (found.top_score, found.margin, found.entropy) == (1, 1, 0)
+
+
+def test_pictures_of_several_frames_are_no_larger_batches_and_keep_their_tags() -> None:
+    engine = Counting()
+    colours = ["red", "white", "blue"] * 5
+    pictures = [picture(colour) for colour in colours]
+    pictures[1::2] = [replace(one, frames=np.repeat(one.frames, 3, axis=0)) for one in pictures[1::2]]
+    tagged = classifier(engine).classify(pictures)
+    assert [r.reading.tags[0].label.name for r in tagged if isinstance(r, Tagged)] == colours
+    assert engine.batches == [15, 14]
 
 
 @pytest.mark.parametrize("engine", [Choking(), Lossy(), Overflowing()])

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from tagger.config import Settings, Source, data_home, load
+from tagger.config import Settings, Source, data_home, environment, load
 from tagger.errors import ConfigError
 
 ANNOTATED = Path(__file__).parents[2] / "config" / "tagger.yaml"
@@ -37,6 +37,28 @@ def starts(settings: Settings) -> dict[str, str]:
 
 
 # What is understood
+
+
+@pytest.mark.parametrize(
+    ("text", "crop"),
+    [
+        ("tiles", "tiles"),
+        ("[0, 0.25, 1, 0.75]", (0.0, 0.25, 1.0, 0.75)),
+        ("[0.7, 0, 0.3, 1]", (0.7, 0.0, 0.3, 1.0)),
+    ],
+)
+def test_a_crop_is_a_word_or_a_box(file: Path, text: str, crop: object) -> None:
+    assert read(file, f"sources: [{{path: x, crop: {text}}}]").sources[0].crop == crop
+
+
+def test_another_process_comes_to_the_same_crops(file: Path) -> None:
+    text = "sources: [{path: /a, crop: [0.00001, 0, 0.5, 1]}, /b, {path: /c, crop: squash}]"
+    settings = read(file, text, Path("/a/1"), Path("/a/2"), Path("/c"))
+    again = load(None, environ=environment(settings))
+    assert {str(source.path): source.crop for source in again.sources} == {
+        "/a": (1e-5, 0, 0.5, 1),
+        "/c": "squash",
+    }
 
 
 def test_a_list_of_folders_is_a_whole_config(file: Path) -> None:
@@ -171,6 +193,21 @@ def test_a_folder_named_twice_is_there_once(file: Path) -> None:
         ("sources: [{path: x, settle: -1}]", "sources.0.settle", "not -1"),
         ("sources: [{path: x, settle: .nan}]", "sources.0.settle", "not nan"),
         ("sources: [{path: x, settle: true}]", "sources.0.settle", "must be a number, not True"),
+        (
+            "sources: [{path: x, crop: centre}]",
+            "sources.0.crop",
+            "or a box [x, y, width, height], not 'centre'",
+        ),
+        (
+            "sources: [{path: x, crop: [0, 0, 1]}]",
+            "sources.0.crop",
+            "must be center, squash, letterbox, tiles",
+        ),
+        ("sources: [{path: x, crop: [0, 0, true, 1]}]", "sources.0.crop", "not [0, 0, True, 1]"),
+        ("sources: [{path: x, crop: [0.5, 0, 0.6, 1]}]", "sources.0.crop", "reaches out of the frame"),
+        ("sources: [{path: x, crop: [0, -0.1, 0.6, 1]}]", "sources.0.crop", "reaches out of the frame"),
+        ("sources: [{path: x, crop: [0, 0, .nan, 1]}]", "sources.0.crop", "a width and a height above 0"),
+        ("sources: [{path: x, crop: [0, 0, 1, 0]}]", "sources.0.crop", "a width and a height above 0"),
         ("sources: [{path: x, recursive: 1}]", "sources.0.recursive", "must be true or false, not 1"),
         ("sources: [{path: x, name: a/b}]", "sources.0.name", "not 'a/b'"),
         ("sources: [{path: x, path_pattern: '[0-9]+'}]", "sources.0.path_pattern", "has no named group"),
