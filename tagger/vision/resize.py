@@ -60,15 +60,11 @@ def fast(image: Image.Image, whole: Size, preprocessing: Preprocessing) -> Frame
 
 
 def shortest(whole: Size, preprocessing: Preprocessing) -> float:
-    """What the shorter side of the picture comes to where it is resized, upright or not."""
+    """What the shorter side of the picture comes to at most where it is resized, upright or not."""
     frame, crop = preprocessing.frame, preprocessing.crop
-    if frame == "squash":
-        return crop
-    if frame == "letterbox":
-        return min(_inside(whole, crop))
     if isinstance(frame, tuple):
         return min(crop / min(frame[2:]), max(whole))
-    return preprocessing.resize
+    return crop if frame in ("squash", "letterbox") else preprocessing.resize
 
 
 def _view(whole: Size, preprocessing: Preprocessing) -> View:
