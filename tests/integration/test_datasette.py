@@ -36,6 +36,7 @@ VIEWS = [
     "image_tags",
     "missing_files",
     "old_tags",
+    "sessions",
     "top_tag",
     "uncertain",
 ]
