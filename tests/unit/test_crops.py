@@ -180,10 +180,8 @@ def test_crops_are_of_the_upright_frame(mode: Mode, orientation: int) -> None:
 
 
 @pytest.mark.parametrize("crop", CROPS)
-@pytest.mark.parametrize(
-    ("colours", "form"), [("RGB", "JPEG"), ("L", "JPEG"), ("RGB", "PNG"), ("RGBA", "PNG")]
-)
-@pytest.mark.parametrize("size", [(1901, 1071), (480, 853), (40, 90), (4000, 9), (9, 4000)])
+@pytest.mark.parametrize(("colours", "form"), [("RGB", "JPEG"), ("RGBA", "PNG")])
+@pytest.mark.parametrize("size", [(1301, 731), (480, 853), (40, 90), (9, 4000)])
 def test_fast_shows_the_same_frames(crop: Crop, colours: str, form: str, size: tuple[int, int]) -> None:
     photo = Image.fromarray(data.astronaut()).resize(size, Image.Resampling.BICUBIC).convert(colours)
     if colours == "RGBA":
@@ -207,13 +205,15 @@ def test_a_small_box_of_a_large_jpeg_is_as_sharp_as_the_file(mode: Mode) -> None
 
 @both
 @pytest.mark.parametrize("crop", CROPS)
-@pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1), (2, 60_000), (60_000, 2), (33, 1)])
-@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize(
+    ("size", "form"),
+    [((1, 1), "JPEG"), ((1, 2), "PNG"), ((2, 60_000), "PNG"), ((60_000, 2), "JPEG"), ((33, 1), "JPEG")],
+)
 def test_slivers_and_specks_are_seen_in_their_colour(
     mode: Mode, crop: Crop, size: tuple[int, int], form: str
 ) -> None:
     seen = frames(saved(Image.new("RGB", size, ORANGE), form), crop, mode)
-    assert len(seen) == (3 if crop == "tiles" and 1 not in (max(size), len(set(size))) else 1)
+    assert len(seen) == (3 if crop == "tiles" and size != (1, 1) else 1)
     colours = {tuple(colour) for frame in seen for colour in frame.reshape(-1, 3).tolist()} - {PADDING}
     assert np.abs(np.array(sorted(colours)) - ORANGE).max() <= 6
 
