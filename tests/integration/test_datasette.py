@@ -31,6 +31,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC)
 
 VIEWS = [
+    "camera_health",
     "failed_files",
     "image_categories",
     "image_tags",
