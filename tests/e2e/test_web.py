@@ -29,7 +29,8 @@ class Site:
 
     def __init__(self, daemon: Daemon, address: str) -> None:
         self.daemon, self.address = daemon, address
-        self.client = httpx.Client(base_url=address, timeout=30)
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=address, timeout=30, limits=limits)
 
     def get(self, path: str, **options: Any) -> Any:
         return self.client.get(path, **options).raise_for_status().json()
@@ -53,11 +54,22 @@ def site(tmp_path: Path, inbox: Path) -> Iterator[Site]:
             yield site
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """For what leaves no trace: a daemon for all of these tests."""
+    home = tmp_path_factory.mktemp("standing")
+    (home / "inbox").mkdir()
+    with serve(home) as daemon:
+        site = Site(daemon, daemon.first.split("web: ")[1].strip())
+        with closing(site.client):
+            yield site
+
+
 def labels(result: dict[str, Any]) -> list[str]:
     return [tag["label"] for tag in result["tags"]]
 
 
-def test_a_picture_is_tagged_however_it_is_sent(site: Site) -> None:
+def test_a_picture_is_tagged_however_it_is_sent(standing: Site) -> None:
     data = picture()
     ways = (
         {"files": {"image": ("red.png", data)}},
@@ -66,28 +78,28 @@ def test_a_picture_is_tagged_however_it_is_sent(site: Site) -> None:
         {"content": data, "headers": {"Content-Type": "image/png"}},
     )
     for way in ways:
-        [result] = site.predict(**way)
+        [result] = standing.predict(**way)
         assert labels(result)[0] == "red"
         assert result["error"] is None
 
 
-def test_of_several_pictures_a_bad_one_fails_alone_and_nothing_is_stored(site: Site) -> None:
+def test_of_several_pictures_a_bad_one_fails_alone_and_nothing_is_stored(standing: Site) -> None:
     files = [
         ("image", ("red.png", picture())),
         ("image", ("no.png", b"no picture")),
         ("image", ("b.png", picture((0, 0, 255)))),
     ]
-    red, bad, blue = site.predict(files=files)
+    red, bad, blue = standing.predict(files=files)
     assert (labels(red)[0], labels(blue)[0], labels(bad)) == ("red", "blue", [])
     assert (bad["file"], "not a picture" in bad["error"]) == ("no.png", True)
-    assert site.get("/images")["images"] == []
+    assert standing.get("/images")["images"] == []
 
 
-def test_top_k_and_min_score_and_the_language(site: Site) -> None:
+def test_top_k_and_min_score_and_the_language(standing: Site) -> None:
     data = picture()
-    assert len(site.predict("?top_k=2", content=data)[0]["tags"]) == 2
-    assert all(tag["score"] >= 0.5 for tag in site.predict("?min_score=0.5", content=data)[0]["tags"])
-    assert site.predict("?lang=zh", content=data)[0]["tags"][0]["label"] == "red"
+    assert len(standing.predict("?top_k=2", content=data)[0]["tags"]) == 2
+    assert all(tag["score"] >= 0.5 for tag in standing.predict("?min_score=0.5", content=data)[0]["tags"])
+    assert standing.predict("?lang=zh", content=data)[0]["tags"][0]["label"] == "red"
 
 
 def test_pictures_of_the_folders_are_searched_page_by_page(site: Site, inbox: Path) -> None:
@@ -115,12 +127,12 @@ def test_a_verdict_corrects_a_picture(site: Site, inbox: Path) -> None:
     assert site.get("/images", params={"q": "red"})["images"] == []
 
 
-def test_what_there_is_to_ask_for(site: Site) -> None:
-    assert {"red", "blue"} <= {one["name"] for one in site.get("/labels")}
-    assert {"key": "vehicle", "name": "vehicle", "name_zh": "交通工具"} in site.get("/categories")
-    assert [one["name"] for one in site.get("/sources")] == ["inbox"]
-    assert site.get("/readyz") == {"status": "ok", "missing": []}
-    assert site.get("/healthz") == {"status": "ok"}
+def test_what_there_is_to_ask_for(standing: Site) -> None:
+    assert {"red", "blue"} <= {one["name"] for one in standing.get("/labels")}
+    assert {"key": "vehicle", "name": "vehicle", "name_zh": "交通工具"} in standing.get("/categories")
+    assert [one["name"] for one in standing.get("/sources")] == ["inbox"]
+    assert standing.get("/readyz") == {"status": "ok", "missing": []}
+    assert standing.get("/healthz") == {"status": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -168,17 +180,17 @@ def test_what_there_is_to_ask_for(site: Site) -> None:
     ],
 )
 def test_what_is_wrong_is_said_as_a_problem_with_what_to_do(
-    site: Site, method: str, path: str, options: dict[str, Any], status: int, said: str
+    standing: Site, method: str, path: str, options: dict[str, Any], status: int, said: str
 ) -> None:
-    answer = site.client.request(method, path, **options)
+    answer = standing.client.request(method, path, **options)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert (problem["status"], said in problem["detail"]) == (status, True), problem
 
 
-def test_a_body_that_says_nothing_of_its_length_ends_where_it_is_too_long(site: Site) -> None:
-    answer = site.client.post("/predict", content=(b"x" * 1_000_000 for _ in range(40)))
+def test_a_body_that_says_nothing_of_its_length_ends_where_it_is_too_long(standing: Site) -> None:
+    answer = standing.client.post("/predict", content=(b"x" * 1_000_000 for _ in range(40)))
     assert answer.status_code == 413
 
 
@@ -217,7 +229,7 @@ def test_where_the_port_is_taken_files_are_tagged_all_the_same(tmp_path: Path, i
             daemon.wait_for("red.png: red")
 
 
-def test_the_description_is_valid_and_names_what_there_is(site: Site) -> None:
-    described = site.get("/openapi.json")
+def test_the_description_is_valid_and_names_what_there_is(standing: Site) -> None:
+    described = standing.get("/openapi.json")
     assert {"/predict", "/images", "/images/{id}", "/labels", "/stats"} <= set(described["paths"])
     assert json.dumps(described)
