@@ -1,4 +1,4 @@
-"""Watches folders, tags pictures, keeps the tags in SQL."""
+"""Tagger watches folders, tags every new picture with a ResNet-18, and keeps the tags in SQL."""
 
 import os
 
