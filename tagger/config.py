@@ -206,7 +206,7 @@ class Health(Section):
     colourless: float = Field(default=4, ge=0)
     night: float = Field(default=0.4, ge=0, le=1)
     silent_after: float = Field(default=3600, ge=1)
-    silent_factor: float = Field(default=10, ge=1)
+    silent_factor: float = Field(default=1.5, ge=1)
 
 
 class Sessions(Section):

@@ -29,6 +29,18 @@ def _limit(name: str, default: float) -> str:
     return f"coalesce((SELECT value FROM \"limit\" WHERE name = '{name}'), {default})"  # noqa: S608
 
 
+_LATELY, _FEW = 500, 5
+"""Of so many of a camera's last pictures the longest pause is what is usual; fewer than a few tell nothing."""
+
+
+def _longest_pause(which: str) -> str:
+    """Seconds between two pictures of one camera. Not the mean: what moves comes in bursts, and rests at night."""
+    return f"""(
+        SELECT CASE WHEN count(*) >= {_FEW} THEN max(pause) * 86400 END FROM (
+            SELECT julianday(at) - julianday(lead(at) OVER (ORDER BY at DESC)) AS pause FROM (
+                SELECT its.captured_at AS at FROM file AS its WHERE {which} ORDER BY at DESC LIMIT {_LATELY})))"""  # noqa: S608
+
+
 # Where a column stands in two tables, each view names the one whose index its usual order needs:
 # image_tags is read by label and time, top_tag by confidence or by source and time; top_tag leaves the tag's
 # own seen_at alone, so that the index of each file's tags is all that it reads of them.
@@ -110,21 +122,17 @@ _VIEWS = {
                    max(sharpness) < {_limit("health.blurred", 0.12)} AND NOT max(is_blank) AS is_blurred,
                    max(colourfulness) < {_limit("health.colourless", 4)}
                        AND max(brightness) < {_limit("health.night", 0.4)} AS is_dark_grey,
-                   CASE WHEN name IS NULL THEN
-                       (SELECT captured_at FROM file AS its WHERE its.source_id = lately.source_id
-                            AND its.captured_at > '' ORDER BY its.captured_at DESC LIMIT 1 OFFSET 20)
-                   ELSE
-                       (SELECT captured_at FROM file AS its WHERE its.source_id = lately.source_id
-                            AND its.camera = lately.name ORDER BY its.captured_at DESC LIMIT 1 OFFSET 20)
-                   END AS once
+                   CASE WHEN name IS NULL
+                       THEN {_longest_pause("its.source_id = lately.source_id AND its.captured_at > ''")}
+                       ELSE {_longest_pause("its.source_id = lately.source_id AND its.camera = lately.name")}
+                   END AS longest_pause
             FROM lately GROUP BY source_id, name
         ),
         judged AS (
             SELECT *, is_dark_grey AND NOT is_black AS is_night,
                    (julianday('now') - julianday(last_captured_at)) * 86400 > max(
                        {_limit("health.silent_after", 3600)},
-                       {_limit("health.silent_factor", 10)}
-                       * (julianday(last_captured_at) - julianday(once)) * 86400 / 20) AS is_silent
+                       {_limit("health.silent_factor", 1.5)} * longest_pause) AS is_silent
             FROM seen
         )
         SELECT source.name AS source, camera, pictures, last_captured_at, brightness, contrast, sharpness,

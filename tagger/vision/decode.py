@@ -1,5 +1,5 @@
-"""A file's bytes → an upright RGB picture of the model's input size. Only this, `resize` and `limits` import
-Pillow.
+"""A file's bytes → an upright RGB picture of the model's input size. Only this, `health`, `resize` and `limits`
+import Pillow.
 
 The file is read once, checked against its stamp before and after, and decoded from those bytes, so that hash,
 facts and pixels are of one and the same content. The picture is brought to the model's size before its alpha

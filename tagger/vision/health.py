@@ -32,8 +32,8 @@ def health(image: Image.Image) -> Health:
 
     `brightness` is the mean luma (ITU-R BT.601), 0 to 1; `contrast` its standard deviation (RMS contrast, Peli 1990).
     `sharpness` compares how much neighbouring pixels differ with how much those two apart do, 0 to 1: a ramp has 0, noise
-    1, whatever their contrast. (0 is what a wide blur leaves in any picture.) `colourfulness` is that of Hasler and Süsstrunk (2003), of values 0 to 255: 0 is grey,
-    15 slightly colourful, 109 extremely.
+    1, whatever their contrast. `colourfulness` is that of Hasler and Süsstrunk (2003), of values 0 to 255: 0 is grey, 15
+    slightly colourful, 109 extremely.
     """
     axes = _grid(image) @ _AXES
     means = axes.mean(axis=0)
