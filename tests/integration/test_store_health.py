@@ -1,12 +1,15 @@
 """The state of cameras, as their last pictures tell it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tagger.config import Health as Limits
 from tagger.place import Place
 from tagger.records import Health
+from tagger.store.registry import set_limits
 from tagger.store.writer import Writer
 from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, tagged
 
@@ -97,6 +100,75 @@ def test_a_camera_is_silent_for_longer_than_usual(site: Shelf) -> None:
     take(site, GOOD, camera="busy", ago=59)
     take(site, GOOD, camera="quiet", ago=61)
     assert (flags(site, "busy"), flags(site, "quiet")) == (set(), {"silent"})
+
+
+def send(shelf: Shelf, minutes_ago: Sequence[float]) -> None:
+    """Pictures of a source without cameras, of which nothing is known but when they were taken."""
+    for number, ago in enumerate(minutes_ago):
+        shelf.tag(shelf.stamp(f"{number}.jpg", age=timedelta(minutes=ago)), {"tabby": 0.9})
+
+
+def is_silent(shelf: Shelf) -> bool:
+    return shelf.sql("SELECT is_silent FROM camera_health") == [(1,)]
+
+
+def test_a_source_that_sends_in_bursts_may_rest_between_them(site: Shelf) -> None:
+    bursts = [start + number / 60 for start in (70, 190, 310) for number in range(10)]
+    send(site, bursts)
+    assert not is_silent(site)
+
+
+def test_but_not_for_longer_than_it_ever_did(site: Shelf) -> None:
+    send(site, [start + number / 60 for start in (190, 310, 430) for number in range(10)])
+    assert is_silent(site)
+
+
+@pytest.mark.parametrize(("count", "silent"), [(1, False), (4, False), (5, True)])
+def test_what_is_usual_is_told_from_five_pictures_on(site: Shelf, count: int, silent: bool) -> None:
+    send(site, [1000 + number for number in range(count)])
+    assert is_silent(site) == silent
+
+
+@pytest.mark.parametrize(
+    ("limits", "state"),
+    [
+        ({}, "ok"),
+        ({"health.black": 0.6}, "black"),
+        ({"health.blurred": 0.4}, "blurred"),
+        ({"health.colourless": 31, "health.night": 0.6}, "night"),
+        ({"health.silent_after": 60.0}, "silent"),
+        ({"health.silent_after": 60.0, "health.silent_factor": 30.0}, "ok"),
+        ({"health.pictures": 30.0, "health.black": 0.6}, "ok"),
+    ],
+)
+def test_the_config_says_from_where_on(site: Shelf, limits: dict[str, float], state: str) -> None:
+    take(site, replace(GOOD, brightness=0.7), ago=30)
+    take(site, GOOD, ago=15, count=15)
+    with site.database.write() as connection:
+        set_limits(connection, limits)
+    assert site.sql(STATE, "gate") == [(state,)]
+
+
+def test_before_a_worker_has_told_it_the_config_has_its_defaults(site: Shelf) -> None:
+    """The view repeats them; here is what keeps the two alike."""
+    for camera, part in (("under", 0.999), ("over", 1.001)):
+        take(site, replace(GOOD, brightness=Limits().black * part), camera=f"black{camera}", count=5)
+        take(
+            site, replace(GOOD, sharpness=Limits().blurred * part - 4e-4), camera=f"blurred{camera}", count=5
+        )
+        grey = replace(GOOD, colourfulness=Limits().colourless * part, brightness=Limits().night * 0.999)
+        take(site, grey, camera=f"night{camera}", count=5)
+    with site.database.write() as connection:
+        set_limits(connection, {})
+    states = dict(site.sql("SELECT camera, state FROM camera_health"))
+    for state in ("black", "blurred", "night"):
+        assert (states[f"{state}under"], states[f"{state}over"]) == (state, "ok")
+
+
+def test_no_file_is_read_but_the_last_ones(site: Shelf) -> None:
+    plan = [str(step[3]) for step in site.sql("EXPLAIN QUERY PLAN SELECT * FROM camera_health")]
+    assert not [step for step in plan if step.startswith(("SCAN file", "SCAN its"))], plan
+    assert any("file_camera (source_id=? AND camera>?)" in step for step in plan), plan
 
 
 def test_a_source_without_cameras_is_one(site: Shelf) -> None:
