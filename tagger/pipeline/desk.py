@@ -7,12 +7,15 @@ is for what must survive a kill; nobody waits for an answer across one.
 
 import hashlib
 import itertools
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
 
 from tagger.pipeline.channel import Channel, Closed
 from tagger.records import Content, Failed, Outcome, Stamp, Tagged
+
+log = logging.getLogger(__name__)
 
 Answer = Future["Tagged | Failed"]
 
@@ -41,6 +44,7 @@ class Desk:
             if len(self._answers) >= self._most:
                 raise BusyError
             self._answers[stamp] = answer
+        log.debug("%s: %d bytes", stamp.path, len(data))
         self._waiting.put(Content(stamp, data, hashlib.sha256(data).hexdigest(), top_k))
         return answer
 

@@ -3,10 +3,13 @@
 import base64
 import io
 import json
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -39,8 +42,8 @@ class Site:
         return self.client.post(f"/predict{query}", **body).raise_for_status().json()["results"]
 
 
-def serve(home: Path, **web: str) -> Any:
-    options = {"TAGGER_WEB__ENABLED": "true", "TAGGER_WEB__PORT": "0"} | {
+def serve(home: Path, also: Mapping[str, str] = MappingProxyType({}), **web: str) -> Any:
+    options = {"TAGGER_WEB__ENABLED": "true", "TAGGER_WEB__PORT": "0", **also} | {
         f"TAGGER_WEB__{key.upper()}": value for key, value in web.items()
     }
     return running(home, home / "inbox", "--database", home / "tags.db", first="web:", **options)
@@ -203,6 +206,18 @@ def test_from_elsewhere_only_whoever_has_the_token_is_answered(tmp_path: Path, i
             assert client.get("/stats", headers={"Authorization": "Bearer wrong"}).status_code == 401
             right = {"Authorization": f"Bearer {TOKEN}", "Host": "tagger.example"}
             assert client.get("/stats", headers=right).status_code == 200
+
+
+def test_whoever_waits_for_an_answer_when_it_stops_is_told_so(tmp_path: Path, inbox: Path) -> None:
+    hangs = {"TAGGER_FAILPOINTS": "infer=hang", "TAGGER_LOG_LEVEL": "debug"}
+    with serve(tmp_path, hangs) as daemon, ThreadPoolExecutor() as pool:
+        address = daemon.first.split("web: ")[1].strip()
+        waiting = pool.submit(httpx.post, f"{address}/predict", content=picture(), timeout=60)
+        daemon.wait_for("request 1: ")
+        daemon.process.send_signal(signal.SIGTERM)
+        answer = waiting.result()
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
+        assert "Tagger is stopping" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
