@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, bindparam, func, select
 from sqlalchemy.dialects.sqlite import dialect
 
+from tagger.records import Health
 from tagger.search.query import Query
 from tagger.store.database import Database
 from tagger.store.schema import category, category_score, file, label, reading, source, tag
@@ -46,6 +47,11 @@ class Picture:
     seq: int | None
     tags: tuple[Scored, ...]
     categories: tuple[Scored, ...]
+    camera: str | None = None
+    app_id: str | None = None
+    width: int | None = None
+    height: int | None = None
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +147,13 @@ def _by(picture: Picture, names: Sequence[Mapping[tuple[FromClause, int], float]
     return next(iter(picture.tags), None)
 
 
+_HEALTH = [file.c[name] for name in Health.__dataclass_fields__]
 _IDS = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
 _FILES = (
     select(
         file.c.id, source.c.root, file.c.path, source.c.name, file.c.state, file.c.captured_at, file.c.seen_at,
-        reading.c.tagged_at, reading.c.seq,
+        reading.c.tagged_at, reading.c.seq, file.c.camera, file.c.app_id, file.c.width, file.c.height,
+        *_HEALTH,
     )
     .join(source, source.c.id == file.c.source_id)
     .outerjoin(reading, reading.c.file_id == file.c.id)
@@ -199,6 +207,11 @@ def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...])
         row.seq,
         tags,
         categories,
+        row.camera,
+        row.app_id,
+        row.width,
+        row.height,
+        None if row.brightness is None else Health(*row[-len(_HEALTH) :]),
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Language = Literal["en", "zh"]
 
@@ -35,6 +35,8 @@ class Category(BaseModel):
 
 class Health(BaseModel):
     """Of the picture's pixels, whatever they show."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     brightness: float
     contrast: float
@@ -69,8 +71,13 @@ class Image(BaseModel):
     captured_at: datetime | None
     seen_at: datetime
     tagged_at: datetime | None
+    camera: str | None
+    app_id: str | None
+    width: int | None
+    height: int | None
     tags: list[Tag]
     categories: list[Category]
+    health: Health | None
 
 
 class Page(BaseModel):

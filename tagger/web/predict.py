@@ -82,7 +82,7 @@ class Speech:
             file=picture.name,
             tags=[self._tag(one, lang) for one in outcome.reading.tags if one.score >= least],
             categories=[self._category(key, score, lang) for key, score in outcome.reading.categories],
-            health=answers.Health.model_validate(health, from_attributes=True) if health else None,
+            health=answers.Health.model_validate(health) if health else None,
         )
 
     def _tag(self, tag: Read, lang: Language) -> answers.Tag:

@@ -119,10 +119,10 @@ def _model(identity: ModelIdentity) -> answers.Model:
 
 def _image(picture: Picture, lang: Language) -> answers.Image:
     fields = {name: getattr(picture, name) for name in answers.Image.model_fields}
-    tags = [_tag(one, lang) for one in picture.tags]
-    return answers.Image(
-        **fields | {"tags": tags, "categories": [_category(one, lang) for one in picture.categories]}
-    )
+    fields |= {"tags": [_tag(one, lang) for one in picture.tags]}
+    fields |= {"categories": [_category(one, lang) for one in picture.categories]}
+    fields |= {"health": answers.Health.model_validate(picture.health) if picture.health else None}
+    return answers.Image(**fields)
 
 
 def _tag(one: Scored, lang: Language) -> answers.Tag:

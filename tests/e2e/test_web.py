@@ -118,6 +118,9 @@ def test_pictures_of_the_folders_are_searched_page_by_page(site: Site, inbox: Pa
     assert sorted(seen) == [1, 2, 3, 4, 5]
     times = [site.get(f"/images/{id_}")["captured_at"] for id_ in seen]
     assert times == sorted(times, reverse=True)
+    image = site.get("/images/1")
+    assert (image["width"], image["height"], image["camera"]) == (64, 48, None)
+    assert image["health"]["is_blank"] is True
     assert site.get("/stats")["files"]["done"] == 5
 
 
