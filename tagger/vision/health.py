@@ -23,7 +23,7 @@ _FLAT = 0.01
 """A frame whose luma has a smaller standard deviation shows nothing. A JPEG of one colour has less."""
 _SLIVER = 16
 """Sides of a picture that is longer than so many times its width are cut to this: it has no scale to speak of."""
-_AXES = np.array(((0.299 / 255, 1, 0.5), (0.587 / 255, -1, 0.5), (0.114 / 255, 0, -1)), np.float64)
+_AXES = np.array(((0.299 / 255, 0.587 / 255, 0.114 / 255), (1, -1, 0), (0.5, 0.5, -1)), np.float64)
 """Red, green and blue → luma, red against green, yellow against blue."""
 
 
@@ -35,9 +35,9 @@ def health(image: Image.Image) -> Health:
     1, whatever their contrast. `colourfulness` is that of Hasler and Süsstrunk (2003), of values 0 to 255: 0 is grey, 15
     slightly colourful, 109 extremely.
     """
-    axes = _grid(image) @ _AXES
-    means = axes.mean(axis=0)
-    spreads = np.sqrt(np.maximum(np.einsum("ni,ni->i", axes, axes) / len(axes) - means**2, 0))
+    axes = _AXES @ _grid(image).T
+    means = axes.mean(axis=1)
+    spreads = np.sqrt(np.maximum(np.einsum("in,in->i", axes, axes) / axes.shape[1] - means**2, 0))
     brightness, contrast = float(means[0]), float(spreads[0])
     is_blank = contrast < _FLAT
     return Health(

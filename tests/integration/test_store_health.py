@@ -160,7 +160,7 @@ def test_before_a_worker_has_told_it_the_config_has_its_defaults(site: Shelf) ->
         take(site, grey, camera=f"night{camera}", count=5)
     with site.database.write() as connection:
         set_limits(connection, {})
-    states = dict(site.sql("SELECT camera, state FROM camera_health"))
+    states = {camera: state for camera, state in site.sql("SELECT camera, state FROM camera_health")}  # noqa: C416
     for state in ("black", "blurred", "night"):
         assert (states[f"{state}under"], states[f"{state}over"]) == (state, "ok")
 
