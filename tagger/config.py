@@ -202,7 +202,7 @@ class Search(Section):
 class Health(Section):
     pictures: int = Field(default=5, ge=3, le=100)
     black: float = Field(default=0.05, ge=0, le=1)
-    blurred: float = Field(default=0.12, ge=0, le=1)
+    blurred: float = Field(default=0.1, ge=0, le=1)
     colourless: float = Field(default=4, ge=0)
     night: float = Field(default=0.4, ge=0, le=1)
     silent_after: float = Field(default=3600, ge=1)

@@ -119,7 +119,7 @@ _VIEWS = {
                    max(brightness) < {_limit("health.black", 0.05)} AS is_black,
                    count(*) > 2 AND (count(DISTINCT sha256) = 1 OR count(brightness) = count(*) AND
                        count(DISTINCT brightness || ' ' || contrast || ' ' || sharpness) = 1) AS is_frozen,
-                   max(sharpness) < {_limit("health.blurred", 0.12)} AND NOT max(is_blank) AS is_blurred,
+                   max(sharpness) < {_limit("health.blurred", 0.1)} AND NOT max(is_blank) AS is_blurred,
                    max(colourfulness) < {_limit("health.colourless", 4)}
                        AND max(brightness) < {_limit("health.night", 0.4)} AS is_dark_grey,
                    CASE WHEN name IS NULL
