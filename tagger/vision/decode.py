@@ -176,7 +176,8 @@ class Decoder:
                     whole = whole[::-1]
                 plain = _plain(loaded)
                 frames = self._sized(_upright(plain, turn), whole, preprocessing)
-                seen = _health(plain)  # after what uses the same code, which is then at hand: a sixth less time
+                # After what uses the same code, which is then at hand: a sixth less time.
+                seen = _health(plain)
             facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif), seen)
             return Picture(content.stamp, facts, frames, content.top_k)
 
