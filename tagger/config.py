@@ -73,6 +73,10 @@ def _pattern(value: str) -> str:
     return value
 
 
+_EDGE = 1.0015
+"""Where the far edge of a box may lie: its corner and size in thousandths, both rounded up, come to 1.001."""
+
+
 def _crop(value: Any) -> Any:
     """Judged here as a whole: what pydantic says of a union speaks of each of its members."""
     if isinstance(value, str) and value in get_args(Mode):
@@ -83,7 +87,7 @@ def _crop(value: Any) -> Any:
     x, y, width, height = value
     if not (width > 0 and height > 0):
         raise ValueError(f"{value!r}: a box needs a width and a height above 0")
-    if not (x >= 0 and y >= 0 and x + width <= 1 and y + height <= 1):
+    if not (x >= 0 and y >= 0 and x + width <= _EDGE and y + height <= _EDGE):
         raise ValueError(f"{value!r} reaches out of the frame, which goes from 0 to 1 in both directions")
     return value
 

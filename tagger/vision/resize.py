@@ -45,7 +45,8 @@ class View(NamedTuple):
 def exact(image: Image.Image, preprocessing: Preprocessing) -> Frames:
     """The frames, N×crop×crop×3 in RGB, with torchvision's rounding."""
     view = _view(image.size, preprocessing)
-    resized = image.resize(view.size, _FILTERS[preprocessing.interpolation], view.area)
+    left, top, right, bottom = map(int, view.area)  # whole pixels, as if the rest had been cut off before
+    resized = image.resize(view.size, _FILTERS[preprocessing.interpolation], (left, top, right, bottom))
     return _framed(_opaque(resized), (0, 0), view)
 
 
@@ -116,7 +117,8 @@ def _part(whole: Size, box: Box) -> Window:
     """A box's whole pixels: one at least in each direction."""
     x, y, width, height = box
     left, top = (min(round(at * side), side - 1) for at, side in zip((x, y), whole, strict=True))
-    right, bottom = (round(at * side) for at, side in zip((x + width, y + height), whole, strict=True))
+    ends = zip((x + width, y + height), whole, strict=True)
+    right, bottom = (min(round(at * side), side) for at, side in ends)
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 

@@ -45,6 +45,7 @@ def starts(settings: Settings) -> dict[str, str]:
         ("tiles", "tiles"),
         ("[0, 0.25, 1, 0.75]", (0.0, 0.25, 1.0, 0.75)),
         ("[0.7, 0, 0.3, 1]", (0.7, 0.0, 0.3, 1.0)),
+        ("[0.063, 0, 0.938, 1]", (0.063, 0.0, 0.938, 1.0)),
     ],
 )
 def test_a_crop_is_a_word_or_a_box(file: Path, text: str, crop: object) -> None:
@@ -205,6 +206,7 @@ def test_a_folder_named_twice_is_there_once(file: Path) -> None:
         ),
         ("sources: [{path: x, crop: [0, 0, true, 1]}]", "sources.0.crop", "not [0, 0, True, 1]"),
         ("sources: [{path: x, crop: [0.5, 0, 0.6, 1]}]", "sources.0.crop", "reaches out of the frame"),
+        ("sources: [{path: x, crop: [0, 0.01, 1, 0.995]}]", "sources.0.crop", "reaches out of the frame"),
         ("sources: [{path: x, crop: [0, -0.1, 0.6, 1]}]", "sources.0.crop", "reaches out of the frame"),
         ("sources: [{path: x, crop: [0, 0, .nan, 1]}]", "sources.0.crop", "a width and a height above 0"),
         ("sources: [{path: x, crop: [0, 0, 1, 0]}]", "sources.0.crop", "a width and a height above 0"),

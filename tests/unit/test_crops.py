@@ -130,6 +130,7 @@ def test_of_what_is_nearly_square_one_tile_is_enough(mode: Mode, size: tuple[int
         ((0, 0.75, 0.5, 0.25), BLUE),
         ((0.999, 0.999, 0.001, 0.001), WHITE),
         ((1 - 1e-9, 0, 1e-9, 1e-300), GREEN),
+        ((0.563, 0, 0.438, 0.5), GREEN),
     ],
 )
 def test_a_box_shows_what_is_in_it_and_nothing_else(
