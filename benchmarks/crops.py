@@ -35,6 +35,8 @@ SIZES = (0.3, 1.0)
 ENOUGH = 0.3
 """A score from which on a label is found: the default of `search.min_score`."""
 TIMED, ROUNDS = 8, 9
+_PLACES = ("at a side", "at the edge of the middle", "in the middle")
+"""Where a photo lies, by thirds of its width that the centre crop sees."""
 Scores = NDArray[np.float32]
 
 
@@ -50,6 +52,12 @@ class Scene:
     @property
     def size(self) -> float:
         return max(self.box[2] * FRAME[0], self.box[3] * FRAME[1]) / FRAME[1]
+
+    def in_middle(self, own: Preprocessing) -> float:
+        """The part of the photo's width that lies between the edges of the centre crop."""
+        left, _, width, _ = self.box
+        half = own.crop / own.resize * FRAME[1] / FRAME[0] / 2
+        return max(min(left + width, 0.5 + half) - max(left, 0.5 - half), 0) / width
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def main() -> None:
 def measure(classifier: Classifier, folder: Path) -> None:
     scenes = list(_scenes(_photos(folder, classifier)))
     scores = _scores(classifier, scenes)
-    for title, chosen in _groups(scenes).items():
+    for title, chosen in _groups(scenes, classifier.preprocessing).items():
         print(
             f"\n{title} ({len(chosen)})\n\n| crop | top-1 | top-5 | found | wrong labels | found, as few wrong |"
         )
@@ -196,11 +204,14 @@ def _as_few_wrong(scores: Scores, scenes: Sequence[Scene], wrong: float) -> str:
     return "none"
 
 
-def _groups(scenes: Sequence[Scene]) -> dict[str, list[int]]:
-    """Scenes of one kind, and those on photos by size."""
+def _groups(scenes: Sequence[Scene], own: Preprocessing) -> dict[str, list[int]]:
+    """Scenes of one kind, those on photos by size, and all that do not fill the frame by how much `center` sees."""
     groups: dict[str, list[int]] = {}
     for at, scene in enumerate(scenes):
         groups.setdefault(scene.kind, []).append(at)
+        if scene.kind != "fills":
+            place = _PLACES[min(int(scene.in_middle(own) * 3), 2)]
+            groups.setdefault(f"anywhere, {place}", []).append(at)
         if scene.kind == "on a photo":
             third = min(int((scene.size - SIZES[0]) / (SIZES[1] - SIZES[0]) * 3), 2)
             groups.setdefault(f"on a photo, {('small', 'middling', 'large')[third]}", []).append(at)
