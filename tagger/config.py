@@ -243,7 +243,7 @@ class Web(Section):
     def _guarded(self) -> "Web":
         if self.token and len(self.token) < SHORTEST_TOKEN:
             raise ValueError(f"token: has fewer than {SHORTEST_TOKEN} characters; {_MAKE_ONE}")
-        if self.enabled and not (self.token or self.token_file) and not _is_loopback(self.host):
+        if not (self.token or self.token_file) and not _is_loopback(self.host):
             raise ValueError(
                 f"host: {self.host} can be reached from elsewhere, so a token is needed; {_MAKE_ONE}"
             )

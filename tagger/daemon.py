@@ -22,6 +22,7 @@ from tagger.errors import ConfigError, TaggerError
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
 from tagger.ingest.watch import Watch
+from tagger.pipeline.bulletin import Bulletin
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.desk import Desk
 from tagger.pipeline.intake import Intake, Tally
@@ -32,8 +33,9 @@ from tagger.pipeline.report import Report
 from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.stage import Stage
 from tagger.pipeline.trial import TOO_LATE, Court, Trial
+from tagger.pipeline.vitals import Vitals
 from tagger.place import Place
-from tagger.records import ModelIdentity, Outcome, Stamp, shown
+from tagger.records import Failed, ModelIdentity, Outcome, Stamp, shown
 from tagger.stops import Stops
 from tagger.store import queries
 from tagger.store.database import Database
@@ -117,7 +119,8 @@ class Worker:
             lambda: self.watch.polled,
         )
         self._report = Report(lambda: self.intake.in_flight)
-        self.classifier = classifier
+        self.classifier, self.bulletin = classifier, Bulletin()
+        self._troubles: Mapping[str, str] = {}
         self._database, self._stops, self._look_at = database, stops, 0.0
         steps = _steps(settings, classifier, crops, registered.model_of, self._writer.knows, self._store)
         self._trial = Trial(self.intake, _court(settings), steps.read)
@@ -130,6 +133,10 @@ class Worker:
         """What is missing for pictures to be tagged; nothing, as a rule."""
         missing = [] if self.patrol.begun else ["the folders are not watched yet"]
         return missing + (["the database cannot be written"] if self._database.patience.tried else [])
+
+    def vitals(self) -> Vitals:
+        tally = self.intake.tally
+        return Vitals(self._troubles, self._pipeline.waiting, tally.tagged, tally.failed)
 
     @contextmanager
     def working(self, *sights: tuple[str, Callable[[], None]]) -> Iterator[None]:
@@ -167,11 +174,22 @@ class Worker:
     def _look(self) -> None:
         """What no thread would notice by itself."""
         self._database.check()
+        self._compare_troubles(self.watch.troubles)
         if late := self._overdue.look():
             _end_at_once(late)
 
+    def _compare_troubles(self, troubles: Mapping[str, str]) -> None:
+        for source, trouble in troubles.items():
+            if trouble != self._troubles.get(source, ""):
+                self.bulletin.post("source", source=source, trouble=trouble)
+        self._troubles = troubles
+
     def _store(self, outcomes: Sequence[Outcome]) -> None:
         self._writer.write(outcomes)
+        for outcome in outcomes:
+            if isinstance(outcome, Failed):
+                stamp = outcome.stamp
+                self.bulletin.post("failed", path=stamp.path, source=stamp.source, error=outcome.reason)
         self.intake.done(outcomes)
         self._report.stored(outcomes)
 
@@ -201,8 +219,8 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[
     with closing(Database.open(settings.database, create=False)) as database:
         classifier = worker.classifier
         house = House(
-            database, settings.search.min_score, classifier.top_k, classifier.labels, classifier.taxonomy,
-            worker.unready, desk, classifier.identity,
+            database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
+            desk, classifier.identity, worker.bulletin, worker.vitals,
         )  # fmt: skip
         server = Server(settings.web, create_app(settings.web, house))
         server.start()

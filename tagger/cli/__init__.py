@@ -24,6 +24,7 @@ from tagger.cli import (  # noqa: E402
     similar,
     status,
     tag,
+    web,
 )
 from tagger.errors import TaggerError  # noqa: E402
 
@@ -52,6 +53,7 @@ for command in (
     retag.retag,
     retry.retry,
     prune.prune,
+    web.web,
 ):
     app.command()(command)
 app.add_typer(config.app, name="config")

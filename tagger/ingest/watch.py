@@ -83,6 +83,11 @@ class Watch:
         """Names of the sources, of those that are there, whose events do not tell all."""
         return self._polled
 
+    @property
+    def troubles(self) -> dict[str, str]:
+        """Why a source's events do not tell all, by its name; nothing where all is well."""
+        return {source.name: trouble for source, trouble in self._said.copy().items()}
+
     def arm(self) -> list[Source]:
         """Watches what is not watched, or no longer; gives back where something may have gone unseen.
 

@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, most: int) -> None:
         self._most, self._numbers = most, itertools.count(1)
-        self._waiting: Channel[Content] = Channel(most)
+        self._asked: Channel[Content] = Channel(most)
         self._lock = Lock()
         self._answers: dict[Stamp, Answer] = {}
         self._closed = False
@@ -45,12 +45,12 @@ class Desk:
                 raise BusyError
             self._answers[stamp] = answer
         log.debug("%s: %d bytes", stamp.path, len(data))
-        self._waiting.put(Content(stamp, data, hashlib.sha256(data).hexdigest(), top_k))
+        self._asked.put(Content(stamp, data, hashlib.sha256(data).hexdigest(), top_k))
         return answer
 
     def get(self) -> Content:
         """The next picture; waits for one. Raises Closed."""
-        return self._waiting.get()
+        return self._asked.get()
 
     def answered(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
         """Answers those whose pictures these were; gives the others back."""
@@ -64,11 +64,16 @@ class Desk:
                 answer.set_result(outcome)
         return others
 
+    @property
+    def waiting(self) -> int:
+        """How many pictures were not answered yet."""
+        return len(self._answers)
+
     def close(self) -> None:
         """Nobody else is served: whoever waits is told so."""
         with self._lock:
             self._closed = True
             left, self._answers = self._answers, {}
-        self._waiting.close()
+        self._asked.close()
         for answer in left.values():
             answer.set_exception(Closed())

@@ -85,6 +85,11 @@ class Pipeline:
         for stage in (self._sink, self._infer, self._decode, self._answer):
             stage.start()
 
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many pictures wait at each place of the road."""
+        return {"answer": self._desk.waiting, "infer": len(self._pictures), "sink": len(self._others)}
+
     def drain(self, deadline: float) -> bool:
         """Waits until what is on the road has arrived; False where `time.monotonic()` passes the deadline.
 

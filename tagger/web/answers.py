@@ -88,6 +88,8 @@ class Page(BaseModel):
 
 
 class Named(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
     key: str
     name: str
     name_zh: str

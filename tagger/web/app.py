@@ -1,11 +1,12 @@
 """The API put together: routes, what guards them, and what becomes of errors."""
 
 from importlib.metadata import version
+from threading import Event
 
 from fastapi import FastAPI
 
 from tagger.config import Web
-from tagger.web import predict, problems, reading
+from tagger.web import events, metrics, predict, problems, reading
 from tagger.web.guard import Guard
 from tagger.web.house import House
 
@@ -21,8 +22,11 @@ def create_app(web: Web, house: House) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.ending = Event()
     problems.install(app)
     app.include_router(predict.router(house))
     app.include_router(reading.router(house))
+    app.include_router(events.router(house))
+    app.include_router(metrics.router(house))
     app.add_middleware(Guard, token=web.secret, most=web.max_bytes)
     return app

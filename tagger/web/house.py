@@ -1,22 +1,34 @@
 """What the API answers from, in one value."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tagger.pipeline.bulletin import Bulletin
 from tagger.pipeline.desk import Desk
-from tagger.records import Label, ModelIdentity, Taxonomy
+from tagger.pipeline.vitals import Vitals
+from tagger.records import ModelIdentity, Taxonomy
 from tagger.store.database import Database
+
+_NO_CATEGORIES = Taxonomy("", ())
+
+
+def _nothing_is_missing() -> Sequence[str]:
+    return ()
 
 
 @dataclass(frozen=True)
 class House:
-    """`desk` and `model` are None where pictures are not tagged, only shown. `unready` says what is still missing."""
+    """`desk`, `model` and `vitals` are None where pictures are not tagged, only shown: then nothing is written, either.
+
+    `unready` says what is still missing for pictures to be tagged.
+    """
 
     database: Database
     min_score: float
-    top_k: int
-    labels: Sequence[Label]
-    taxonomy: Taxonomy
-    unready: Callable[[], Sequence[str]]
+    top_k: int = 0
+    taxonomy: Taxonomy = _NO_CATEGORIES
+    unready: Callable[[], Sequence[str]] = _nothing_is_missing
     desk: Desk | None = None
     model: ModelIdentity | None = None
+    bulletin: Bulletin = field(default_factory=Bulletin)
+    vitals: Callable[[], Vitals] | None = None

@@ -11,7 +11,7 @@ from tagger.records import Tag as Read
 from tagger.web import answers
 from tagger.web.answers import Language, Prediction, Result
 from tagger.web.house import House
-from tagger.web.problems import RESPONSES, ProblemError
+from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.uploads import Upload, uploads
 
 _BODY = {
@@ -53,7 +53,7 @@ def router(house: House) -> APIRouter:
     ) -> Prediction:
         """The labels of one or more pictures. One that cannot be read fails alone."""
         if house.desk is None or house.model is None:
-            raise ProblemError(503, "this is the reading half of Tagger: ask the daemon, tagger run")
+            raise ProblemError(503, READS_ONLY)
         pictures = await uploads(request)
         waiting = [asyncio.wrap_future(house.desk.ask(one.data, top_k or house.top_k)) for one in pictures]
         outcomes = await asyncio.gather(*waiting)

@@ -17,6 +17,7 @@ from tagger.search.query import QueryError
 
 log = logging.getLogger(__name__)
 
+READS_ONLY = "tagger web only reads; ask the daemon, tagger run, with web.enabled"
 MEDIA_TYPE = "application/problem+json"
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {

@@ -2,21 +2,22 @@
 
 import base64
 import binascii
+import hashlib
 import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from tagger.records import ModelIdentity
 from tagger.search.parse import parse
-from tagger.store import found, judgement, queries
+from tagger.store import found, judgement, queries, vocabulary
 from tagger.store.found import Picture, Position, Scored
 from tagger.web import answers
 from tagger.web.answers import Language
 from tagger.web.house import House
-from tagger.web.problems import RESPONSES, ProblemError
+from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 
 
 def router(house: House) -> APIRouter:
@@ -29,28 +30,32 @@ def router(house: House) -> APIRouter:
 def _add_images(routes: APIRouter, house: House) -> None:
     database = house.database
 
-    @routes.get("/images")
+    @routes.get("/images", response_model=answers.Page, responses={304: {"description": "as it was"}})
     def images(
+        request: Request,
         q: Annotated[str, Query(max_length=4000, description="as for `tagger search`")] = "",
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
         cursor: Annotated[str, Query(max_length=200, description="`next` of the page before")] = "",
         lang: Language = "en",
-    ) -> answers.Page:
+    ) -> Response:
         """Pictures, newest first."""
         before, query = _position(cursor), parse(q, datetime.now(UTC))
         hits = list(found.search(database, query, q, house.min_score, limit + 1, before))
         pictures = [hit.picture for hit in hits[:limit]]
         last = _cursor(pictures[-1]) if len(hits) > limit else None
-        return answers.Page(images=[_image(one, lang) for one in pictures], next=last)
+        page = answers.Page(images=[described(one, lang) for one in pictures], next=last)
+        return unless_known(request, page.model_dump_json().encode(), "application/json")
 
     @routes.get("/images/{id}")
     def image(id: int, lang: Language = "en") -> answers.Image:  # noqa: A002 (it is in the address)
-        return _image(_picture(house, id), lang)
+        return described(_picture(house, id), lang)
 
     @routes.post("/images/{id}/verdicts")
     def verdicts(id: int, said: answers.Verdicts) -> answers.Corrected:  # noqa: A002
         """Corrects a picture's tags, for good."""
         names = [*said.add, *said.remove, *said.clear]
+        if house.desk is None:
+            raise ProblemError(403, READS_ONLY)
         if not names or len(set(names)) < len(names):
             raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
         ruling = judgement.Ruling(said.add, said.remove, said.clear)
@@ -62,12 +67,11 @@ def _add_words(routes: APIRouter, house: House) -> None:
     @routes.get("/labels")
     def labels() -> list[answers.Named]:
         """What the model in use may say."""
-        return [answers.Named(key=one.key, name=one.name, name_zh=one.name_zh) for one in house.labels]
+        return [answers.Named.model_validate(one) for one in vocabulary.labels(house.database)]
 
     @routes.get("/categories")
     def categories() -> list[answers.Named]:
-        every = house.taxonomy.categories
-        return [answers.Named(key=one.key, name=one.name, name_zh=one.name_zh) for one in every]
+        return [answers.Named.model_validate(one) for one in vocabulary.categories(house.database)]
 
 
 def _add_state(routes: APIRouter, house: House) -> None:
@@ -117,7 +121,7 @@ def _model(identity: ModelIdentity) -> answers.Model:
     return answers.Model(name=identity.name, version=identity.weights_sha256)
 
 
-def _image(picture: Picture, lang: Language) -> answers.Image:
+def described(picture: Picture, lang: Language) -> answers.Image:
     fields = {name: getattr(picture, name) for name in answers.Image.model_fields}
     fields |= {"tags": [_tag(one, lang) for one in picture.tags]}
     fields |= {"categories": [_category(one, lang) for one in picture.categories]}
@@ -144,6 +148,15 @@ def _counts(files: Any) -> dict[str, int]:
 def _cursor(last: Picture) -> str:
     moment = last.captured_at and last.captured_at.isoformat()
     return base64.urlsafe_b64encode(json.dumps([moment, last.id]).encode()).decode()
+
+
+def unless_known(request: Request, body: bytes, media_type: str) -> Response:
+    """The body, or only that it has not changed, to whoever has it already."""
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(body, 200, headers, media_type)
 
 
 def _position(cursor: str) -> Position | None:

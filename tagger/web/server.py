@@ -19,7 +19,7 @@ class Server:
     """Listens from `start` to `close`. An address that cannot be had is said in the log, and there is no web."""
 
     def __init__(self, web: Web, app: FastAPI) -> None:
-        self._web = web
+        self._web, self._ending = web, app.state.ending
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -32,6 +32,10 @@ class Server:
         )
         self._server = uvicorn.Server(config)
         self._thread: Thread | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
         """Raises nothing that a port could cause."""
@@ -51,6 +55,7 @@ class Server:
 
     def close(self, within: float) -> None:
         """Nobody else is served; who is being served has so many seconds."""
+        self._ending.set()
         self._server.should_exit = True
         if self._thread:
             self._thread.join(within)

@@ -95,16 +95,21 @@ class Daemon:
 
 @contextmanager
 def running(
-    home: Path, *arguments: object, within: Sequence[str] = (), first: str = "", **overrides: str
+    home: Path,
+    *arguments: object,
+    within: Sequence[str] = (),
+    first: str = "",
+    command: str = "run",
+    **overrides: str,
 ) -> Iterator[Daemon]:
     """`tagger run`, watching; killed on leaving, and after a while if it says nothing.
 
-    Before that it says a line with `first` in it.
+    Before that it says a line with `first` in it. Of another `command`, that line is all that is waited for.
 
     `within` is a command that runs it in other circumstances, such as `unshare --mount`.
     """
     process = subprocess.Popen(
-        [*within, TAGGER, "run", *map(str, arguments)],
+        [*within, TAGGER, command, *map(str, arguments)],
         env=environment(home, **overrides),
         cwd=home,
         stderr=subprocess.PIPE,
@@ -115,7 +120,8 @@ def running(
     try:
         daemon = Daemon(process)
         daemon.first = daemon.wait_for(first) if first else ""
-        daemon.wait_for("watching")
+        if command == "run":
+            daemon.wait_for("watching")
         yield daemon
     finally:
         hung.cancel()

@@ -1,0 +1,33 @@
+"""`tagger web`: the page and the API, for reading alone."""
+
+import signal
+from contextlib import closing
+
+from tagger.cli.logs import log_to_stderr
+from tagger.cli.options import Config, Database, load_settings
+
+
+def web(config: Config = None, database: Database = None) -> None:
+    """Show what is in the database, until SIGTERM or Ctrl-C: nothing is tagged, and nothing is written.
+
+    `tagger run` does the same, and more, where the config says `web: {enabled: true}`.
+    """
+    settings = load_settings(config, database)
+    log_to_stderr(settings.log_level)
+    from tagger.errors import TaggerError
+    from tagger.stops import Stops
+    from tagger.store.database import Database as Store
+    from tagger.web.app import create_app
+    from tagger.web.house import House
+    from tagger.web.server import Server
+
+    stops = Stops()
+    stops.listen((signal.SIGTERM, signal.SIGINT))
+    with closing(stops), closing(Store.open(settings.database, create=False)) as store:
+        server = Server(settings.web, create_app(settings.web, House(store, settings.search.min_score)))
+        server.start()
+        while server.runs and not stops.wait(1):
+            pass
+        if not server.runs:
+            raise TaggerError("tagger web", "does not answer", "the log above says why")
+        server.close(within=3)

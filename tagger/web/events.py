@@ -1,0 +1,114 @@
+"""`GET /events`: what happens, as it happens (server-sent events).
+
+Tagged pictures are read from the database, so that whoever was away goes on from the last `seq` it saw, and nothing is
+missed. Rejected: to be told by the road, which knows nothing of what an earlier run stored, nor of another process.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from tagger.search.parse import parse
+from tagger.store import found
+from tagger.store.found import Hit
+from tagger.web.answers import Language
+from tagger.web.house import House
+from tagger.web.problems import RESPONSES, ProblemError
+from tagger.web.reading import described
+
+EVERY = 0.5
+"""Seconds between two looks."""
+
+QUIET = 30
+"""Looks without anything new after which a word is said, so that nobody in between closes the connection."""
+
+MOST = 100
+"""Listeners at a time: each looks for itself."""
+
+
+def router(house: House) -> APIRouter:
+    routes, listeners = APIRouter(responses=RESPONSES), anyio.CapacityLimiter(MOST)
+
+    @routes.get(
+        "/events",
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    )
+    def events(
+        request: Request,
+        q: Annotated[str, Query(max_length=4000, description="as for `tagger search`")] = "",
+        lang: Language = "en",
+        last_event_id: Annotated[
+            int | None, Header(ge=0, lt=2**63, description="a `seq`, to go on after")
+        ] = None,
+    ) -> StreamingResponse:
+        """Pictures as they are tagged, files that fail, and sources that come and go."""
+        if listeners.available_tokens < 1:
+            raise ProblemError(429, f"{MOST} listen already; ask again later", {"Retry-After": "10"})
+        listener = Listener(house, q, lang, last_event_id)
+        return StreamingResponse(
+            _stream(request, listener, listeners),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return routes
+
+
+class Listener:
+    """Reads what is new since it last looked. Raises QueryError where the query cannot be understood."""
+
+    def __init__(self, house: House, query: str, lang: Language, after: int | None) -> None:
+        self._house, self._text, self._lang = house, query, lang
+        self._query = parse(query, datetime.now(UTC))
+        self._heard = house.bulletin.last
+        self.seq = found.newest(house.database) if after is None else after
+        found.sql(
+            house.database, self._query, query, house.min_score, 1, counts=False
+        )  # knows every name, or raises
+
+    def news(self) -> list[str]:
+        """As events; none where there is nothing new."""
+        notices = self._house.bulletin.since(self._heard)
+        self._heard = notices[-1].number if notices else self._heard
+        tagged = [self._tagged(hit) for hit in self._arrived()]
+        return tagged + [_event(notice.kind, json.dumps(dict(notice.about))) for notice in notices]
+
+    def _arrived(self) -> list[Hit]:
+        house = self._house
+        if found.newest(house.database) <= self.seq:
+            return []
+        hits, self.seq = found.arrived(house.database, self._query, self._text, house.min_score, self.seq)
+        return hits
+
+    def _tagged(self, hit: Hit) -> str:
+        return _event("tagged", described(hit.picture, self._lang).model_dump_json(), hit.picture.seq)
+
+
+async def _stream(
+    request: Request, listener: Listener, listeners: anyio.CapacityLimiter
+) -> AsyncIterator[str]:
+    quiet = 0
+    async with listeners:
+        yield "retry: 2000\n\n"
+        while not request.app.state.ending.is_set():
+            news = await run_in_threadpool(listener.news)
+            for one in news:
+                yield one
+            quiet = 0 if news else quiet + 1
+            if quiet % QUIET == 1:
+                yield f"id: {listener.seq}\n\n"  # tells nothing, but is where to go on from
+            if not news:
+                await anyio.sleep(EVERY)
+
+
+def _event(kind: str, data: str, id_: int | None = None) -> str:
+    """A line break in `data` would end it; JSON has none."""
+    number = "" if id_ is None else f"id: {id_}\n"
+    return f"{number}event: {kind}\ndata: {data}\n\n"

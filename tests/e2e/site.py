@@ -1,0 +1,51 @@
+"""A daemon with the web on, and a client of it."""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from tests.e2e.command import Daemon, running
+
+TOKEN = "0123456789abcdef-token"  # noqa: S105 (of this test alone)
+
+
+def picture(colour: tuple[int, int, int] = (255, 0, 0)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+class Site:
+    """A daemon with the web on, and a client of it."""
+
+    def __init__(self, daemon: Daemon, address: str) -> None:
+        self.daemon, self.address = daemon, address
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=address, timeout=30, limits=limits)
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.client.get(path, **options).raise_for_status().json()
+
+    def predict(self, query: str = "", **body: Any) -> Any:
+        return self.client.post(f"/predict{query}", **body).raise_for_status().json()["results"]
+
+
+def serve(home: Path, also: Mapping[str, str] = MappingProxyType({}), **web: str) -> Any:
+    options = {"TAGGER_WEB__ENABLED": "true", "TAGGER_WEB__PORT": "0", **also} | {
+        f"TAGGER_WEB__{key.upper()}": value for key, value in web.items()
+    }
+    return running(home, home / "inbox", "--database", home / "tags.db", first="web:", **options)
+
+
+@contextmanager
+def site_of(daemon: Daemon) -> Iterator[Site]:
+    """A client of what that daemon serves."""
+    site = Site(daemon, daemon.first.split("web: ")[1].strip())
+    with closing(site.client):
+        yield site
