@@ -6,7 +6,7 @@ from threading import Event
 from fastapi import FastAPI
 
 from tagger.config import Web
-from tagger.web import events, metrics, predict, problems, reading
+from tagger.web import events, metrics, predict, problems, reading, rekognition
 from tagger.web.guard import Guard
 from tagger.web.house import House
 
@@ -25,6 +25,7 @@ def create_app(web: Web, house: House) -> FastAPI:
     app.state.ending = Event()
     problems.install(app)
     app.include_router(predict.router(house))
+    app.include_router(rekognition.router(house))
     app.include_router(reading.router(house))
     app.include_router(events.router(house))
     app.include_router(metrics.router(house))

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tagger.web import problems
+from tagger.web import problems, rekognition
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _OPEN = frozenset({"/healthz"})
@@ -39,8 +39,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if refusal := self._refusal(Request(scope)):
-            await problems.response(*refusal)(scope, receive, send)
+        request = Request(scope)
+        if refusal := self._refusal(request):
+            respond = rekognition.refusal if rekognition.is_asked(request) else problems.response
+            await respond(*refusal)(scope, receive, send)
             return
         await self._app(scope, _Counted(receive, self._most), _hardened(send))
 
@@ -62,8 +64,12 @@ class Guard:
         return None
 
     def _has_token(self, headers: Headers) -> bool:
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        given = given if kind.lower() == "bearer" else headers.get("x-api-key", "")
+        kind, _, said = headers.get("authorization", "").partition(" ")
+        given = headers.get("x-api-key", "")
+        if kind.lower() == "bearer":
+            given = said
+        elif kind == "AWS4-HMAC-SHA256":
+            given = _access_key(said)
         return hmac.compare_digest(given.encode(), self._token.encode())
 
 
@@ -96,6 +102,16 @@ def _name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _access_key(signed: str) -> str:
+    """Of `Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders=…`: KEY, which may have a slash in it.
+
+    The signature is not verified: it proves that a client has the secret which goes with its key, and here the key is
+    the secret, said as openly as a Bearer's.
+    """
+    credential = signed.partition("Credential=")[2].partition("SignedHeaders=")[0]
+    return credential.rstrip(", ").rsplit("/", 4)[0]
 
 
 def _length(headers: Headers) -> int:

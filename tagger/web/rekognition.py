@@ -1,0 +1,230 @@
+"""`POST /` as Amazon Rekognition's DetectLabels: its clients need another `endpoint_url`, and nothing else.
+
+Categories are labels here, as Rekognition's parents are: who looks for a vehicle finds it, whatever kind it is. Rejected:
+its threshold of 55 %, which is that of many separate answers; a thousand classes that share 100 % rarely get there.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_pascal
+
+from tagger.pipeline.channel import Closed
+from tagger.pipeline.desk import BusyError
+from tagger.records import Category, Failed, Taxonomy
+from tagger.web.answers import Result
+from tagger.web.house import House
+from tagger.web.predict import Speech
+from tagger.web.problems import READS_ONLY, ProblemError
+from tagger.web.uploads import Upload
+
+MOST = 100
+"""Labels that the model is asked for, as many as `/predict` may be."""
+
+_TARGET = "RekognitionService.DetectLabels"
+_CODES = {
+    401: "UnrecognizedClientException",
+    403: "AccessDeniedException",
+    413: "ImageTooLargeException",
+    421: "AccessDeniedException",
+    429: "ThrottlingException",
+    503: "ServiceUnavailable",
+}
+_TOO_LARGE = re.compile(r"more than (decode\.\w+ allows|a run-length BMP may have)|too long to decode")
+"""In the reasons of `vision.limits`. Any other failure to decode is of bytes that are no picture, or a damaged one."""
+
+
+def is_asked(request: Request) -> bool:
+    """Whether it is one of Amazon's clients that asks, and so must be answered in Amazon's words."""
+    return "x-amz-target" in request.headers
+
+
+def refusal(status: int, detail: str) -> JSONResponse:
+    """A problem in Amazon's words."""
+    return _refused(
+        _CODES.get(status, "InternalServerError" if status >= 500 else "InvalidParameterException"), detail
+    )
+
+
+def router(house: House) -> APIRouter:
+    routes, words = APIRouter(), _Words(house)
+
+    @routes.post("/", include_in_schema=False)
+    async def detect_labels(request: Request) -> JSONResponse:
+        try:
+            return await _answer(request, house, words)
+        except _RefusedError as error:
+            return _refused(error.code, error.message)
+        except ProblemError as error:
+            return refusal(error.status, error.detail)
+        except BusyError:
+            return refusal(429, "as many pictures wait as may; ask again in a second")
+        except Closed:
+            return refusal(503, "Tagger is stopping; ask again once it is back")
+
+    return routes
+
+
+async def _answer(request: Request, house: House, words: "_Words") -> JSONResponse:
+    asked = await _asked(request)
+    if house.desk is None or house.model is None:
+        raise ProblemError(503, READS_ONLY)
+    outcome = await asyncio.wrap_future(house.desk.ask(asked.image.bytes_, MOST))
+    if isinstance(outcome, Failed):
+        raise _RefusedError(_failure(outcome), outcome.reason)
+    labels = words.labels(words.speech.result(Upload("", asked.image.bytes_), outcome, 0, "en"))
+    least = house.min_score * 100 if asked.min_confidence is None else asked.min_confidence
+    wanted = [one.said() for one in labels if one.confidence >= least and asked.settings.wants(one)]
+    version = f"{house.model.name}-{house.model.weights_sha256[:12]}"
+    return _response(200, {"Labels": wanted[: asked.max_labels], "LabelModelVersion": version})
+
+
+# What is asked
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(alias_generator=to_pascal, frozen=True)
+
+
+class _Image(_Shape):
+    bytes_: Base64Bytes = Field(b"", alias="Bytes")
+    s3_object: dict[str, Any] | None = None
+
+
+class _Filters(_Shape):
+    label_inclusion_filters: frozenset[str] = frozenset()
+    label_exclusion_filters: frozenset[str] = frozenset()
+    label_category_inclusion_filters: frozenset[str] = frozenset()
+    label_category_exclusion_filters: frozenset[str] = frozenset()
+
+
+class _Settings(_Shape):
+    general_labels: _Filters = _Filters()
+
+    def wants(self, label: "_Label") -> bool:
+        filters, groups = self.general_labels, set(label.groups)
+        if label.name in filters.label_exclusion_filters or groups & filters.label_category_exclusion_filters:
+            return False
+        if not (filters.label_inclusion_filters or filters.label_category_inclusion_filters):
+            return True
+        included = groups & filters.label_category_inclusion_filters
+        return label.name in filters.label_inclusion_filters or bool(included)
+
+
+class _Asked(_Shape):
+    image: _Image
+    max_labels: int = Field(1000, ge=0)
+    min_confidence: float | None = Field(None, ge=0, le=100)
+    features: list[Literal["GENERAL_LABELS"]] = []
+    settings: _Settings = _Settings()
+
+
+async def _asked(request: Request) -> _Asked:
+    target = request.headers.get("x-amz-target", "")
+    if target != _TARGET:
+        hint = f"{target or 'without X-Amz-Target'}: only {_TARGET} is answered here; or POST the picture to /predict"
+        raise _RefusedError("UnknownOperationException", hint)
+    try:
+        asked = _Asked.model_validate_json(await request.body())
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise _RefusedError("InvalidParameterException", wrong) from None
+    if asked.image.s3_object is not None:
+        raise _RefusedError(
+            "InvalidS3ObjectException", "there is no S3 here; send the picture itself, as Image.Bytes"
+        )
+    if not asked.image.bytes_:
+        raise _RefusedError("InvalidParameterException", "there is no picture in it; send it as Image.Bytes")
+    return asked
+
+
+# What is said
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """`parents` are all that it is within; `groups` are those of them, or itself, that are within nothing."""
+
+    name: str
+    confidence: float
+    parents: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    def said(self) -> dict[str, Any]:
+        return {
+            "Name": self.name,
+            "Confidence": self.confidence,
+            "Instances": [],
+            "Parents": [{"Name": name} for name in self.parents],
+            "Aliases": [],
+            "Categories": [{"Name": name} for name in self.groups],
+        }
+
+
+class _Words:
+    """Readings as Rekognition's labels."""
+
+    def __init__(self, house: House) -> None:
+        self.speech = Speech(house)
+        self._above = _above(house.taxonomy)
+
+    def labels(self, result: Result) -> list[_Label]:
+        """The surest first; at equal scores a category before what is in it. Names are unique in Rekognition: a class
+        and a category that share one (`screen`) are said once.
+        """
+        found = [self._label(one.category, one.score, self._above[one.category]) for one in result.categories]
+        found += [self._label(one.label, one.score, one.categories) for one in result.tags]
+        unique: dict[str, _Label] = {}
+        for label in sorted(found, key=lambda one: -one.confidence):
+            unique.setdefault(label.name, label)
+        return list(unique.values())
+
+    def _label(self, name: str, score: float, within: list[str]) -> _Label:
+        parents = tuple(one for one in within if one != name)
+        groups = tuple(one for one in (name, *parents) if self._above.get(one) == [])
+        return _Label(name, min(score * 100, 100.0), parents, groups)
+
+
+def _above(taxonomy: Taxonomy) -> dict[str, list[str]]:
+    """By a category's name, those of all that it is within, the nearest first."""
+    by_key = {one.key: one for one in taxonomy.categories}
+
+    def climb(one: Category) -> Iterator[str]:
+        for key in one.within:
+            yield by_key[key].name
+            yield from climb(by_key[key])
+
+    return {one.name: list(dict.fromkeys(climb(one))) for one in taxonomy.categories}
+
+
+# What is wrong
+
+
+class _RefusedError(Exception):
+    """`code` is one that Amazon's clients know."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+def _failure(outcome: Failed) -> str:
+    if outcome.retryable or outcome.stage != "decode":
+        return "InternalServerError"
+    return "ImageTooLargeException" if _TOO_LARGE.search(outcome.reason) else "InvalidImageFormatException"
+
+
+def _refused(code: str, message: str) -> JSONResponse:
+    """A client's mistakes are all 400: its `retries` go by that, too."""
+    status = {"InternalServerError": 500, "ServiceUnavailable": 503}.get(code, 400)
+    return _response(status, {"__type": code, "message": message})
+
+
+def _response(status: int, content: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(content, status, media_type="application/x-amz-json-1.1")
