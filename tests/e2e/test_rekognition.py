@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from tests.e2e.command import running, tagger
 from tests.e2e.site import TOKEN, Site, picture, serve, site_of
 
 CATEGORIES = """
@@ -220,3 +221,15 @@ def test_where_too_many_wait_clients_ask_again_and_who_waits_when_it_stops_is_to
 def crowd(site: Site, many: int) -> int:
     files = [("image", picture())] * many
     return httpx.post(f"{site.address}/predict", files=files, timeout=60).status_code
+
+
+def test_where_nothing_is_tagged_the_service_is_unavailable(tmp_path: Path, inbox: Path) -> None:
+    assert tagger(tmp_path, "scan", inbox, "--database", tmp_path / "tags.db").returncode == 0
+    reads = {"command": "web", "first": "web:", "TAGGER_WEB__PORT": "0"}
+    with (
+        running(tmp_path, "--database", tmp_path / "tags.db", **reads) as daemon,
+        site_of(daemon) as site,
+        rekognition(site) as client,
+    ):
+        code, message = error_of(client, Image={"Bytes": picture()})
+        assert (code, "tagger run" in message) == ("ServiceUnavailable", True)
