@@ -36,7 +36,9 @@ _CODES = {
     429: "ThrottlingException",
     503: "ServiceUnavailable",
 }
-_TOO_LARGE = re.compile(r"more than (decode\.\w+ allows|a run-length BMP may have)|too long to decode")
+_TOO_LARGE = re.compile(
+    r"more than (decode\.\w+ allows|a run-length BMP may have)|(too long|not enough memory) to decode"
+)
 """In the reasons of `vision.limits`. Any other failure to decode is of bytes that are no picture, or a damaged one."""
 
 

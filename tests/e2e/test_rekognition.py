@@ -2,8 +2,6 @@
 
 import io
 import signal
-import struct
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -19,6 +17,7 @@ from PIL import Image
 
 from tests.e2e.command import running, tagger
 from tests.e2e.site import TOKEN, Site, picture, serve, site_of
+from tests.unit.test_hostile_pictures import bmp_of, jpeg_of_scans, png
 
 CATEGORIES = """
 colour: {}
@@ -48,7 +47,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = tmp_path_factory.mktemp("rekognition")
     (home / "inbox").mkdir()
     (home / "categories.yaml").write_text(CATEGORIES)
-    own = {"TAGGER_CATEGORIES": str(home / "categories.yaml"), "TAGGER_DECODE__MAX_PIXELS": "10000"}
+    own = {"TAGGER_CATEGORIES": str(home / "categories.yaml")}
     with serve(home, own) as daemon, site_of(daemon) as site:
         yield site
 
@@ -116,15 +115,6 @@ def test_filters_leave_out_what_is_not_wanted(
     assert names(answer) == expected
 
 
-def large(side: int) -> bytes:
-    """A PNG that says so, and has not a pixel."""
-    parts = ((b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"")))
-    chunks = (struct.pack(">I", len(data)) + kind + data + b"\0\0\0\0" for kind, data in parts)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        chunk[:-4] + struct.pack(">I", zlib.crc32(chunk[4:-4])) for chunk in chunks
-    )
-
-
 def cut_off() -> bytes:
     file = io.BytesIO()
     Image.effect_noise((90, 90), 90).save(file, "JPEG")
@@ -136,8 +126,10 @@ def cut_off() -> bytes:
     [
         ({"Image": {"Bytes": b"no picture"}}, "InvalidImageFormatException", "not a picture"),
         ({"Image": {"Bytes": cut_off()}}, "InvalidImageFormatException", "damaged"),
-        ({"Image": {"Bytes": large(200)}}, "ImageTooLargeException", "decode.max_pixels"),
-        ({"Image": {"Bytes": large(60_000)}}, "ImageTooLargeException", "decode.max_pixels"),
+        ({"Image": {"Bytes": png(12_000, 12_000, b"")}}, "ImageTooLargeException", "decode.max_pixels"),
+        ({"Image": {"Bytes": png(60_000, 60_000, b"")}}, "ImageTooLargeException", "decode.max_pixels"),
+        ({"Image": {"Bytes": bmp_of(9_000, 9_000, b"")}}, "ImageTooLargeException", "run-length BMP"),
+        ({"Image": {"Bytes": jpeg_of_scans(500)}}, "ImageTooLargeException", "too long to decode"),
         ({"Image": {"Bytes": b"x" * 25_200_000}}, "ImageTooLargeException", "web.max_bytes"),
         ({"Image": {"S3Object": {"Bucket": "cat", "Name": "a.jpg"}}}, "InvalidS3ObjectException", "no S3"),
         ({"Image": {}}, "InvalidParameterException", "no picture in it"),
