@@ -39,7 +39,7 @@ _CODES = {
 _TOO_LARGE = re.compile(
     r"more than (decode\.\w+ allows|a run-length BMP may have)|(too long|not enough memory) to decode"
 )
-"""In the reasons of `vision.limits`. Any other failure to decode is of bytes that are no picture, or a damaged one."""
+"""In the reasons of `vision.limits` and `vision.decode`. Any other failure to decode is of bytes that are no picture, or a damaged one."""
 
 
 def is_asked(request: Request) -> bool:
