@@ -88,7 +88,11 @@ class Pipeline:
     @property
     def waiting(self) -> dict[str, int]:
         """How many pictures wait at each place of the road."""
-        return {"answer": self._desk.waiting, "infer": len(self._pictures), "sink": len(self._others)}
+        return {
+            "handed in": self._desk.waiting,
+            "decoded": len(self._pictures),
+            "to be stored": len(self._others),
+        }
 
     def drain(self, deadline: float) -> bool:
         """Waits until what is on the road has arrived; False where `time.monotonic()` passes the deadline.

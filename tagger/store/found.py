@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, bindparam, func, select
+from sqlalchemy import Connection, FromClause, bindparam, func, literal, select, tuple_
 from sqlalchemy.dialects.sqlite import dialect
 
 from tagger.records import Health
 from tagger.search.query import Query
+from tagger.store.columns import Instant
 from tagger.store.database import Database
 from tagger.store.schema import category, category_score, file, label, reading, source, tag
 from tagger.store.search import Search, understood
@@ -24,13 +25,14 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A label or category of a picture: `score` is a probability (0–1)."""
+    """A label or category of a picture: `score` is a probability (0–1); `by` says who gave it, model or human."""
 
     id: int
     key: str
     name: str
     name_zh: str
     score: float
+    by: str = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,13 @@ _FILES = (
 )  # fmt: skip
 _TAGS = (
     select(
-        tag.c.file_id, label.c.id, label.c.key, label.c.name, func.coalesce(label.c.name_zh, ""), tag.c.score
+        tag.c.file_id,
+        label.c.id,
+        label.c.key,
+        label.c.name,
+        func.coalesce(label.c.name_zh, ""),
+        tag.c.score,
+        func.coalesce(tag.c.by, "model"),
     )
     .join(label, label.c.id == tag.c.label_id)
     .where(tag.c.file_id.in_(_IDS))
@@ -183,6 +191,19 @@ _CATEGORIES = (
     .where(file.c.id.in_(_IDS))
     .order_by(category_score.c.score.desc())
 )  # fmt: skip
+
+
+def beside(database: Database, picture: Picture) -> tuple[int | None, int | None]:
+    """The pictures taken right after it and right before it, of all that have a time."""
+    if picture.captured_at is None:
+        return None, None
+    place = tuple_(literal(picture.captured_at, Instant), literal(picture.id))
+    order = tuple_(file.c.captured_at, file.c.id)
+    later = select(file.c.id).where(order > place).order_by(file.c.captured_at, file.c.id).limit(1)
+    earlier = select(file.c.id).where(order < place)
+    earlier = earlier.order_by(file.c.captured_at.desc(), file.c.id.desc()).limit(1)
+    with database.read() as connection:
+        return connection.scalar(later), connection.scalar(earlier)
 
 
 def pictures(connection: Connection, ids: Sequence[int]) -> Iterator[Picture]:

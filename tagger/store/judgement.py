@@ -73,6 +73,16 @@ _SCORES = Prepared(
 _VECTOR = Prepared(select(feature.c.vector).where(feature.c.file_id == bindparam("id")))
 
 
+def rulings(database: Database, file_id: int) -> Ruling:
+    """What was said of a file's content: names of labels."""
+    query = select(label.c.name, verdict.c.is_right).join(verdict, verdict.c.label_id == label.c.id)
+    content = select(file.c.sha256).where(file.c.id == file_id).scalar_subquery()
+    with database.read() as connection:
+        said = connection.execute(query.where(verdict.c.sha256 == content).order_by(label.c.name)).all()
+    right, wrong = ([row.name for row in said if row.is_right is is_right] for is_right in (True, False))
+    return Ruling(right, wrong)
+
+
 def rule(database: Database, paths: Sequence[str], ruling: Ruling, now: datetime) -> int:
     """Gives the number of files whose tags are others now, copies included. All or nothing.
 

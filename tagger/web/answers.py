@@ -23,7 +23,7 @@ class Tag(BaseModel):
     score: float = Field(description="probability, 0 to 1")
     key: str
     categories: list[str] = []
-    by: Literal["model", "human"] = "model"
+    by: str = "model"
 
 
 class Category(BaseModel):
@@ -113,6 +113,25 @@ class Verdicts(BaseModel):
     add: list[str] = []
     remove: list[str] = []
     clear: list[str] = []
+
+
+class Alike(BaseModel):
+    """`score` is the cosine of the two pictures' features: 1 for the same picture."""
+
+    score: float
+    image: Image
+
+
+class Failure(BaseModel):
+    """It is tried again at `next_try_at` (UTC), or not by itself where that is None."""
+
+    path: str
+    source: str
+    state: str
+    stage: str
+    error: str
+    attempts: int
+    next_try_at: datetime | None
 
 
 class Corrected(BaseModel):

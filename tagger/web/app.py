@@ -6,9 +6,10 @@ from threading import Event
 from fastapi import FastAPI
 
 from tagger.config import Web
-from tagger.web import events, metrics, predict, problems, reading, rekognition
+from tagger.web import events, metrics, predict, problems, reading, rekognition, state
 from tagger.web.guard import Guard
 from tagger.web.house import House
+from tagger.web.page import login, routes
 
 ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
 
@@ -27,7 +28,11 @@ def create_app(web: Web, house: House) -> FastAPI:
     app.include_router(predict.router(house))
     app.include_router(rekognition.router(house))
     app.include_router(reading.router(house))
+    app.include_router(state.router(house))
     app.include_router(events.router(house))
     app.include_router(metrics.router(house))
+    app.include_router(routes.router(house))
+    app.include_router(login.router(web.secret))
+    app.mount("/static", routes.files())
     app.add_middleware(Guard, token=web.secret, most=web.max_bytes)
     return app

@@ -6,26 +6,30 @@ are answered (a name that was bent to 127.0.0.1 is not one), and what changes so
 
 import hmac
 from collections.abc import Iterable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagger.web import problems, rekognition
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_OPEN = frozenset({"/healthz"})
-"""Asked by those who watch over the service, and tells nothing."""
+_OPEN = frozenset({"/healthz", "/login"})
+_OPEN_BELOW = "/static/"
+"""What tells nothing: whether the service is alive, the page that asks for the token, and how pages look."""
+
+COOKIE = "tagger"
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = (
     (
         b"content-security-policy",
-        b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
+        b"default-src 'self'; img-src 'self' blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
 )
 
 
@@ -41,6 +45,9 @@ class Guard:
             return
         request = Request(scope)
         if refusal := self._refusal(request):
+            if refusal[0] == 401 and "text/html" in request.headers.get("accept", ""):
+                await RedirectResponse(f"/login?to={quote(request.url.path)}", 303)(scope, receive, send)
+                return
             respond = rekognition.refusal if rekognition.is_asked(request) else problems.response
             await respond(*refusal)(scope, receive, send)
             return
@@ -54,7 +61,7 @@ class Guard:
         origin = headers.get("origin")
         if request.method not in _SAFE and origin and urlsplit(origin).netloc != headers.get("host"):
             return 403, "a page of another site may not ask this"
-        if self._token and request.url.path not in _OPEN and not self._has_token(headers):
+        if self._token and not _is_open(request.url.path) and not self._knows_token(request):
             return 401, "say the token of the config: Authorization: Bearer TOKEN"
         if _length(headers) > self._most:
             return (
@@ -63,6 +70,10 @@ class Guard:
             )
         return None
 
+    def _knows_token(self, request: Request) -> bool:
+        cookie = request.cookies.get(COOKIE, "")
+        return is_same(cookie, session(self._token)) or self._has_token(request.headers)
+
     def _has_token(self, headers: Headers) -> bool:
         kind, _, said = headers.get("authorization", "").partition(" ")
         given = headers.get("x-api-key", "")
@@ -70,7 +81,17 @@ class Guard:
             given = said
         elif kind == "AWS4-HMAC-SHA256":
             given = _access_key(said)
-        return hmac.compare_digest(given.encode(), self._token.encode())
+        return is_same(given, self._token)
+
+
+def session(token: str) -> str:
+    """What a browser keeps in place of the token: whoever reads it there does not learn the token."""
+    return hmac.new(token.encode(), b"Tagger's page", "sha256").hexdigest()
+
+
+def is_same(given: str, secret: str) -> bool:
+    """In a time that tells nothing of the secret."""
+    return hmac.compare_digest(given.encode(), secret.encode())
 
 
 class _Counted:
@@ -94,6 +115,10 @@ def _hardened(send: Send) -> Send:
         await send(message)
 
     return sent
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
 
 
 def _name(host: str) -> str:

@@ -68,7 +68,7 @@ def _of_the_road(vitals: Vitals) -> Iterator[Metric]:
         "tagger_waiting_pictures", "Pictures that wait at a place of the road", labels=("place",)
     )
     for place, count in vitals.waiting.items():
-        waiting.add_metric((place,), count)
+        waiting.add_metric((place.replace(" ", "_"),), count)
     yield waiting
     watched = GaugeMetricFamily(
         "tagger_source_watched", "1 where a source's events tell all that happens there", labels=("source",)

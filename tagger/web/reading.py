@@ -1,19 +1,18 @@
-"""What is in the database: pictures by search, one by one, and what there is to search for."""
+"""Pictures in the database: by search, one by one, by likeness; and what people say of them."""
 
 import base64
 import binascii
 import hashlib
 import json
 from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from tagger.records import ModelIdentity
 from tagger.search.parse import parse
-from tagger.store import found, judgement, queries, vocabulary
-from tagger.store.found import Picture, Position, Scored
+from tagger.similar.hits import similar
+from tagger.store import features, found, judgement, pathtext
+from tagger.store.found import Hit, Picture, Position, Scored
 from tagger.web import answers
 from tagger.web.answers import Language
 from tagger.web.house import House
@@ -21,14 +20,7 @@ from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(responses=RESPONSES)
-    for add in (_add_images, _add_words, _add_state):
-        add(routes, house)
-    return routes
-
-
-def _add_images(routes: APIRouter, house: House) -> None:
-    database = house.database
+    routes, database = APIRouter(responses=RESPONSES), house.database
 
     @routes.get("/images", response_model=answers.Page, responses={304: {"description": "as it was"}})
     def images(
@@ -39,16 +31,28 @@ def _add_images(routes: APIRouter, house: House) -> None:
         lang: Language = "en",
     ) -> Response:
         """Pictures, newest first."""
-        before, query = _position(cursor), parse(q, datetime.now(UTC))
+        before, query = position_of(cursor), parse(q, datetime.now(UTC))
         hits = list(found.search(database, query, q, house.min_score, limit + 1, before))
         pictures = [hit.picture for hit in hits[:limit]]
-        last = _cursor(pictures[-1]) if len(hits) > limit else None
+        last = cursor_of(pictures[-1]) if len(hits) > limit else None
         page = answers.Page(images=[described(one, lang) for one in pictures], next=last)
         return unless_known(request, page.model_dump_json().encode(), "application/json")
 
     @routes.get("/images/{id}")
     def image(id: int, lang: Language = "en") -> answers.Image:  # noqa: A002 (it is in the address)
-        return described(_picture(house, id), lang)
+        return described(picture_of(house, id), lang)
+
+    @routes.get("/images/{id}/similar")
+    def alike(
+        id: int,  # noqa: A002
+        limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+        lang: Language = "en",
+    ) -> list[answers.Alike]:
+        """Those that look most like it, itself left out; needs `features: true` in the config."""
+        return [
+            answers.Alike(score=hit.by.score if hit.by else 0, image=described(hit.picture, lang))
+            for hit in look_alikes(house, picture_of(house, id), limit)
+        ]
 
     @routes.post("/images/{id}/verdicts")
     def verdicts(id: int, said: answers.Verdicts) -> answers.Corrected:  # noqa: A002
@@ -59,57 +63,13 @@ def _add_images(routes: APIRouter, house: House) -> None:
         if not names or len(set(names)) < len(names):
             raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
         ruling = judgement.Ruling(said.add, said.remove, said.clear)
-        picture = _picture(house, id)
+        picture = picture_of(house, id)
         return answers.Corrected(images=judgement.rule(database, [picture.path], ruling, datetime.now(UTC)))
 
-
-def _add_words(routes: APIRouter, house: House) -> None:
-    @routes.get("/labels")
-    def labels() -> list[answers.Named]:
-        """What the model in use may say."""
-        return [answers.Named.model_validate(one) for one in vocabulary.labels(house.database)]
-
-    @routes.get("/categories")
-    def categories() -> list[answers.Named]:
-        return [answers.Named.model_validate(one) for one in vocabulary.categories(house.database)]
+    return routes
 
 
-def _add_state(routes: APIRouter, house: House) -> None:
-    database = house.database
-
-    @routes.get("/sources")
-    def sources() -> list[answers.Source]:
-        """The folders, and how many of their files are in each state."""
-        return [
-            answers.Source(name=one.name, root=one.root, files=_counts(one.files))
-            for one in queries.status(database).sources
-        ]
-
-    @routes.get("/stats")
-    def stats() -> answers.Stats:
-        status = queries.status(database)
-        model = _model(status.model.identity) if status.model else None
-        misdated = sum(one.misdated for one in status.sources)
-        return answers.Stats(files=_counts(status.files), misdated=misdated, model=model)
-
-    @routes.get("/version")
-    def version_() -> dict[str, str]:
-        return {"version": version("tagger")}
-
-    @routes.get("/healthz")
-    def healthz() -> dict[str, str]:
-        """Alive."""
-        return {"status": "ok"}
-
-    @routes.get("/readyz")
-    def readyz(response: Response) -> dict[str, Any]:
-        """Whether pictures are tagged: 503, with what is missing, where they are not yet."""
-        missing = list(house.unready())
-        response.status_code = 503 if missing else 200
-        return {"status": "not ready" if missing else "ok", "missing": missing}
-
-
-def _picture(house: House, id_: int) -> Picture:
+def picture_of(house: House, id_: int) -> Picture:
     if 0 < id_ < 2**63:
         with house.database.read() as connection:
             for picture in found.pictures(connection, [id_]):
@@ -117,12 +77,9 @@ def _picture(house: House, id_: int) -> Picture:
     raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")
 
 
-def _model(identity: ModelIdentity) -> answers.Model:
-    return answers.Model(name=identity.name, version=identity.weights_sha256)
-
-
 def described(picture: Picture, lang: Language) -> answers.Image:
     fields = {name: getattr(picture, name) for name in answers.Image.model_fields}
+    fields |= {"path": pathtext.to_text(picture.path)}
     fields |= {"tags": [_tag(one, lang) for one in picture.tags]}
     fields |= {"categories": [_category(one, lang) for one in picture.categories]}
     fields |= {"health": answers.Health.model_validate(picture.health) if picture.health else None}
@@ -130,7 +87,7 @@ def described(picture: Picture, lang: Language) -> answers.Image:
 
 
 def _tag(one: Scored, lang: Language) -> answers.Tag:
-    return answers.Tag(label=one.name, name=_name(one, lang), score=one.score, key=one.key)
+    return answers.Tag(label=one.name, name=_name(one, lang), score=one.score, key=one.key, by=one.by)
 
 
 def _category(one: Scored, lang: Language) -> answers.Category:
@@ -141,13 +98,17 @@ def _name(one: Scored, lang: Language) -> str:
     return one.name_zh or one.name if lang == "zh" else one.name
 
 
-def _counts(files: Any) -> dict[str, int]:
-    return {str(state): count for state, count in files.items()}
-
-
-def _cursor(last: Picture) -> str:
+def cursor_of(last: Picture) -> str:
     moment = last.captured_at and last.captured_at.isoformat()
     return base64.urlsafe_b64encode(json.dumps([moment, last.id]).encode()).decode()
+
+
+def look_alikes(house: House, picture: Picture, limit: int) -> list[Hit]:
+    """The most alike first; none of a picture without tags. Raises ConfigError where no features are stored."""
+    if picture.seq is None:
+        return []
+    hits = similar(house.database, features.by_seq(house.database, picture.seq), limit + 1)
+    return [hit for hit in hits if hit.picture.id != picture.id][:limit]
 
 
 def unless_known(request: Request, body: bytes, media_type: str) -> Response:
@@ -159,7 +120,7 @@ def unless_known(request: Request, body: bytes, media_type: str) -> Response:
     return Response(body, 200, headers, media_type)
 
 
-def _position(cursor: str) -> Position | None:
+def position_of(cursor: str) -> Position | None:
     if not cursor:
         return None
     try:

@@ -8,27 +8,31 @@ import uvicorn
 from fastapi import FastAPI
 
 from tagger.config import Web
+from tagger.web.connections import AT_ONCE, Connection, end_silent
 
 log = logging.getLogger(__name__)
 
-_CONNECTIONS = 1024
-"""More than so many at a time are refused: each costs memory, asking or not."""
+PATIENCE = 30
+"""Seconds that a client has to ask, to go on with what it sends, and to take some of what it is sent."""
 
 
 class Server:
     """Listens from `start` to `close`. An address that cannot be had is said in the log, and there is no web."""
 
-    def __init__(self, web: Web, app: FastAPI) -> None:
-        self._web, self._ending = web, app.state.ending
+    def __init__(self, web: Web, app: FastAPI, patience: int = PATIENCE) -> None:
+        self._web, self._ending, self._patience = web, app.state.ending, patience
         config = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
             lifespan="off",
             server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=30,
+            http=Connection,
+            backlog=AT_ONCE,
+            timeout_keep_alive=patience,
             timeout_graceful_shutdown=2,
+            callback_notify=self._end_silent,
+            timeout_notify=0,
         )
         self._server = uvicorn.Server(config)
         self._thread: Thread | None = None
@@ -41,7 +45,7 @@ class Server:
         """Raises nothing that a port could cause."""
         try:
             family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
-            listener = socket.create_server((self._web.host, self._web.port), family=family, backlog=256)
+            listener = socket.create_server((self._web.host, self._web.port), family=family, backlog=AT_ONCE)
         except OSError as error:
             address = f"{self._web.host}:{self._web.port}"
             log.error("no web: %s: %s; set web.port to another, or stop who has it", address, error.strerror)
@@ -59,6 +63,10 @@ class Server:
         self._server.should_exit = True
         if self._thread:
             self._thread.join(within)
+
+    async def _end_silent(self) -> None:
+        """Once a second."""
+        end_silent(self._server.server_state.connections, self._patience)
 
     def _serve(self, listener: socket.socket) -> None:
         try:

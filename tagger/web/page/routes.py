@@ -1,0 +1,167 @@
+"""The addresses of the pages, and what each needs to know."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.staticfiles import StaticFiles
+
+from tagger.errors import ConfigError
+from tagger.search.parse import parse
+from tagger.search.query import QueryError
+from tagger.store import activity, found, judgement, queries, vocabulary
+from tagger.store.schema import State
+from tagger.web.house import House
+from tagger.web.page.chart import SPANS, chart, first_moment, periods
+from tagger.web.page.gallery import Certainty, Filters, Since
+from tagger.web.page.render import Renderer
+from tagger.web.reading import cursor_of, look_alikes, picture_of, position_of
+
+PAGE = 60
+"""Pictures of a gallery's page: rows of two to six come out even."""
+
+ALIKE = 12
+FAILURES = 50
+SERIES = 5
+"""Lines of the chart: more colours are hard to tell apart."""
+
+_STATIC = Path(__file__).with_name("static")
+
+
+def files() -> StaticFiles:
+    return StaticFiles(directory=_STATIC)
+
+
+def router(house: House) -> APIRouter:
+    routes, renderer = APIRouter(include_in_schema=False), Renderer()
+    for add in (_add_gallery, _add_picture, _add_status, _add_others):
+        add(routes, house, renderer)
+    return routes
+
+
+def _add_gallery(routes: APIRouter, house: House, renderer: Renderer) -> None:
+    @routes.get("/")
+    def gallery(
+        request: Request,
+        q: Annotated[str, Query(max_length=4000)] = "",
+        source: str = "",
+        category: str = "",
+        since: Since = "",
+        certainty: Certainty = "",
+        cursor: Annotated[str, Query(max_length=200)] = "",
+        part: bool = False,
+    ) -> Response:
+        """`part`: only the pictures, for the script that puts them into the page."""
+        filters = Filters(q, source, category, since, certainty)
+        shown = _shown(house, filters, cursor)
+        if part:
+            return renderer.page(request, "pictures.html", **shown)
+        choices = {
+            "sources": queries.roots(house.database).values(),
+            "categories": vocabulary.categories(house.database),
+        }
+        return renderer.page(request, "gallery.html", **shown, **choices)
+
+
+def _shown(house: House, filters: Filters, cursor: str) -> dict[str, Any]:
+    """A page of the gallery; `after` is the address of what follows."""
+    shown = {
+        "filters": filters,
+        "query": filters.query(),
+        "pictures": [],
+        "here": "",
+        "after": "",
+        "error": "",
+    }
+    try:
+        pictures = _found(house, filters, cursor)
+    except QueryError as error:
+        return shown | {"error": str(error)}
+    chosen = filters.chosen()
+    after = ""
+    if len(pictures) > PAGE:
+        after = "/?" + urlencode(chosen | {"cursor": cursor_of(pictures[PAGE - 1])})
+    here = "/?" + urlencode(chosen | ({"cursor": cursor} if cursor else {}))
+    return shown | {"pictures": pictures[:PAGE], "after": after, "here": here}
+
+
+def _found(house: House, filters: Filters, cursor: str) -> list[found.Picture]:
+    """What was typed is understood first, alone, so that a mistake is shown where it was made. Raises QueryError."""
+    now, database, least = datetime.now(UTC), house.database, house.min_score
+    found.sql(database, parse(filters.q, now), filters.q, least, 1, counts=False)
+    text = filters.query()
+    hits = found.search(database, parse(text, now), text, least, PAGE + 1, position_of(cursor))
+    return [hit.picture for hit in hits]
+
+
+def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
+    @routes.get("/pictures/{id}")
+    def picture(request: Request, id: int) -> Response:  # noqa: A002 (it is in the address)
+        one = picture_of(house, id)
+        newer, older = found.beside(house.database, one)
+        rulings = judgement.rulings(house.database, id)
+        return renderer.page(
+            request,
+            "picture.html",
+            picture=one,
+            newer=newer,
+            older=older,
+            rulings=rulings,
+            writes=house.desk is not None,
+        )
+
+    @routes.get("/pictures/{id}/alike")
+    def alike(request: Request, id: int) -> Response:  # noqa: A002
+        """For the script of a picture's page, which does not wait for it."""
+        one, hits, missing = picture_of(house, id), [], ""
+        try:
+            hits = look_alikes(house, one, ALIKE)
+        except ConfigError as error:
+            missing = str(error)
+        return renderer.page(request, "alike.html", hits=hits, missing=missing)
+
+
+def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:
+    @routes.get("/status")
+    def status(request: Request, part: bool = False) -> Response:
+        """`part`: only what changes from one moment to the next."""
+        database, now = house.database, datetime.now(UTC)
+        failures = list(islice(queries.failures(database), FAILURES))
+        stands, pace = queries.status(database), activity.pace(database, now)
+        waiting = sum(stands.files[state] for state in (State.PENDING, State.BUSY, State.SUSPECT))
+        left = timedelta(seconds=round(waiting / pace)) if pace else None
+        return renderer.page(
+            request,
+            "standing.html" if part else "status.html",
+            standing=stands,
+            pace=pace,
+            waiting=waiting,
+            left=left,
+            failures=failures,
+            failed=stands.files[State.FAILED] + stands.files[State.QUARANTINED],
+            vitals=house.vitals() if house.vitals else None,
+        )
+
+    @routes.get("/status/chart")
+    def drawn(request: Request, span: Literal["day", "month", "year"] = "day") -> Response:
+        names = periods(span, datetime.now(UTC))
+        begins = first_moment(names[0])
+        series = activity.timeline(house.database, begins, SPANS[span][0], SERIES)
+        return renderer.page(request, "chart.html", chart=chart(series, names), span=span)
+
+    @routes.get("/status/cameras")
+    def cameras(request: Request) -> Response:
+        return renderer.page(request, "cameras.html", cameras=activity.cameras(house.database))
+
+
+def _add_others(routes: APIRouter, house: House, renderer: Renderer) -> None:
+    @routes.get("/try")
+    def try_it(request: Request) -> Response:
+        return renderer.page(request, "try.html", works=house.desk is not None)
+
+    @routes.get("/docs")
+    def docs(request: Request) -> Response:
+        return renderer.page(request, "docs.html", api=request.app.openapi())

@@ -1,0 +1,29 @@
+// Parts of a page, as the server renders them: so there is one place that knows how a picture looks.
+export function fetchPart(address) {
+  return fetch(address, { headers: { Accept: "text/html" } }).then((answer) => {
+    if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
+    return answer.text();
+  });
+}
+
+export function parsed(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  inLocalTime(template.content);
+  return template.content;
+}
+
+// The server tells UTC; the reader's clock is known here alone.
+export function inLocalTime(root) {
+  const language = document.documentElement.lang;
+  const brief = new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  const old = new Intl.DateTimeFormat(language, { year: "numeric", month: "short", day: "numeric" });
+  const fine = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  const year = new Date().getFullYear();
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    const form = "fine" in time.dataset ? fine : moment.getFullYear() === year ? brief : old;
+    time.textContent = form.format(moment);
+    time.title = time.dateTime;
+  }
+}

@@ -1,0 +1,52 @@
+// The gallery, a picture and the status are there without this: here is what makes them live.
+import { gallery } from "./gallery.js";
+import { fetchPart, inLocalTime, parsed } from "./part.js";
+import { picture } from "./picture.js";
+import { tryIt } from "./try.js";
+
+function load(place, address) {
+  return fetchPart(address)
+    .then((html) => place.replaceChildren(parsed(html)))
+    .catch((error) => place.replaceChildren(String(error.message)));
+}
+
+function loadParts() {
+  for (const place of document.querySelectorAll("[data-load]")) {
+    load(place.querySelector(".loaded") ?? place, place.dataset.load);
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-load-into]");
+    if (button) load(document.getElementById(button.dataset.loadInto), button.dataset.address);
+  });
+}
+
+function keepStanding(place) {
+  document.addEventListener("click", async (event) => {
+    if (event.target.id !== "retry") return;
+    event.target.disabled = true;
+    await fetch("/failures/retry", { method: "POST" });
+    await load(place, place.dataset.again);
+  });
+  setInterval(() => {
+    const isRead = place.contains(document.activeElement) || !getSelection().isCollapsed;
+    if (!document.hidden && !isRead) load(place, place.dataset.again);
+  }, 2000);
+}
+
+function switchTheme() {
+  const root = document.documentElement;
+  document.getElementById("theme").addEventListener("click", () => {
+    const isDark = getComputedStyle(root).colorScheme === "dark";
+    root.dataset.theme = isDark ? "light" : "dark";
+    document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+  });
+}
+
+inLocalTime(document);
+switchTheme();
+loadParts();
+const standing = document.getElementById("standing");
+if (standing) keepStanding(standing);
+if (document.getElementById("pages")) gallery(document.getElementById("pages"));
+if (document.querySelector("article.picture")) picture(document.querySelector("article.picture"));
+if (document.getElementById("drop")) tryIt(document.getElementById("drop"));

@@ -1,0 +1,98 @@
+"""What there is to search for, and how the work stands."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from tagger.records import ModelIdentity
+from tagger.store import pathtext, queries, upkeep, vocabulary
+from tagger.store.queries import Failure
+from tagger.store.schema import State
+from tagger.web import answers
+from tagger.web.house import House
+from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
+
+
+def router(house: House) -> APIRouter:
+    routes = APIRouter(responses=RESPONSES)
+    for add in (_add_words, _add_state, _add_failures):
+        add(routes, house)
+    return routes
+
+
+def _add_words(routes: APIRouter, house: House) -> None:
+    @routes.get("/labels")
+    def labels() -> list[answers.Named]:
+        """What the model in use may say."""
+        return [answers.Named.model_validate(one) for one in vocabulary.labels(house.database)]
+
+    @routes.get("/categories")
+    def categories() -> list[answers.Named]:
+        return [answers.Named.model_validate(one) for one in vocabulary.categories(house.database)]
+
+
+def _add_state(routes: APIRouter, house: House) -> None:
+    database = house.database
+
+    @routes.get("/sources")
+    def sources() -> list[answers.Source]:
+        """The folders, and how many of their files are in each state."""
+        return [
+            answers.Source(name=one.name, root=pathtext.to_text(one.root), files=_counts(one.files))
+            for one in queries.status(database).sources
+        ]
+
+    @routes.get("/stats")
+    def stats() -> answers.Stats:
+        status = queries.status(database)
+        model = _model(status.model.identity) if status.model else None
+        misdated = sum(one.misdated for one in status.sources)
+        return answers.Stats(files=_counts(status.files), misdated=misdated, model=model)
+
+    @routes.get("/version")
+    def version_() -> dict[str, str]:
+        return {"version": version("tagger")}
+
+    @routes.get("/healthz")
+    def healthz() -> dict[str, str]:
+        """Alive."""
+        return {"status": "ok"}
+
+    @routes.get("/readyz")
+    def readyz(response: Response) -> dict[str, Any]:
+        """Whether pictures are tagged: 503, with what is missing, where they are not yet."""
+        missing = list(house.unready())
+        response.status_code = 503 if missing else 200
+        return {"status": "not ready" if missing else "ok", "missing": missing}
+
+
+def _add_failures(routes: APIRouter, house: House) -> None:
+    database = house.database
+
+    @routes.get("/failures")
+    def failures(limit: Annotated[int, Query(ge=1, le=10_000)] = 100) -> list[answers.Failure]:
+        """Files that could not be tagged, by path."""
+        return [answers.Failure.model_validate(one) for one in islice(queries.failures(database), limit)]
+
+    @routes.post("/failures/retry")
+    def retry() -> answers.Corrected:
+        """All of them once more, at once."""
+        if house.desk is None:
+            raise ProblemError(403, READS_ONLY)
+        return answers.Corrected(images=upkeep.retry_all(database))
+
+
+def _failure(one: Failure) -> answers.Failure:
+    return answers.Failure(**asdict(one) | {"path": pathtext.to_text(one.path)})
+
+
+def _model(identity: ModelIdentity) -> answers.Model:
+    return answers.Model(name=identity.name, version=identity.weights_sha256)
+
+
+def _counts(files: Mapping[State, int]) -> dict[str, int]:
+    return {str(state): count for state, count in files.items()}

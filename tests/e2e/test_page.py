@@ -1,0 +1,355 @@
+"""The page in a real browser: Debian's Chromium, beside a real daemon."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.conftest import Painter
+from tests.e2e.command import rows, running, tagger
+from tests.e2e.site import TOKEN, Site, picture, serve, site_of
+
+RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 128, 0)
+PAGES = ("/", "/pictures/1", "/try", "/status", "/docs")
+expect.set_options(timeout=30_000)
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab. What its console complains of fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    page, complaints = context.new_page(), list[str]()
+    page.set_default_timeout(30_000)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def site(browser: Browser, tmp_path: Path, inbox: Path) -> Iterator[Site]:
+    with serve(tmp_path) as daemon, site_of(daemon) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def standing(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A daemon that has tagged one picture, for what leaves no trace."""
+    home = tmp_path_factory.mktemp("standing")
+    (home / "inbox").mkdir()
+    (home / "inbox" / "red.png").write_bytes(picture(RED))
+    with serve(home) as daemon, site_of(daemon) as site:
+        daemon.wait_for("red.png: red")
+        yield site
+
+
+def cards(page: Page, text: str = "") -> int:
+    return page.locator("li.card").filter(has_text=text).count()
+
+
+def test_a_picture_appears_as_it_arrives(site: Site, page: Page, inbox: Path, paint: Painter) -> None:
+    paint(inbox / "first.png", BLUE)
+    site.daemon.wait_for("first.png: ")
+    page.goto(site.address)
+    expect(page.locator("li.card")).to_have_count(1)
+    paint(inbox / "second.png", RED)
+    expect(page.locator("li.card")).to_have_count(2)
+    first = page.locator("li.card").first
+    expect(first).to_contain_text("red")
+    expect(first.locator("img")).to_have_js_property("complete", True)
+    assert first.locator("img").evaluate("image => image.naturalWidth") == 64
+
+
+def test_who_reads_farther_down_is_told_and_not_moved(
+    site: Site, page: Page, inbox: Path, paint: Painter
+) -> None:
+    for number in range(40):
+        paint(inbox / f"{number}.png", BLUE, number)
+    site.daemon.wait_for("tagged|39.png")
+    page.goto(site.address)
+    expect(page.locator("li.card")).to_have_count(40)
+    page.evaluate("scrollTo(0, 1200)")
+    paint(inbox / "new.png", RED)
+    news = page.get_by_role("button", name="New pictures")
+    expect(news).to_be_visible()
+    assert page.evaluate("scrollY") > 1000
+    assert cards(page, "red") == 0
+    news.click()
+    expect(page.locator("li.card").first).to_contain_text("red")
+    assert page.evaluate("scrollY") == 0
+
+
+def test_the_gallery_goes_on_without_end_and_without_growing(
+    site: Site, page: Page, inbox: Path, paint: Painter
+) -> None:
+    for number in range(400):
+        paint(inbox / f"{number:03}.png", RED, number)
+    page.goto(site.address)
+    expect(page.locator("li.card").first).to_be_visible()
+    while site.get("/stats")["files"]["done"] < 400:
+        page.wait_for_timeout(100)
+    page.reload()
+    seen: set[str] = set()
+    while len(seen) < 400:
+        shown = page.locator("li.card").evaluate_all("cards => cards.map(card => card.dataset.id)")
+        seen |= set(shown)
+        page.mouse.wheel(0, 1500)
+        page.wait_for_timeout(50)
+    assert seen == {str(number) for number in range(1, 401)}
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator("ol.page").first.locator("li.card")).to_have_count(0)
+    page.evaluate("scrollTo(0, 0)")
+    expect(page.locator("ol.page").first.locator("li.card")).to_have_count(60)
+
+
+def test_a_search_finds_and_completes_names(site: Site, page: Page, inbox: Path, paint: Painter) -> None:
+    paint(inbox / "red.png", RED)
+    paint(inbox / "blue.png", BLUE)
+    site.daemon.wait_for("tagged 2|blue.png|red.png")
+    page.goto(site.address)
+    expect(page.locator("li.card")).to_have_count(2)
+    box = page.get_by_role("combobox", name="Search")
+    box.press_sequentially("re")
+    expect(page.get_by_role("option").first).to_be_visible()
+    names = page.get_by_role("option").all_inner_texts()
+    assert any(name.startswith("red") for name in names)
+    box.press("ArrowDown")
+    box.press("Enter")
+    assert box.input_value() == names[0].split("\n")[0]
+    box.fill("not red and ")
+    box.press_sequentially("blu")
+    page.get_by_role("option").first.click()
+    assert box.input_value() == "not red and blue"
+    box.press("Enter")
+    page.wait_for_url("**q=not+red+and+blue*")
+    expect(page.locator("li.card")).to_have_count(1)
+    expect(page.locator("li.card")).to_contain_text("blue")
+
+
+def test_a_mistake_in_a_search_is_shown_where_it_is(standing: Site, page: Page) -> None:
+    page.goto(f"{standing.address}/?q=reed&since=24h")
+    expect(page.get_by_role("alert").first).to_contain_text("did you mean red")
+    expect(page.get_by_role("alert").first).to_contain_text("^^^^")
+    expect(page.get_by_role("combobox", name="Search")).to_have_attribute("aria-invalid", "true")
+
+
+def test_filters_are_an_address_and_hold_together(
+    site: Site, page: Page, inbox: Path, paint: Painter
+) -> None:
+    paint(inbox / "red.png", RED)
+    paint(inbox / "blue.png", BLUE)
+    site.daemon.wait_for("tagged 2|blue.png|red.png")
+    page.goto(f"{site.address}/?q=red")
+    page.get_by_label("Source").select_option("inbox")
+    page.wait_for_url("**source=inbox")
+    page.get_by_label("Time").select_option("Last 24 hours")
+    page.wait_for_url("**since=24h")
+    assert page.url == f"{site.address}/?q=red&source=inbox&since=24h"
+    expect(page.locator("li.card")).to_have_count(1)
+    page.get_by_label("Certainty").select_option("Uncertain")
+    page.wait_for_url("**certainty=uncertain")
+    expect(page.get_by_text("Nothing was found")).to_be_visible()
+    page.get_by_role("link", name="Clear").click()
+    expect(page.locator("li.card")).to_have_count(2)
+
+
+def test_a_verdict_takes_one_key(site: Site, page: Page, inbox: Path, paint: Painter, tmp_path: Path) -> None:
+    paint(inbox / "red.png", RED)
+    site.daemon.wait_for("red.png: red")
+    page.goto(f"{site.address}/pictures/1")
+    tags, said = page.locator("#tags"), page.locator("#said")
+    page.keyboard.press("n")
+    expect(said).to_have_text("red: Rejected by you")
+    assert rows(tmp_path / "tags.db", "SELECT count(*) FROM image_tags WHERE label = 'red'") == [(0,)]
+    wrong = tags.locator("li.wrong")
+    while wrong.get_attribute("aria-current") != "true":
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("u")
+    expect(wrong).to_have_count(0)
+    first = tags.locator("li").first
+    expect(first).to_contain_text("red")
+    while first.get_attribute("aria-current") != "true":
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("y")
+    expect(said).to_have_text("red: Confirmed by you")
+    said_by = "SELECT by FROM image_tags WHERE label = 'red'"
+    assert rows(tmp_path / "tags.db", said_by) == [("human",)]
+
+
+def test_the_neighbours_of_a_picture_are_one_key_away(
+    site: Site, page: Page, inbox: Path, paint: Painter
+) -> None:
+    for name, colour in (("1.png", RED), ("2.png", BLUE)):
+        paint(inbox / name, colour)
+        site.daemon.wait_for(f"{name}: ")
+    page.goto(f"{site.address}/pictures/2")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**/pictures/1")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1.png")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**/pictures/2")
+
+
+def test_a_picture_is_tried_by_choosing_dropping_and_pasting(
+    standing: Site, page: Page, tmp_path: Path
+) -> None:
+    page.goto(f"{standing.address}/try")
+    (tmp_path / "green.png").write_bytes(picture(GREEN))
+    page.locator("#choose").set_input_files(tmp_path / "green.png")
+    expect(page.locator("#answer li").first).to_contain_text("green")
+    expect(page.locator("#answer li")).to_have_count(3)
+    expect(page.locator("#answer")).to_contain_text(re.compile(r"\d+ ms"))
+    for kind, colour, name in (("drop", BLUE, "blue"), ("paste", RED, "red")):
+        page.evaluate(HANDED, [kind, list(picture(colour))])
+        expect(page.locator("#answer li").first).to_contain_text(name)
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    page.locator("#choose").set_input_files(tmp_path / "no.png")
+    expect(page.locator("#answer")).to_contain_text("not a picture")
+    assert len(standing.get("/images")["images"]) == 1
+
+
+HANDED = """([kind, bytes]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], "picture.png", { type: "image/png" }));
+    const event = kind === "drop"
+        ? new DragEvent("drop", { dataTransfer: data, bubbles: true })
+        : new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+    document.getElementById("drop").dispatchEvent(event);
+}"""
+
+
+def test_the_status_follows_the_work_and_failures_are_tried_again(
+    site: Site, page: Page, inbox: Path, paint: Painter
+) -> None:
+    page.goto(f"{site.address}/status")
+    (inbox / "late.png").write_bytes(b"half a picture")
+    failures = page.get_by_role("region", name="Failures")
+    expect(failures).to_contain_text("late.png")
+    expect(failures).to_contain_text("not a picture")
+    page.get_by_role("button", name="Retry all").click()
+    site.daemon.wait_for("late.png: ")
+    inbox.rename(inbox.with_name("elsewhere"))
+    expect(page.get_by_role("region", name="Sources")).to_contain_text("is away")
+
+
+def test_the_chart_counts_what_was_seen_by_the_hour(
+    site: Site, page: Page, inbox: Path, paint: Painter
+) -> None:
+    page.goto(f"{site.address}/status")
+    expect(page.locator("#chart")).to_contain_text("No pictures in this time.")
+    page.get_by_role("button", name="a year").click()
+    expect(page.get_by_role("button", name="a year")).to_have_attribute("aria-pressed", "true")
+
+
+def test_names_of_files_are_text_and_nothing_else(
+    site: Site, page: Page, inbox: Path, paint: Painter
+) -> None:
+    name = "<img src=x onerror=alert(1)>&'\".png"
+    paint(inbox / name, RED)
+    (inbox / "<script>alert(2)<script>.png").write_bytes(b"no picture")
+    site.daemon.wait_for("script")
+    for path in ("/", "/pictures/1", "/status"):
+        page.goto(site.address + path)
+        assert page.evaluate("document.querySelectorAll('[onerror], main script').length") == 0
+    page.goto(f"{site.address}/pictures/1")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_can_be_used_by_everybody(
+    standing: Site, browser: Browser, language: str, scheme: "str"
+) -> None:
+    context = browser.new_context(color_scheme=scheme, locale=language)  # type: ignore[arg-type]
+    page, complaints = context.new_page(), list[str]()
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    for path in PAGES:
+        page.goto(standing.address + path, wait_until="networkidle" if path == "/try" else "load")
+        expect(page.locator("html")).to_have_attribute("lang", "zh-Hans" if language == "zh" else "en")
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+    context.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/?q=reed"])
+def test_on_a_phone_nothing_sticks_out(standing: Site, browser: Browser, path: str) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(standing.address + path)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    context.close()
+    assert wide <= PHONE["width"]
+
+
+def test_the_language_and_the_colours_that_were_chosen_stay(standing: Site, page: Page) -> None:
+    page.goto(standing.address)
+    page.get_by_role("link", name="中文").click()
+    expect(page.get_by_role("link", name="图库")).to_be_visible()
+    page.get_by_role("button", name="深色或浅色").click()
+    page.goto(f"{standing.address}/status")
+    expect(page.get_by_role("heading", level=1)).to_have_text("状态")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_without_script_the_gallery_has_pages(
+    site: Site, browser: Browser, inbox: Path, paint: Painter
+) -> None:
+    for number in range(61):
+        paint(inbox / f"{number:03}.png", RED, number)
+    site.daemon.wait_for("tagged")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    while site.get("/stats")["files"]["done"] < 61:
+        page.wait_for_timeout(100)
+    page.goto(site.address)
+    assert cards(page) == 60
+    page.get_by_role("link", name="More").click()
+    assert cards(page) == 1
+    context.close()
+
+
+def test_a_browser_says_the_token_once(browser: Browser, tmp_path: Path, inbox: Path, page: Page) -> None:
+    with serve(tmp_path, token=TOKEN) as daemon, site_of(daemon) as site:
+        page.goto(f"{site.address}/status")
+        expect(page.get_by_label("The token")).to_be_visible()
+        page.get_by_label("The token").fill(TOKEN)
+        page.get_by_role("button", name="Continue").click()
+        page.wait_for_url("**/status")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Status")
+        cookies = page.context.cookies()
+        assert [(one["httpOnly"], TOKEN in one["value"]) for one in cookies] == [(True, False)]
+        page.context.clear_cookies()
+        page.goto(f"{site.address}/login?token={TOKEN}&to=//evil.example")
+        assert page.url == f"{site.address}/"
+        page.goto("about:blank")
+
+
+def test_tagger_web_has_the_page_too(browser: Browser, tmp_path: Path, page: Page) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "red.png").write_bytes(picture(RED))
+    tagger(tmp_path, "scan", tmp_path / "inbox", "--database", tmp_path / "tags.db")
+    options = {"command": "web", "first": "web:", "TAGGER_WEB__PORT": "0"}
+    with running(tmp_path, "--database", tmp_path / "tags.db", **options) as daemon, site_of(daemon) as site:
+        page.goto(site.address)
+        page.locator("li.card a").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("red.png")
+        assert page.locator("[data-say]").count() == 0
+        page.goto("about:blank")
