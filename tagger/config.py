@@ -225,6 +225,7 @@ class Web(Section):
     token: str = ""
     token_file: AbsolutePath | None = None
     max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    rate: float = Field(default=0, ge=0)
 
     @property
     def secret(self) -> str:

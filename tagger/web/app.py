@@ -34,5 +34,5 @@ def create_app(web: Web, house: House) -> FastAPI:
     app.include_router(routes.router(house))
     app.include_router(login.router(web.secret))
     app.mount("/static", routes.files())
-    app.add_middleware(Guard, token=web.secret, most=web.max_bytes)
+    app.add_middleware(Guard, token=web.secret, most=web.max_bytes, rate=web.rate)
     return app

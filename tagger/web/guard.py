@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagger.web import problems, rekognition
+from tagger.web.rate import Rate
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _OPEN = frozenset({"/healthz", "/login"})
@@ -34,10 +35,16 @@ _HEADERS = (
 
 
 class Guard:
-    """`token` is empty where only this machine may ask. A request has no more than `most` bytes."""
+    """`token` is empty where only this machine may ask. A request has no more than `most` bytes.
 
-    def __init__(self, app: ASGIApp, token: str, most: int, hosts: Iterable[str] = LOCAL) -> None:
+    `rate` is how many requests a second an address may make that are not only for reading; 0 for any number.
+    """
+
+    def __init__(
+        self, app: ASGIApp, token: str, most: int, rate: float, hosts: Iterable[str] = LOCAL
+    ) -> None:
         self._app, self._token, self._most, self._hosts = app, token, most, frozenset(hosts)
+        self._rate = Rate(rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,6 +75,9 @@ class Guard:
                 413,
                 f"a request may have {self._most:,} bytes (web.max_bytes); send fewer or smaller pictures",
             )
+        address = request.client.host if request.client else ""
+        if request.method not in _SAFE and (wait := self._rate.wait(address)):
+            return 429, f"more requests than web.rate allows; ask again in {wait} s"
         return None
 
     def _knows_token(self, request: Request) -> bool:

@@ -16,6 +16,10 @@ PATIENCE = 30
 """Seconds that a client has to ask, to go on with what it sends, and to take some of what it is sent."""
 
 
+# It warns of each request that is no HTTP: whoever likes could fill the log with it.
+logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+
+
 class Server:
     """Listens from `start` to `close`. An address that cannot be had is said in the log, and there is no web."""
 

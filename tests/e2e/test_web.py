@@ -4,6 +4,8 @@ import base64
 import json
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -162,6 +164,41 @@ def test_what_is_wrong_is_said_as_a_problem_with_what_to_do(
 def test_a_body_that_says_nothing_of_its_length_ends_where_it_is_too_long(standing: Site) -> None:
     answer = standing.client.post("/predict", content=(b"x" * 1_000_000 for _ in range(40)))
     assert answer.status_code == 413
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path, inbox: Path) -> None:
+    with serve(tmp_path, rate="0.1") as daemon, site_of(daemon) as site:
+        assert site.predict(content=picture())
+        answer = site.client.post("/predict", content=picture())
+        assert (answer.status_code, "web.rate" in answer.json()["detail"]) == (429, True)
+        assert site.get("/stats")["files"]["done"] == 0
+
+
+def test_the_api_keeps_to_its_description_whatever_it_is_asked(
+    site: Site, inbox: Path, tmp_path: Path
+) -> None:
+    (inbox / "red.png").write_bytes(picture())
+    site.daemon.wait_for("red.png: red")
+    schemathesis = Path(sys.executable).with_name("st")
+    address = f"{site.address}/openapi.json"
+    options = (
+        "--max-examples=25",
+        "--mode=all",
+        f"--checks={CHECKS}",
+        "--exclude-path=/events",
+        "--no-color",
+    )
+    done = subprocess.run(
+        [schemathesis, "run", address, *options], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert site.get("/healthz") == {"status": "ok"}
+
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_headers_conformance,response_schema_conformance"
+)
 
 
 def test_from_elsewhere_only_whoever_has_the_token_is_answered(tmp_path: Path, inbox: Path) -> None:
