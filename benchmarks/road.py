@@ -73,9 +73,9 @@ def _latencies(place: Place) -> Iterator[Row]:
             "settle + 100 ms",
             f"settle + {middle:.0f} ms ({worst:.0f} at most)",
         )
-        before = _cpu_seconds(process.pid)
+        before = cpu_seconds(process.pid)
         time.sleep(2 * RESCAN)
-        used = (_cpu_seconds(process.pid) - before) / (2 * RESCAN)
+        used = (cpu_seconds(process.pid) - before) / (2 * RESCAN)
         yield f"idle daemon, a rescan every {RESCAN} s", "", f"{used:.2%} of a core"
 
 
@@ -182,7 +182,8 @@ def _status(pid: int, key: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{key}:"))
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of all cores."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

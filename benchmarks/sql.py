@@ -79,10 +79,7 @@ class Rows(NamedTuple):
 def main() -> None:
     folder, files = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
     file = folder / "tags.db"
-    with closing(Database.open(str(file), create=True)) as database:
-        _register(database)
-    with closing(sqlite3.connect(file)) as connection:
-        seconds = _fill(connection, files)
+    seconds = make(file, files)
     print(
         f"{files:,} files × {TAGS} tags, and categories, in {seconds:.0f} s, {file.stat().st_size / 1e6:,.0f} MB"
     )
@@ -93,6 +90,14 @@ def main() -> None:
     with closing(Database.open(str(file), create=False)) as database:
         sound = _report_searches(database, file) and sound
     sys.exit(not sound)
+
+
+def make(file: Path, files: int) -> float:
+    """A database of so many files; the seconds it took."""
+    with closing(Database.open(str(file), create=True)) as database:
+        _register(database)
+    with closing(sqlite3.connect(file)) as connection:
+        return _fill(connection, files)
 
 
 def questions() -> dict[str, str]:

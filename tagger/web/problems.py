@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tagger.errors import ConfigError, TaggerError
 from tagger.pipeline.channel import Closed
@@ -62,6 +63,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(TaggerError)(_of_tagger)
     app.exception_handler(BusyError)(lambda *_: _busy())
     app.exception_handler(Closed)(lambda *_: _closed())
+    app.exception_handler(ClientDisconnect)(lambda *_: _gone())
     app.exception_handler(Exception)(_of_nobody)
 
 
@@ -71,6 +73,11 @@ def _busy() -> JSONResponse:
 
 def _closed() -> JSONResponse:
     return response(503, "Tagger is stopping; ask again once it is back", {"Retry-After": "10"})
+
+
+def _gone() -> JSONResponse:
+    """For nobody: the client left in the middle of what it sent."""
+    return response(400, "the request ended before all of it was sent; send it again")
 
 
 def _of_ours(_: Request, error: ProblemError) -> JSONResponse:
