@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import NoReturn
 
+from tagger import notify
 from tagger.config import Crop, Settings, cache_home, data_home, environment
 from tagger.errors import ConfigError, TaggerError
 from tagger.ingest.filters import Filters
@@ -35,6 +36,7 @@ from tagger.pipeline.stage import Stage
 from tagger.pipeline.trial import TOO_LATE, Court, Trial
 from tagger.pipeline.vitals import Vitals
 from tagger.place import Place
+from tagger.progress import Supervisor
 from tagger.records import Failed, ModelIdentity, Outcome, Stamp, shown
 from tagger.stops import Stops
 from tagger.store import queries
@@ -62,6 +64,9 @@ LOAD_WITHIN = 60
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what no thread would notice by itself."""
+
+STILL_FOR = 25
+"""Seconds that a stage may neither advance nor be excused; with the unit's WatchdogSec, a hang ends within a minute."""
 
 WAITING = 64
 """Pictures that people may have handed in and wait for: a second's work, or little more."""
@@ -122,6 +127,7 @@ class Worker:
         self.classifier, self.bulletin = classifier, Bulletin()
         self._troubles: Mapping[str, str] = {}
         self._database, self._stops, self._look_at = database, stops, 0.0
+        self._supervisor, self.hung = Supervisor((), 0), ""
         steps = _steps(settings, classifier, crops, registered.model_of, self._writer.knows, self._store)
         self._trial = Trial(self.intake, _court(settings), steps.read)
         self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
@@ -138,6 +144,14 @@ class Worker:
         tally = self.intake.tally
         return Vitals(self._troubles, self._pipeline.waiting, tally.tagged, tally.failed)
 
+    def summary(self) -> str:
+        """The same in a line."""
+        tally = self.intake.tally
+        waiting = max(0, tally.new - tally.tagged - tally.failed)
+        counts = f"{tally.tagged} tagged, {waiting} waiting, {tally.failed} failed since the start"
+        away = [f"{name}: {trouble}" for name, trouble in self._troubles.items() if trouble]
+        return "; ".join([counts, *self.unready(), *away])
+
     @contextmanager
     def working(self, *sights: tuple[str, Callable[[], None]]) -> Iterator[None]:
         """Everything runs inside this block; `sights` are the steps, by name, that find files.
@@ -147,6 +161,8 @@ class Worker:
         _collect_what_comes()
         steps = {**dict(sights), "intake": self.intake.step, "trial": self._trial.step}
         stages = [Stage(name, step, self._stops.crashed) for name, step in steps.items()]
+        pulses = [pulse for stage in (*stages, *self._pipeline.stages) for pulse in stage.pulses]
+        self._supervisor = Supervisor(pulses, int(STILL_FOR / LOOK_EVERY))
         self._pipeline.start()
         for stage in stages:
             stage.start()
@@ -175,6 +191,7 @@ class Worker:
         """What no thread would notice by itself."""
         self._database.check()
         self._compare_troubles(self.watch.troubles)
+        self.hung = self._supervisor.look()
         if late := self._overdue.look():
             _end_at_once(late)
 
@@ -200,9 +217,12 @@ def run(settings: Settings) -> None:
     with _worker(settings, "run", Settling, desk) as worker, _serving(settings, worker, desk):
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
+        notify.starting("the folders are watched")
         with worker.working(("patrol", worker.patrol.step), ("scan", worker.scanner.step)):
+            tidings = notify.Tidings()
             while not worker.stopped(LOOK_EVERY):
-                pass
+                tidings.tell(worker.patrol.begun, worker.hung, worker.summary())
+            notify.stopping()
             log.info("stopping; what is in hand is finished first")
 
 
@@ -215,12 +235,16 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[
     from tagger.web.app import create_app
     from tagger.web.house import House
     from tagger.web.server import Server
+    from tagger.web.thumbnails import Thumbnails
 
-    with closing(Database.open(settings.database, create=False)) as database:
+    with (
+        closing(Database.open(settings.database, create=False)) as database,
+        closing(Thumbnails(cache_home() / "thumbnails", settings.decode)) as thumbnails,
+    ):
         classifier = worker.classifier
         house = House(
             database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
-            desk, classifier.identity, worker.bulletin, worker.vitals,
+            desk, classifier.identity, worker.bulletin, worker.vitals, thumbnails,
         )  # fmt: skip
         server = Server(settings.web, create_app(settings.web, house))
         server.start()
@@ -303,10 +327,12 @@ def _worker(
     # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
     stops.listen((signal.SIGTERM, signal.SIGINT))
     with closing(stops), lock(settings.database, command):
+        notify.starting("the database is opened")
         database = Database.open(settings.database, create=True)
         try:
             for hazard in database.hazards():
                 log.warning("%s", hazard)
+            notify.starting("the model is loaded")
             classifier = load_classifier(settings, data_home(), cache_home())
             log.info("model: %s", classifier.description)
             yield Worker(settings, database, classifier, hold, stops, desk)

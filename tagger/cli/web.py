@@ -14,17 +14,24 @@ def web(config: Config = None, database: Database = None) -> None:
     """
     settings = load_settings(config, database)
     log_to_stderr(settings.log_level)
+    from tagger.config import cache_home
     from tagger.errors import TaggerError
     from tagger.stops import Stops
     from tagger.store.database import Database as Store
     from tagger.web.app import create_app
     from tagger.web.house import House
     from tagger.web.server import Server
+    from tagger.web.thumbnails import Thumbnails
 
     stops = Stops()
     stops.listen((signal.SIGTERM, signal.SIGINT))
-    with closing(stops), closing(Store.open(settings.database, create=False)) as store:
-        server = Server(settings.web, create_app(settings.web, House(store, settings.search.min_score)))
+    with (
+        closing(stops),
+        closing(Store.open(settings.database, create=False)) as store,
+        closing(Thumbnails(cache_home() / "thumbnails", settings.decode)) as thumbnails,
+    ):
+        house = House(store, settings.search.min_score, thumbnails=thumbnails)
+        server = Server(settings.web, create_app(settings.web, house))
         server.start()
         while server.runs and not stops.wait(1):
             pass

@@ -9,6 +9,8 @@ from collections import deque
 from threading import Condition, Lock
 from typing import Generic, TypeVar
 
+from tagger.progress import excused
+
 T = TypeVar("T")
 
 
@@ -29,7 +31,7 @@ class Channel(Generic[T]):
 
     def put(self, item: T) -> None:
         """Waits while the channel is full. Raises Closed."""
-        with self._drained:
+        with self._drained, excused():
             self._drained.wait_for(lambda: self._closed or len(self._items) < self._capacity)
             if self._closed:
                 raise Closed
@@ -38,7 +40,7 @@ class Channel(Generic[T]):
 
     def take(self, limit: int, patience: float = 0) -> list[T]:
         """Waits for one item, then up to `patience` seconds for `limit`, and takes what is there. Raises Closed."""
-        with self._filled:
+        with self._filled, excused():
             self._filled.wait_for(lambda: self._closed or self._items)
             if patience:
                 self._filled.wait_for(lambda: self._closed or len(self._items) >= limit, patience)

@@ -14,6 +14,7 @@ from threading import Condition, Lock
 from tagger.failpoints import reach
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
+from tagger.progress import advanced, excused, turn
 from tagger.records import Changed, Failed, Gone, Known, Origin, Outcome, Sighting, Stamp, Tagged
 from tagger.store.journal import Journal
 from tagger.store.schema import State
@@ -93,6 +94,7 @@ class Intake:
             self.see(Sighting(stamp.path, stamp.source, Origin.SCAN))
         self._admit(settled, Origin.SCAN)
         self.tally.scanned += len(page)
+        advanced()
 
     def requeue_due(self) -> None:
         """Failed files whose time to be tried again has come are work again."""
@@ -142,7 +144,7 @@ class Intake:
 
     def get(self) -> Stamp:
         """The most urgent file; waits for one. Raises Closed."""
-        with self._turn:
+        with turn(self._turn):
             while self._closed or not self._ready:
                 self._refill(self._await_admission())
             with self._changed:
@@ -187,7 +189,7 @@ class Intake:
             self._ready.clear()
 
     def _await_sightings(self) -> list[Sighting]:
-        with self._changed:
+        with self._changed, excused():
             due = self._settling.next_due()
             timeout = None if due is None else max(0.0, due - self._clock())
             self._changed.wait_for(lambda: self._closed or self._sightings, timeout)
@@ -199,7 +201,7 @@ class Intake:
 
     def _await_admission(self) -> int:
         """Waits until the journal may hold work; the number of admissions so far. Raises Closed."""
-        with self._changed:
+        with self._changed, excused():
             self._changed.wait_for(lambda: self._closed or self._unclaimed or self.finished)
             if self._closed or not self._unclaimed:
                 raise Closed

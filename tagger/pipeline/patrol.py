@@ -14,6 +14,7 @@ from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.trial import Trial
+from tagger.progress import excused
 
 EVERY = 2.0
 """Seconds between two rounds."""
@@ -42,7 +43,8 @@ class Patrol:
 
     def step(self) -> None:
         """One round. Raises Closed."""
-        armed = self._watch.arm()
+        with excused():  # a big tree takes long, and a silent server longer
+            armed = self._watch.arm()
         self._scanner.rescan(armed if self.begun else self._sources)
         self.begun = True
         self._intake.look()
@@ -50,8 +52,9 @@ class Patrol:
         if self._clock() >= self._retries_at:
             self._intake.requeue_due()
             self._retries_at = self._clock() + RETRIES
-        if self._closed.wait(EVERY):
-            raise Closed
+        with excused():
+            if self._closed.wait(EVERY):
+                raise Closed
 
     def close(self) -> None:
         self._closed.set()

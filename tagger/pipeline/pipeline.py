@@ -23,6 +23,7 @@ from tagger.pipeline.desk import Desk
 from tagger.pipeline.in_flight import InFlight
 from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.stage import Crashed, Stage
+from tagger.progress import excused, turn
 from tagger.records import Changed, Content, Failed, Gone, Known, Outcome, Picture, Stamp, Tagged
 
 log = logging.getLogger(__name__)
@@ -82,8 +83,12 @@ class Pipeline:
         self._answer = Stage("answer", self.answer_one, crashed, decoders if desk else 0)
 
     def start(self) -> None:
-        for stage in (self._sink, self._infer, self._decode, self._answer):
+        for stage in self.stages:
             stage.start()
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self._sink, self._infer, self._decode, self._answer
 
     @property
     def waiting(self) -> dict[str, int]:
@@ -114,7 +119,7 @@ class Pipeline:
 
     def answer_one(self) -> None:
         content = self._desk.get()
-        with self._overdue.during("decoding", content.stamp.path):
+        with excused(), self._overdue.during("decoding", content.stamp.path):
             result = self._steps.decode(content)
         if isinstance(result, Picture):
             self._pictures.put(result)
@@ -136,7 +141,7 @@ class Pipeline:
         outcomes = self._desk.answered(outcomes)
         if not outcomes:
             return
-        with self._storing:
+        with turn(self._storing):
             self._steps.sink(outcomes)
             reach("stored")
             if followers := [one for outcome in outcomes for one in self._in_flight.release(outcome)]:
@@ -145,13 +150,14 @@ class Pipeline:
     def _decoded(self, stamp: Stamp) -> Picture | Outcome | None:
         """The file's picture, or what became of it instead; None where it waits for its twin."""
         reach("read", stamp.path)
-        content = self._steps.read(stamp)
+        with excused():
+            content = self._steps.read(stamp)
         if not isinstance(content, Content):
             return content
         if not self._in_flight.leads(content, self._steps.model_of(stamp.source)):
             return None
         if self._steps.is_known(stamp.source, content.sha256):
             return Known(stamp, content.sha256)
-        with self._overdue.during("decoding", stamp.path):
+        with excused(), self._overdue.during("decoding", stamp.path):
             reach("decode", stamp.path)
             return self._steps.decode(content)

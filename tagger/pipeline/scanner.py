@@ -8,7 +8,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Condition
 
 from tagger.config import Source
@@ -16,7 +16,8 @@ from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
-from tagger.records import Sighting, shown
+from tagger.progress import advanced, excused
+from tagger.records import Sighting, Stamp, shown
 from tagger.store.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Scanner:
             self._changed.notify_all()
 
     def _await(self) -> tuple[set[str], list[str]]:
-        with self._changed:
+        with self._changed, excused():
             while not (self._closed or self._folders or self._hurried or self._due()):
                 self._changed.wait(min(self._next.values()) - self._clock() if self._next else None)
             if self._closed:
@@ -121,7 +122,8 @@ class Scanner:
         if not self._walk(source, str(source.path), roll.answer):
             return False
         self._journal.all_seen(source.name)
-        missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(path)]
+        with excused():  # as long as its file system takes to say so of each
+            missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(path)]
         if root == _identity(source) and _is_alive(source):
             roll.mark(missing)
         return True
@@ -134,6 +136,7 @@ class Scanner:
         files = 0
         for page in dating.pages():
             files += page
+            advanced()
             if self._closed:
                 raise Closed
         if files:
@@ -148,7 +151,7 @@ class Scanner:
     def _walk(self, source: Source, folder: str, met: Callable[[int], object] | None = None) -> bool:
         """Whether the folder is there. What is new elsewhere does not wait until all of a source is walked."""
         try:
-            for page in walk(source, self._filters, folder=folder):
+            for page in _at_its_pace(walk(source, self._filters, folder=folder)):
                 if self._closed:
                     raise Closed
                 self._intake.compare(page, met)
@@ -158,6 +161,16 @@ class Scanner:
             log.debug("%s: %s", shown(folder), error.strerror)
             return False
         return True
+
+
+def _at_its_pace(pages: Iterator[list[Stamp]]) -> Iterator[list[Stamp]]:
+    """A file system may be slow, or silent: no restart would mend that."""
+    while True:
+        with excused():
+            page = next(pages, None)
+        if page is None:
+            return
+        yield page
 
 
 def _identity(source: Source) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from threading import Thread
 
 from tagger.errors import TaggerError
 from tagger.pipeline.channel import Closed
+from tagger.progress import Pulse, advanced
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +24,10 @@ class Stage:
     def __init__(self, name: str, step: Callable[[], None], crashed: Crashed, threads: int = 1) -> None:
         self._step = step
         self._crashed = crashed
+        self.pulses = [Pulse(f"{name}-{number}") for number in range(threads)]
         # Daemon threads: one that hangs past the stop's deadline must not keep the process alive.
         self._threads = [
-            Thread(target=self._loop, name=f"{name}-{number}", daemon=True) for number in range(threads)
+            Thread(target=self._loop, args=(pulse,), name=pulse.name, daemon=True) for pulse in self.pulses
         ]
 
     def start(self) -> None:
@@ -38,10 +40,12 @@ class Stage:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _loop(self) -> None:
+    def _loop(self, pulse: Pulse) -> None:
+        pulse.begin()
         try:
             while True:
                 self._step()
+                advanced()
         except Closed:
             return
         except TaggerError as error:  # whoever is told says it in its own words
@@ -49,3 +53,5 @@ class Stage:
         except BaseException as error:
             log.exception("a stage failed; Tagger stops rather than go on half-alive")
             self._crashed(error)
+        finally:
+            pulse.end()

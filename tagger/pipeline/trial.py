@@ -13,6 +13,7 @@ from threading import Condition
 
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
+from tagger.progress import excused
 from tagger.records import Stamp, shown
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Trial:
 
     def step(self) -> None:
         """Tries some suspects. Raises Closed."""
-        with self._changed:
+        with self._changed, excused():
             self._changed.wait_for(lambda: self._closed or self._wanted)
             if self._closed:
                 raise Closed
@@ -84,8 +85,9 @@ class Trial:
             log.info("%d pictures were in hand when Tagger last died; they are tried apart", len(suspects))
         while suspects:
             # Here first, where it may take for ever: that a server is silent is not for a file to be blamed for.
-            for suspect in suspects:
-                self._read(suspect)
+            with excused():
+                for suspect in suspects:
+                    self._read(suspect)
             self._try(suspects)
             suspects = self._intake.suspects()
 
@@ -96,7 +98,8 @@ class Trial:
         self._court.close()
 
     def _try(self, suspects: Sequence[Stamp]) -> None:
-        fate = self._court.try_together(suspects)
+        with excused():  # the kernel ends the child
+            fate = self._court.try_together(suspects)
         if fate is None:
             self._intake.acquit(suspects)
         elif len(suspects) == 1:

@@ -57,6 +57,16 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """Where a picture's file is: below its source's folder. `sha256` and `format` are None where it was not decoded."""
+
+    root: str
+    path: str
+    sha256: str | None
+    format: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """After a picture of that time (UTC) and id, in the order of searches."""
 
@@ -191,6 +201,16 @@ _CATEGORIES = (
     .where(file.c.id.in_(_IDS))
     .order_by(category_score.c.score.desc())
 )  # fmt: skip
+
+
+def original(database: Database, id_: int) -> Original | None:
+    """None where there is no such file."""
+    query = select(source.c.root, file.c.path, file.c.sha256, file.c.format).join(
+        source, source.c.id == file.c.source_id
+    )
+    with database.read() as connection:
+        row = connection.execute(query.where(file.c.id == id_)).first()
+    return Original(*row) if row else None
 
 
 def beside(database: Database, picture: Picture) -> tuple[int | None, int | None]:

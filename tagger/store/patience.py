@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from tagger.errors import DatabaseError
+from tagger.progress import excused
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ class Patience:
         try:
             return work()
         except UnavailableError as error:
-            return self._insist(work, error)
+            with excused():
+                return self._insist(work, error)
 
     def end(self, deadline: float) -> None:
         """Nothing is insisted on any more once `time.monotonic()` passes the deadline."""

@@ -1,5 +1,5 @@
-"""A file's bytes → an upright RGB picture of the model's input size. Only this, `health`, `resize` and `limits`
-import Pillow.
+"""A file's bytes → an upright RGB picture of the model's input size. Only this, `health`, `resize`, `limits` and
+`thumbnail` import Pillow.
 
 The file is read once, checked against its stamp before and after, and decoded from those bytes, so that hash,
 facts and pixels are of one and the same content. The picture is brought to the model's size before its alpha
@@ -10,11 +10,11 @@ import hashlib
 import logging
 import os
 import stat
-import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -143,41 +143,28 @@ class Decoder:
         Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
         Image.core.set_blocks_max(_BLOCKS)  # type: ignore[attr-defined]
         self._limits.impose()
-        warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def decode(self, content: Content) -> Picture | Failed:
         """The picture, its `frames` N×crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
         try:
             return self._decode(content)
-        except Image.DecompressionBombError as error:
-            return Failed(content.stamp, "decode", self._limits.bombed(error))
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
             log.debug("%r cannot be decoded", content.stamp.path, exc_info=True)
-            return Failed(content.stamp, "decode", _reason(error))
+            return Failed(content.stamp, "decode", reason(error, self._limits))
 
     def _decode(self, content: Content) -> Picture | Failed:
         preprocessing = self._of.get(content.stamp.source, self._preprocessing)
-        file = limits.File(content.data)
-        if content.data.startswith(tuple(TiffImagePlugin.PREFIXES)):
-            limits.judge_tags(file)
-        with Image.open(file, formats=list(_FORMATS)) as image:
-            file.may_be_decoded(image)
-            whole = image.size
-            if self._fast:
-                image.draft(None, _smallest(whole, resize.shortest(whole, preprocessing)))
-            held = limits.held(image, whole, content.data)
-            if reason := self._limits.excess(image, whole, held, content.data):
-                return Failed(content.stamp, "decode", reason)
-            with self._budget.hold(held):
-                loaded = self._loaded(image, content.data)
-                exif = _exif(loaded)
-                turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
-                if turn in _TO_THE_SIDE:
-                    whole = whole[::-1]
-                plain = _plain(loaded)
-                frames = self._sized(_upright(plain, turn), whole, preprocessing)
-                # After what uses the same code, which is then at hand: a sixth less time.
-                seen = _health(plain)
+        draft = partial(_smallest, preprocessing) if self._fast else None
+        with opened(content.data, self._limits, self._budget, draft) as (image, whole):
+            loaded = self._loaded(image, content.data)
+            exif = _exif(loaded)
+            turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+            if turn in _TO_THE_SIDE:
+                whole = whole[::-1]
+            flat = plain(loaded)
+            frames = self._sized(_upright(flat, turn), whole, preprocessing)
+            # After what uses the same code, which is then at hand: a sixth less time.
+            seen = _health(flat)
             facts = Facts(content.sha256, *whole, image.format or "", _taken_at(exif), seen)
             return Picture(content.stamp, facts, frames, content.top_k)
 
@@ -196,6 +183,41 @@ class Decoder:
         return resize.exact(upright, preprocessing)
 
 
+class ExcessError(Exception):
+    """A picture has more of something than it may; the message says of what."""
+
+
+@contextmanager
+def opened(
+    data: bytes,
+    bounds: limits.Limits,
+    budget: PixelBudget,
+    draft: Callable[[resize.Size], resize.Size] | None,
+) -> Iterator[tuple[Image.Image, resize.Size]]:
+    """The picture, still to be loaded, and its size; within the limits, and the memory for it is kept for the block.
+
+    A JPEG is loaded no smaller than `draft` makes of its size. Raises ExcessError, and whatever a decoder may.
+    """
+    file = limits.File(data)
+    if data.startswith(tuple(TiffImagePlugin.PREFIXES)):
+        limits.judge_tags(file)
+    with Image.open(file, formats=list(_FORMATS)) as image:
+        file.may_be_decoded(image)
+        whole = image.size
+        if draft:
+            image.draft(None, draft(whole))
+        held = limits.held(image, whole, data)
+        if excess := bounds.excess(image, whole, held, data):
+            raise ExcessError(excess)
+        with budget.hold(held):
+            yield image, whole
+
+
+def upright(image: Image.Image, told_by: Image.Image) -> Image.Image:
+    """As the EXIF of the picture that it was made of says that it was held."""
+    return _upright(image, _TURNS.get(_exif(told_by).get(ExifTags.Base.Orientation, 1)))
+
+
 def _health(image: Image.Image) -> Health | None:
     """None where it cannot be told: that is no reason for a picture to have no tags."""
     try:
@@ -205,7 +227,12 @@ def _health(image: Image.Image) -> Health | None:
         return None
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception, bounds: limits.Limits) -> str:
+    """Why a picture cannot be decoded, as a sentence."""
+    if isinstance(error, ExcessError):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError):
+        return bounds.bombed(error)
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a format that can be decoded here"
     if isinstance(error, MemoryError):
@@ -213,14 +240,15 @@ def _reason(error: Exception) -> str:
     return f"the picture is damaged: {' '.join(str(error).split()) or type(error).__name__}"
 
 
-def _smallest(whole: resize.Size, short: float) -> resize.Size:
+def _smallest(preprocessing: Preprocessing, whole: resize.Size) -> resize.Size:
     """What a JPEG must not be decoded smaller than; other formats cannot be."""
+    short = resize.shortest(whole, preprocessing)
     averaged = _AVERAGED * short
     side = int(averaged if min(whole) >= 8 * averaged else _DRAFTED * short)
     return side, side
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
     """The picture in a mode that can be resized: grey, RGB, or RGBA where something is transparent."""
     if image.mode.startswith(("I", "F")):
         return _scaled_grey(image)

@@ -6,6 +6,7 @@ its decoder was seen to do. What the user can raise is a limit of the config; wh
 
 import io
 import re
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ class Limits:
         """
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, self.max_pixels)
         Image.Exif.load = _load_exif  # type: ignore[assignment]
+        warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def excess(self, image: Image.Image, whole: Size, held: int, data: bytes) -> str:
         """What the picture has too much of, in words; nothing where it keeps within the limits."""

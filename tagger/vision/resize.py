@@ -47,7 +47,7 @@ def exact(image: Image.Image, preprocessing: Preprocessing) -> Frames:
     view = _view(image.size, preprocessing)
     left, top, right, bottom = map(int, view.area)  # whole pixels, as if the rest had been cut off before
     resized = image.resize(view.size, _FILTERS[preprocessing.interpolation], (left, top, right, bottom))
-    return _framed(_opaque(resized), (0, 0), view)
+    return _framed(opaque(resized), (0, 0), view)
 
 
 def fast(image: Image.Image, whole: Size, preprocessing: Preprocessing) -> Frames:
@@ -57,7 +57,7 @@ def fast(image: Image.Image, whole: Size, preprocessing: Preprocessing) -> Frame
     box = _scaled(kept, view.size, _scaled(view.area, whole, (0, 0, *image.size)))
     size = right - left, bottom - top
     resized = image.resize(size, _FILTERS[preprocessing.interpolation], box, _REDUCING_GAP)
-    return _framed(_opaque(resized), (left, top), view)
+    return _framed(opaque(resized), (left, top), view)
 
 
 def shortest(whole: Size, preprocessing: Preprocessing) -> float:
@@ -159,7 +159,7 @@ def _seen(image: Image.Image, at: Size, window: Window, padding: tuple[int, int,
     return seen
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def opaque(image: Image.Image) -> Image.Image:
     """RGB; what is transparent shows white."""
     if image.mode != "RGBA":
         return image if image.mode == "RGB" else image.convert("RGB")

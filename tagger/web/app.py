@@ -6,7 +6,7 @@ from threading import Event
 from fastapi import FastAPI
 
 from tagger.config import Web
-from tagger.web import events, metrics, predict, problems, reading, rekognition, state
+from tagger.web import events, metrics, pictures, predict, problems, reading, rekognition, state
 from tagger.web.guard import Guard
 from tagger.web.house import House
 from tagger.web.page import login, routes
@@ -28,6 +28,7 @@ def create_app(web: Web, house: House) -> FastAPI:
     app.include_router(predict.router(house))
     app.include_router(rekognition.router(house))
     app.include_router(reading.router(house))
+    app.include_router(pictures.router(house))
     app.include_router(state.router(house))
     app.include_router(events.router(house))
     app.include_router(metrics.router(house))

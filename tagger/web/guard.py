@@ -121,7 +121,9 @@ class _Counted:
 def _hardened(send: Send) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            said = message.get("headers", [])
+            known = {name for name, _ in said}
+            message["headers"] = [*said, *(header for header in _HEADERS if header[0] not in known)]
         await send(message)
 
     return sent

@@ -8,6 +8,7 @@ from tagger.pipeline.desk import Desk
 from tagger.pipeline.vitals import Vitals
 from tagger.records import ModelIdentity, Taxonomy
 from tagger.store.database import Database
+from tagger.web.thumbnails import Thumbnails
 
 _NO_CATEGORIES = Taxonomy("", ())
 
@@ -32,3 +33,4 @@ class House:
     model: ModelIdentity | None = None
     bulletin: Bulletin = field(default_factory=Bulletin)
     vitals: Callable[[], Vitals] | None = None
+    thumbnails: Thumbnails | None = None

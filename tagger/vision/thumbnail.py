@@ -1,0 +1,61 @@
+"""A picture's bytes → a small one for people, within the limits that decoding for the model has.
+
+JPEG, though WebP is a third smaller: it is made in a fifth of the time, and the time is that of the files to be tagged.
+"""
+
+import io
+
+from PIL import Image
+
+from tagger.config import Decode
+from tagger.errors import TaggerError
+from tagger.vision import limits
+from tagger.vision.budget import PixelBudget
+from tagger.vision.decode import opened, plain, reason, upright
+from tagger.vision.resize import Size, opaque
+
+QUALITY = 82
+MEDIA_TYPE = "image/jpeg"
+_REDUCING_GAP = 2.0
+_LARGEST_PROFILE = 4096
+"""Bytes of a colour profile that are worth being sent along: a screen's or a camera's, not a printer's."""
+
+
+class Thumbnailer:
+    """Makes one at a time, so it needs no budget shared with others."""
+
+    def __init__(self, decode: Decode) -> None:
+        self._limits = limits.Limits(decode.max_pixels, decode.max_frames, decode.max_memory)
+        self._limits.impose()
+        self.max_bytes = decode.max_bytes
+
+    def make(self, data: bytes, side: int) -> bytes:
+        """Upright, at most `side` pixels wide and high, without metadata. Raises TaggerError, whatever the bytes are."""
+        try:
+            return self._made(data, side)
+        except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
+            raise TaggerError("the picture", reason(error, self._limits), "open the file itself") from None
+
+    def _made(self, data: bytes, side: int) -> bytes:
+        def draft(whole: Size) -> Size:
+            return _inside(whole, int(side * _REDUCING_GAP))
+
+        with opened(data, self._limits, PixelBudget(), draft) as (image, _):
+            image.load()
+            profile = image.info.get("icc_profile", b"") if image.mode in ("RGB", "RGBA", "L") else b""
+            flat = plain(image)
+            size = _inside(flat.size, side)
+            small = opaque(
+                upright(flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP), image)
+            )
+        small.info.clear()  # comments and the like would be written again
+        file = io.BytesIO()
+        kept = {"icc_profile": profile} if 0 < len(profile) <= _LARGEST_PROFILE else {}
+        small.save(file, "JPEG", quality=QUALITY, **kept)
+        return file.getvalue()
+
+
+def _inside(whole: Size, side: int) -> Size:
+    """The largest size of the same shape within a square of that side; never larger than the picture."""
+    scale = min(1.0, side / max(whole))
+    return max(1, round(whole[0] * scale)), max(1, round(whole[1] * scale))

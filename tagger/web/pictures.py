@@ -1,0 +1,121 @@
+"""Pictures to look at: by the number of a row, never by a path."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from email.utils import formatdate
+from enum import IntEnum
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from tagger.errors import TaggerError
+from tagger.store import found
+from tagger.store.found import Original
+from tagger.vision.thumbnail import MEDIA_TYPE
+from tagger.web.house import House
+from tagger.web.original import GoneError, descriptor
+from tagger.web.problems import RESPONSES, ProblemError
+from tagger.web.thumbnails import Wanted
+
+_MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "HEIF": "image/heif",
+}
+_UNKNOWN = "application/octet-stream"
+_CHUNK = 1 << 18
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+class Side(IntEnum):
+    """The most pixels in either direction."""
+
+    SMALL = 320
+    LARGE = 1600
+
+
+def router(house: House) -> APIRouter:
+    routes = APIRouter(responses=RESPONSES)
+
+    @routes.get(
+        "/images/{id}/thumbnail",
+        response_class=Response,
+        responses={200: {"content": {MEDIA_TYPE: _BINARY}}, 304: {"description": "as it was"}},
+    )
+    async def thumbnail(request: Request, id: int, size: Side = Side.SMALL) -> Response:  # noqa: A002
+        """Upright and small."""
+        original = await run_in_threadpool(_original, house, id)
+        if original.sha256 is None or house.thumbnails is None:
+            raise ProblemError(404, f"image {id} was never decoded; /failures says why, if it failed")
+        wanted = Wanted(original, int(size))
+        headers = {"ETag": f'"{wanted.name}"', "Cache-Control": "private, max-age=86400"}
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(None, 304, headers)
+        try:
+            made = await asyncio.wrap_future(house.thumbnails.ask(wanted))
+        except GoneError as error:
+            raise ProblemError(404, str(error)) from None
+        except TaggerError as error:
+            raise ProblemError(422, str(error)) from None
+        return Response(made, 200, headers, MEDIA_TYPE)
+
+    @routes.get(
+        "/images/{id}/file",
+        response_class=Response,
+        responses={
+            200: {"content": dict.fromkeys(("image/*", _UNKNOWN), _BINARY)},
+            304: {"description": "as it was"},
+        },
+    )
+    def file(request: Request, id: int) -> Response:  # noqa: A002
+        """The file as it is."""
+        original = _original(house, id)
+        try:
+            return _sent(request, original, descriptor(original))
+        except GoneError as error:
+            raise ProblemError(404, str(error)) from None
+
+    return routes
+
+
+def _original(house: House, id_: int) -> Original:
+    original = found.original(house.database, id_) if 0 < id_ < 2**63 else None
+    if original is None:
+        raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")
+    return original
+
+
+def _sent(request: Request, original: Original, file: int) -> Response:
+    facts = os.fstat(file)
+    media_type = _MEDIA_TYPES.get(original.format or "", _UNKNOWN)
+    name = quote(os.fsencode(original.path.rsplit("/", 1)[-1]))
+    kind = "attachment" if media_type == _UNKNOWN else "inline"
+    headers = {
+        "ETag": f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"',
+        "Last-Modified": formatdate(facts.st_mtime, usegmt=True),
+        "Cache-Control": "private, no-cache",
+        "Content-Disposition": f"{kind}; filename*=UTF-8''{name}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        os.close(file)
+        return Response(None, 304, headers)
+    headers["Content-Length"] = str(facts.st_size)
+    return StreamingResponse(_chunks(file, facts.st_size), 200, headers, media_type)
+
+
+def _chunks(file: int, size: int) -> Iterator[bytes]:
+    """As many bytes as were promised: a file that grows meanwhile is not sent farther."""
+    with os.fdopen(file, "rb", buffering=0) as opened:
+        while size and (chunk := opened.read(min(size, _CHUNK))):
+            size -= len(chunk)
+            yield chunk

@@ -1,0 +1,159 @@
+"""Pictures and thumbnails of a running daemon, by number: and whether anything else can be got at."""
+
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import Painter
+from tests.e2e.site import Site, picture, serve, site_of
+
+SECRET = b"the shadow file"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def site(tmp_path: Path, inbox: Path, cache: Path, paint: Painter) -> Iterator[Site]:
+    """One picture, in a folder of the source."""
+    paint(inbox / "day" / "red.png")
+    with serve(tmp_path, {"CACHE_DIRECTORY": str(cache)}) as daemon, site_of(daemon) as site:
+        daemon.wait_for("red.png: red")
+        yield site
+
+
+def test_the_file_is_sent_as_it_is_and_once(site: Site, inbox: Path) -> None:
+    answer = site.client.get("/images/1/file")
+    assert answer.content == (inbox / "day" / "red.png").read_bytes()
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''red.png"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    again = site.client.get("/images/1/file", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ['a"b;c\r\nSet-Cookie: x.png', "größe 图.png", "%2e%2e.png"])
+def test_any_name_is_told_to_the_browser_unharmed(site: Site, inbox: Path, paint: Painter, name: str) -> None:
+    paint(inbox / name, (0, 0, 255))
+    site.daemon.wait_for("blue")
+    answer = site.client.get("/images/2/file")
+    assert answer.status_code == 200
+    assert "set-cookie" not in answer.headers
+    assert answer.headers["content-disposition"].isascii()
+
+
+def test_a_name_that_is_no_text_is_sent_too(site: Site, inbox: Path) -> None:
+    shutil.copy(inbox / "day" / "red.png", inbox / os.fsdecode(b"\xff\xfe.png"))
+    site.daemon.wait_for("tagged 1|red")
+    assert site.client.get("/images/2/file").status_code == 200
+    assert len(site.get("/images")["images"]) == 2
+    assert site.client.get("/").status_code == site.client.get("/pictures/2").status_code == 200
+
+
+def swap_file(inbox: Path, outside: Path) -> None:
+    (inbox / "day" / "red.png").unlink()
+    (inbox / "day" / "red.png").symlink_to(outside / "red.png")
+
+
+def swap_folder(inbox: Path, outside: Path) -> None:
+    shutil.rmtree(inbox / "day")
+    (inbox / "day").symlink_to(outside)
+
+
+def swap_pipe(inbox: Path, _: Path) -> None:
+    (inbox / "day" / "red.png").unlink()
+    os.mkfifo(inbox / "day" / "red.png")
+
+
+def swap_nothing(inbox: Path, _: Path) -> None:
+    shutil.rmtree(inbox / "day")
+
+
+@pytest.mark.parametrize("swap", [swap_file, swap_folder, swap_pipe, swap_nothing])
+def test_what_was_put_in_its_place_is_not_shown(
+    site: Site, inbox: Path, tmp_path: Path, swap: Callable[[Path, Path], None]
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "red.png").write_bytes(SECRET)
+    swap(inbox, tmp_path / "outside")
+    for what in ("file", "thumbnail"):
+        answer = site.client.get(f"/images/1/{what}")
+        assert (answer.status_code, SECRET in answer.content) == (404, False)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/images/../etc/passwd",
+        "/images/%2e%2e/file",
+        "/static/../app.py",
+        "/static/%2e%2e/routes.py",
+        "/images/1%2f..%2f..%2fetc/file",
+        "/static//etc/passwd",
+    ],
+)
+def test_no_path_leads_anywhere_else(site: Site, path: str) -> None:
+    assert site.client.get(path).status_code in (404, 422)
+
+
+def test_a_thumbnail_is_made_once_and_found_again(site: Site, inbox: Path, cache: Path) -> None:
+    first = site.client.get("/images/1/thumbnail?size=320")
+    assert Image.open(io.BytesIO(first.content)).size == (64, 48)
+    kept = list(cache.rglob("*-320.jpg"))
+    assert [one.read_bytes() for one in kept] == [first.content]
+    assert {one.parent.stat().st_mode & 0o777 for one in kept} == {0o700}
+    etag = {"If-None-Match": first.headers["etag"]}
+    assert site.client.get("/images/1/thumbnail", headers=etag).status_code == 304
+    shutil.rmtree(inbox / "day")
+    assert site.client.get("/images/1/thumbnail").content == first.content
+    assert site.client.get("/images/1/thumbnail?size=77").status_code == 422
+
+
+@pytest.mark.parametrize("harm", ["lost", "a file", "empty"])
+def test_a_cache_that_is_harmed_hinders_nothing(site: Site, cache: Path, harm: str) -> None:
+    first = site.client.get("/images/1/thumbnail").content
+    [kept] = cache.rglob("*-320.jpg")
+    if harm == "empty":
+        kept.write_bytes(b"")
+    else:
+        shutil.rmtree(cache / "thumbnails")
+    if harm == "a file":
+        (cache / "thumbnails").write_bytes(b"")
+    assert site.client.get("/images/1/thumbnail").content == first
+
+
+def test_a_file_that_is_no_picture_has_no_thumbnail(site: Site, inbox: Path) -> None:
+    (inbox / "no.png").write_bytes(b"no picture")
+    site.daemon.wait_for("no.png: ")
+    answer = site.client.get("/images/2/thumbnail")
+    assert (answer.status_code, "/failures" in answer.json()["detail"]) == (404, True)
+    assert site.client.get("/images/2/file").headers["content-disposition"].startswith("attachment")
+
+
+def test_many_ask_for_many_at_once_and_all_are_answered(site: Site, inbox: Path, paint: Painter) -> None:
+    for number in range(60):
+        paint(inbox / f"{number}.png", (0, 0, 255), number)
+    while site.get("/stats")["files"]["done"] < 61:
+        pass
+    paths = [f"/images/{number}/thumbnail" for number in range(1, 62)] * 3
+    with ThreadPoolExecutor(12) as pool:
+        statuses = pool.map(lambda path: site.client.get(path).status_code, paths)
+        assert set(statuses) == {200}
+
+
+def test_a_stop_does_not_wait_for_thumbnails(tmp_path: Path, inbox: Path) -> None:
+    (inbox / "red.png").write_bytes(picture())
+    with serve(tmp_path) as daemon, site_of(daemon) as site:
+        daemon.wait_for("red.png: red")
+        assert site.client.get("/images/1/thumbnail").status_code == 200
+        daemon.process.terminate()
+        assert daemon.end() == 0
