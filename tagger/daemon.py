@@ -127,7 +127,7 @@ class Worker:
         self.classifier, self.bulletin = classifier, Bulletin()
         self._troubles: Mapping[str, str] = {}
         self._database, self._stops, self._look_at = database, stops, 0.0
-        self._supervisor, self.hung = Supervisor((), 0), ""
+        self.supervisor, self.hung = Supervisor((), 0), ""
         steps = _steps(settings, classifier, crops, registered.model_of, self._writer.knows, self._store)
         self._trial = Trial(self.intake, _court(settings), steps.read)
         self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
@@ -162,7 +162,7 @@ class Worker:
         steps = {**dict(sights), "intake": self.intake.step, "trial": self._trial.step}
         stages = [Stage(name, step, self._stops.crashed) for name, step in steps.items()]
         pulses = [pulse for stage in (*stages, *self._pipeline.stages) for pulse in stage.pulses]
-        self._supervisor = Supervisor(pulses, int(STILL_FOR / LOOK_EVERY))
+        self.supervisor = Supervisor(pulses, int(STILL_FOR / LOOK_EVERY))
         self._pipeline.start()
         for stage in stages:
             stage.start()
@@ -191,7 +191,7 @@ class Worker:
         """What no thread would notice by itself."""
         self._database.check()
         self._compare_troubles(self.watch.troubles)
-        self.hung = self._supervisor.look()
+        self.hung = self.supervisor.look()
         if late := self._overdue.look():
             _end_at_once(late)
 

@@ -1,0 +1,66 @@
+"""What the service manager hears of a real daemon. tests/systemd shows what it makes of it."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tagger.config import Settings
+from tagger.daemon import Worker
+from tagger.ingest.settle import Settling
+from tagger.stops import Stops
+from tagger.store.database import Database
+from tagger.vision.load import load_classifier
+from tests.conftest import Painter
+from tests.e2e.command import running
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[socket.socket]:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.settimeout(60)
+        yield ear
+
+
+def hear(ear: socket.socket, wanted: str) -> list[str]:
+    """What is said until a line begins so."""
+    said: list[str] = []
+    while not any(line.startswith(wanted) for line in said):
+        said += ear.recv(4096).decode().split("\n")
+    return said
+
+
+def test_a_daemon_tells_how_it_starts_works_and_stops(
+    tmp_path: Path, inbox: Path, database: Path, paint: Painter, ear: socket.socket
+) -> None:
+    with running(tmp_path, inbox, "--database", database, NOTIFY_SOCKET=str(tmp_path / "notify")) as daemon:
+        start = hear(ear, "READY=1")
+        steps = [line for line in start if line.startswith("STATUS=starting")]
+        assert [step.rpartition(" ")[2] for step in steps] == ["opened", "loaded", "watched"]
+        assert sum(line.startswith("EXTEND_TIMEOUT_USEC=") for line in start) == 3
+        hear(ear, "WATCHDOG=1")
+        paint(inbox / "cam.png")
+        hear(ear, "STATUS=1 tagged, 0 waiting, 0 failed since the start")
+        assert daemon.stop(signal.SIGTERM) == 0
+        hear(ear, "STOPPING=1")
+
+
+def test_a_daemon_without_work_has_every_stage_excused(tmp_path: Path, inbox: Path, database: Path) -> None:
+    settings = Settings.model_validate(
+        {"database": str(database), "sources": [str(inbox)], "engine": {"backend": "fake"}}
+    )
+    classifier = load_classifier(settings, tmp_path, tmp_path)
+    with closing(Stops()) as stops, closing(Database.open(settings.database, create=True)) as store:
+        worker = Worker(settings, store, classifier, Settling, stops)
+        sights = (("patrol", worker.patrol.step), ("scan", worker.scanner.step))
+        with worker.working(*sights):
+            pulses = worker.supervisor.pulses
+            assert {pulse.name.rpartition("-")[0] for pulse in pulses} >= {
+                "patrol", "scan", "intake", "trial", "decode", "infer", "sink",
+            }  # fmt: skip
+            while not all(pulse.excused for pulse in pulses):
+                assert not worker.stopped(0.1)
