@@ -23,6 +23,9 @@ _OPEN_BELOW = "/static/"
 
 COOKIE = "tagger"
 
+MOST_HELD = 256 << 20
+"""Bytes that all requests together may have sent and not been answered. Hundreds of half uploads would else fill the memory."""
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = (
     (
@@ -44,7 +47,7 @@ class Guard:
         self, app: ASGIApp, token: str, most: int, rate: float, hosts: Iterable[str] = LOCAL
     ) -> None:
         self._app, self._token, self._most, self._hosts = app, token, most, frozenset(hosts)
-        self._rate = Rate(rate)
+        self._rate, self._held = Rate(rate), _Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,7 +61,11 @@ class Guard:
             respond = rekognition.refusal if rekognition.is_asked(request) else problems.response
             await respond(*refusal)(scope, receive, send)
             return
-        await self._app(scope, _Counted(receive, self._most), _hardened(send))
+        body = _Counted(receive, self._most, self._held)
+        try:
+            await self._app(scope, body, _hardened(send))
+        finally:
+            self._held.size -= body.size
 
     def _refusal(self, request: Request) -> tuple[int, str] | None:
         headers = request.headers
@@ -105,17 +112,30 @@ def is_same(given: str, secret: str) -> bool:
 
 
 class _Counted:
-    """A body that may be as long as it likes to say, but not longer than it may be."""
+    """A body that may be as long as it likes to say, but not longer than it may be; nor all bodies together."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
-        self._receive, self._most, self._left = receive, most, most
+    def __init__(self, receive: Receive, most: int, held: "_Held") -> None:
+        self._receive, self._most, self._held = receive, most, held
+        self.size = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
+        size = len(message.get("body", b""))
+        self.size += size
+        self._held.size += size
+        if self.size > self._most:
             raise problems.ProblemError(413, f"a request may have {self._most:,} bytes (web.max_bytes)")
+        if self._held.size > max(MOST_HELD, self._most):
+            raise problems.ProblemError(
+                429, "others send much at this moment; ask again in a second", {"Retry-After": "1"}
+            )
         return message
+
+
+class _Held:
+    """Bytes of all the bodies that are being read or answered."""
+
+    size = 0
 
 
 def _hardened(send: Send) -> Send:

@@ -3,7 +3,7 @@
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from tagger.config import Web
 from tagger.store.database import Database
 from tagger.web.app import create_app
 from tagger.web.connections import PLACES
+from tagger.web.guard import MOST_HELD
 from tagger.web.house import House
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE
@@ -90,3 +91,19 @@ def test_who_goes_away_in_the_middle_of_a_picture_is_no_mistake_of_ours(site: Si
     assert site.get("/healthz") == {"status": "ok"}
     assert site.daemon.stop(15) == 0
     assert "Traceback" not in site.daemon.log
+
+
+def test_many_half_uploads_do_not_fill_the_memory(site: Site) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 33000000\r\n\r\n"
+    size = 32_000_000
+    with ExitStack() as stack:
+        enough = MOST_HELD // size + 1
+        clients = [stack.enter_context(connected(site.address, head)) for _ in range(enough)]
+        for client in clients:
+            with suppress(ConnectionError):  # who is refused has the connection closed under what it sends
+                client.sendall(b"x" * size)
+        busy = site.client.post("/predict", content=b"x" * size)
+        assert (busy.status_code, "others send much" in busy.json()["detail"]) == (429, True)
+    while (answer := site.client.post("/predict", content=picture())).status_code == 429:
+        pass  # until the server has noticed that they are gone
+    assert answer.json()["results"][0]["tags"][0]["label"] == "red"

@@ -1,0 +1,146 @@
+"""Pictures of the page for docs/page/: `python -m tools.screenshots`, with Chromium.
+
+What they show is scikit-image's own public-domain pictures, whole and in parts, as three folders would have them.
+"""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import skimage.data
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+TO = Path(__file__).parents[1] / "docs" / "page"
+FOLDERS = {
+    "screenshots": ("page", "text", "logo", "colorwheel", "phantom"),
+    "gate": ("motorcycle_left", "motorcycle_right", "brick", "gravel", "grass"),
+    "holidays": (
+        "astronaut",
+        "rocket",
+        "coffee",
+        "chelsea",
+        "hubble_deep_field",
+        "moon",
+        "camera",
+        "horse",
+        "coins",
+    ),
+}
+PARTS = ((0, 0, 1, 1), (0, 0, 0.7, 0.7), (0.3, 0, 1, 0.7), (0.15, 0.2, 0.9, 1))
+PAGES = {"gallery": "/", "picture": "/pictures/{coffee}", "try": "/try", "status": "/status", "api": "/docs"}
+LOOKS = {"light": (1280, 860), "dark": (1280, 860), "phone": (390, 844)}
+CONFIG = """
+sources: [{sources}]
+database: tags.db
+features: true
+web: {{enabled: true, port: 0}}
+"""
+
+
+def main() -> None:
+    with home() as folder, daemon(folder) as address:
+        wait_for_all(address)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+            for look, size in LOOKS.items():
+                take(browser, address, look, size)
+            browser.close()
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """A path that looks well on a page."""
+    folder = Path(tempfile.gettempdir()) / "home"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def pictures(home: Path) -> None:
+    """Files of the last day and a half, a few minutes apart."""
+    now, number = datetime.now(UTC), 0
+    for part in PARTS:
+        for folder, names in FOLDERS.items():
+            (home / folder).mkdir(exist_ok=True)
+            for name in names:
+                file = home / folder / f"{name}-{PARTS.index(part)}.jpg"
+                cut(load(name), part).save(file, quality=90)
+                number += 1
+                when = (now - timedelta(minutes=37 * (80 - number))).timestamp()
+                os.utime(file, (when, when))
+    (home / "gate" / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+
+
+def load(name: str) -> Image.Image:
+    if name == "colorwheel":
+        return Image.fromarray(skimage.data.colorwheel())
+    for suffix in (".png", ".jpg"):
+        file = Path(skimage.data.__file__).parent / f"{name}{suffix}"
+        if file.exists():
+            return Image.open(file).convert("RGB")
+    raise FileNotFoundError(name)
+
+
+def cut(image: Image.Image, part: tuple[float, float, float, float]) -> Image.Image:
+    left, top, right, bottom = part
+    width, height = image.size
+    return image.crop((int(left * width), int(top * height), int(right * width), int(bottom * height)))
+
+
+@contextmanager
+def daemon(home: Path) -> Iterator[str]:
+    """Its address."""
+    pictures(home)
+    (home / "config.yaml").write_text(CONFIG.format(sources=", ".join(FOLDERS)))
+    tagger = Path(sys.executable).with_name("tagger")
+    variables = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    with subprocess.Popen(
+        [tagger, "run", "-c", home / "config.yaml"], env=variables, stderr=subprocess.PIPE, text=True
+    ) as process:
+        line = next(line for line in process.stderr or () if "web: " in line)
+        yield line.split("web: ")[1].strip()
+        process.terminate()
+
+
+def wait_for_all(address: str) -> None:
+    import httpx
+
+    while sum(httpx.get(f"{address}/stats").json()["files"][state] for state in ("done", "failed")) < 77:
+        time.sleep(0.2)
+
+
+def take(browser: Browser, address: str, look: str, size: tuple[int, int]) -> None:
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme="dark" if look == "dark" else "light",
+        locale="en-GB",
+    )
+    page = context.new_page()
+    coffee = page.request.get(f"{address}/images?q=path:*coffee-0*").json()["images"][0]["id"]
+    for name, path in PAGES.items():
+        page.goto(address + path.format(coffee=coffee))
+        if name == "try":
+            page.locator("#choose").set_input_files(Path(skimage.data.__file__).parent / "coffee.png")
+            page.locator("#answer li").first.wait_for()
+        page.wait_for_timeout(1500)
+        TO.mkdir(exist_ok=True)
+        shot = Image.open(io.BytesIO(page.screenshot()))
+        shot.convert("RGB").save(TO / f"{name}-{look}.webp", quality=82, method=6)
+    context.close()
+
+
+if __name__ == "__main__":
+    main()
