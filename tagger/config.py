@@ -38,6 +38,9 @@ NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_FAILPOINTS", "TAGGER_PHOTOS"}
 """Variables of ours that are no keys: where the config is, what tests let fail, where they find photos."""
 
 
+MACHINES = Path("/etc/tagger/config.yaml")
+"""The config of a service that `tagger service install` has installed."""
+
 SHORTEST_TOKEN = 16
 """Characters: of random ones, nobody guesses so many."""
 _MAKE_ONE = "`openssl rand -hex 16` makes one"
@@ -228,6 +231,11 @@ class Web(Section):
     rate: float = Field(default=0, ge=0)
 
     @property
+    def is_local(self) -> bool:
+        """Whether it can be reached from this machine alone."""
+        return _is_loopback(self.host)
+
+    @property
     def secret(self) -> str:
         """The token, from wherever it is; empty where none is needed. Raises ConfigError."""
         if self.token_file is None:
@@ -331,9 +339,11 @@ def cache_home() -> Path:
 
 
 def default_config() -> Path | None:
-    """The user's own config file, if there is one."""
+    """The user's own config file, if there is one; else that of this machine's service, for those who may read it."""
     path = platformdirs.user_config_path("tagger") / "config.yaml"
-    return path if path.exists() else None
+    if path.exists():
+        return path
+    return MACHINES if os.access(MACHINES, os.R_OK) else None
 
 
 def load(

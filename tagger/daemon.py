@@ -65,7 +65,7 @@ LOAD_WITHIN = 60
 LOOK_EVERY = 1.0
 """Seconds between two looks at what no thread would notice by itself."""
 
-STILL_FOR = 25
+STILL_FOR = 20
 """Seconds that a stage may neither advance nor be excused; with the unit's WatchdogSec, a hang ends within a minute."""
 
 WAITING = 64

@@ -21,6 +21,7 @@ from tagger.cli import (  # noqa: E402
     run,
     scan,
     search,
+    service,
     similar,
     status,
     tag,
@@ -58,6 +59,7 @@ for command in (
     app.command()(command)
 app.add_typer(config.app, name="config")
 app.add_typer(models.app, name="models")
+app.add_typer(service.app, name="service")
 
 
 def _version(wanted: bool) -> None:

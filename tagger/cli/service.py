@@ -1,0 +1,79 @@
+"""`tagger service`: the daemon as a service of systemd's."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tagger.service.install import Step
+    from tagger.service.layout import Layout
+
+app = typer.Typer(help="Run Tagger as a service of systemd's.", no_args_is_help=True)
+
+User = Annotated[bool, typer.Option("--user", help="A service of your own, not the machine's.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Folders = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders to watch, for a config that is not there yet.", show_default=False),
+]
+
+
+@app.command()
+def install(folders: Folders = None, user: User = False, dry_run: DryRun = False) -> None:
+    """Install and start it. Once more after a change of folders in the config: the unit lets it see those alone."""
+    from tagger.service import install as service
+
+    layout = _layout(user)
+    _take(service.install(layout, [folder.absolute() for folder in folders or ()]), dry_run)
+    if not dry_run:
+        typer.echo(f"Tagger runs. Its config: {layout.config}; what it does: tagger service status")
+
+
+@app.command()
+def uninstall(user: User = False, dry_run: DryRun = False) -> None:
+    """Stop it and take it away. The config and the tags stay."""
+    from tagger.service import install as service
+
+    layout = _layout(user)
+    _take(service.uninstall(layout), dry_run)
+    for what, path in (("config", layout.config), ("tags", layout.data), ("cache", layout.cache)):
+        if path.exists():
+            typer.echo(f"kept: {what}: {path}")
+
+
+@app.command()
+def status(user: User = False) -> None:
+    """What it does, and where its files are. Exits with 1 if it does not run."""
+    from tagger.service import install as service
+
+    layout = _layout(user)
+    found = service.status(layout)
+    if found["LoadState"] == "not-found":
+        typer.echo("not installed; tagger service install does it")
+        raise typer.Exit(1)
+    since = found["ActiveEnterTimestamp"] or "never"
+    typer.echo(
+        f"state     {found['ActiveState']} ({found['SubState']}, {found['Result']}), last started {since}"
+    )
+    typer.echo(f"says      {found['StatusText'] or 'nothing yet'}")
+    typer.echo(f"restarts  {found['NRestarts']}")
+    typer.echo(f"unit      {layout.unit}\nconfig    {layout.config}\ndata      {layout.data}")
+    typer.echo(f"log       journalctl {'--user ' if user else ''}-u tagger")
+    if found["ActiveState"] != "active":
+        raise typer.Exit(1)
+
+
+def _layout(user: bool) -> "Layout":
+    from tagger.service.layout import SYSTEM, users
+
+    return users() if user else SYSTEM
+
+
+def _take(steps: Iterable["Step"], dry_run: bool) -> None:
+    """All steps are known, and what is wrong with the config is said, before the first is taken."""
+    for step in list(steps):
+        typer.echo(f"would {step.words}" if dry_run else step.words)
+        if not dry_run:
+            step.take()

@@ -1,0 +1,150 @@
+"""A service comes and goes: steps that can be told before they are taken.
+
+Whatever holds the user's own work, the config and the tags, is neither overwritten nor removed. The unit goes to where
+an administrator's units are, not a package's: a package would bring the same files by itself.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tagger import config, documents
+from tagger.errors import ConfigError, TaggerError
+from tagger.service import render
+from tagger.service.layout import ACCOUNT, SYSUSERS, UNIT, UNITS, Layout
+
+
+class ServiceError(TaggerError):
+    """systemd is not there, refuses, or is not ours to command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    words: str
+    take: Callable[[], object]
+
+
+def install(layout: Layout, folders: Sequence[Path]) -> Iterator[Step]:
+    """What brings the service, or brings it up to date with the config. Raises ConfigError, ServiceError."""
+    _expect_power(layout)
+    if layout.config.exists() and folders:
+        hint = f"add {', '.join(map(str, folders))} to its sources, then: tagger service install"
+        raise ConfigError(str(layout.config), "is there already, and is not changed", hint)
+    texts = {} if layout.config.exists() else {layout.config: render.config(layout, folders)}
+    settings = _settings(layout, texts)
+    if layout.is_system:
+        yield Step(
+            f"write {SYSUSERS}", lambda: _write(SYSUSERS, (UNITS / "sysusers.d/tagger.conf").read_text())
+        )
+        yield _command("systemd-sysusers", str(SYSUSERS))
+    for path, text in texts.items():
+        yield Step(f"write {path}", partial(_write_config, layout, path, text))
+    yield from _units(layout, settings)
+    yield _command(*layout.manager, "daemon-reload")
+    yield _command(*layout.manager, "enable", UNIT)
+    yield _command(*layout.manager, "restart", UNIT, hint=f"journalctl {_whose(layout)} says why")
+
+
+def uninstall(layout: Layout) -> Iterator[Step]:
+    """What takes the service away, and leaves the config, the tags and the account. Raises ServiceError."""
+    _expect_power(layout)
+    if not layout.unit.exists():
+        raise ServiceError(str(layout.unit), "is not there", "nothing is installed")
+    yield _command(*layout.manager, "disable", "--now", UNIT)
+    yield Step(f"remove {layout.unit}", layout.unit.unlink)
+    yield Step(f"remove {layout.dropins}/, but for files of your own", lambda: _remove_dropins(layout))
+    if layout.is_system:
+        yield Step(f"remove {SYSUSERS}", lambda: SYSUSERS.unlink(missing_ok=True))
+    yield _command(*layout.manager, "daemon-reload")
+
+
+def status(layout: Layout) -> Mapping[str, str]:
+    """What systemd knows of it, by systemd's own names. Raises ServiceError."""
+    names = "LoadState,ActiveState,SubState,Result,StatusText,NRestarts,ActiveEnterTimestamp,MainPID"
+    said = _run((*layout.manager, "show", UNIT, f"--property={names}"))
+    return dict(line.partition("=")[::2] for line in said.splitlines())
+
+
+def _settings(layout: Layout, texts: Mapping[Path, str]) -> config.Settings:
+    """Of the config that is there, or that is to be written. Raises ConfigError."""
+    if layout.config not in texts:
+        return config.load(layout.config, environ={})
+    data = documents.read(texts[layout.config])
+    return config.Settings.model_validate(data, context={"base": layout.config.parent})
+
+
+def _units(layout: Layout, settings: config.Settings) -> Iterator[Step]:
+    program = Path(sys.prefix) / "bin" / "tagger"
+    if not program.exists():
+        raise ServiceError(str(program), "no such program", "install Tagger into a virtual environment")
+    own = (Path(sys.prefix), Path(sys.base_prefix), Path(config.__file__).parents[1])
+    yield Step(f"write {layout.unit}", lambda: _write(layout.unit, render.unit(layout, program)))
+    wanted = render.dropins(layout, settings, own, _version())
+    for name in sorted(_ours(layout) - set(wanted)):
+        yield Step(f"remove {layout.dropins / name}", (layout.dropins / name).unlink)
+    for name, text in wanted.items():
+        path = layout.dropins / name
+        yield Step(f"write {path}", partial(_write, path, text))
+
+
+def _ours(layout: Layout) -> set[str]:
+    """Names of the drop-ins that are there and that we write."""
+    names = {path.name for path in (UNITS / "dropins").iterdir()} | {"folders.conf"}
+    return {name for name in names if (layout.dropins / name).exists()}
+
+
+def _remove_dropins(layout: Layout) -> None:
+    for name in _ours(layout):
+        (layout.dropins / name).unlink()
+    with suppress(OSError):  # not there, or not empty
+        layout.dropins.rmdir()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def _write_config(layout: Layout, path: Path, text: str) -> None:
+    """It may come to hold a token, so it is for the service's group alone."""
+    _write(path, text)
+    path.chmod(0o640)
+    if layout.is_system:
+        shutil.chown(path, "root", ACCOUNT)
+
+
+def _command(*words: str, hint: str = "") -> Step:
+    return Step(f"run {' '.join(words)}", lambda: _run(words, hint))
+
+
+def _run(words: Sequence[str], hint: str = "") -> str:
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - systemd's own
+    except FileNotFoundError:
+        raise ServiceError(words[0], "no such program", "is systemd what runs this machine?") from None
+    if done.returncode:
+        raise ServiceError(" ".join(words), done.stderr.strip() or f"ended with {done.returncode}", hint)
+    return done.stdout
+
+
+def _version() -> int:
+    """systemd's, or 0 where it does not tell."""
+    with suppress(ServiceError, IndexError, ValueError):
+        return int(_run(("systemctl", "--version")).split()[1])
+    return 0
+
+
+def _whose(layout: Layout) -> str:
+    return f"-u {UNIT}" if layout.is_system else f"--user -u {UNIT}"
+
+
+def _expect_power(layout: Layout) -> None:
+    if layout.is_system and os.geteuid():
+        hint = "sudo does; --user installs a service of your own"
+        raise ServiceError("tagger service", "only root may change the machine's services", hint)

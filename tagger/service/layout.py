@@ -1,0 +1,71 @@
+"""Where a service's files lie: on a whole machine, or in one user's home."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from tagger.config import MACHINES
+
+UNIT = "tagger.service"
+
+_PACKAGED = Path(__file__).parent / "units"
+_CHECKOUT = Path(__file__).parents[2]
+UNITS = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT / "systemd"
+"""The units and drop-ins that come with Tagger: inside an installed wheel, else in the checkout."""
+
+ANNOTATED = UNITS / "tagger.yaml" if _PACKAGED.is_dir() else _CHECKOUT / "config" / "tagger.yaml"
+"""The config that explains every key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`manager` is the command that speaks to systemd, `units` where its files go, `pictures` what is watched if nothing is said."""
+
+    manager: tuple[str, ...]
+    units: Path
+    config: Path
+    data: Path
+    cache: Path
+    pictures: Path
+
+    @property
+    def unit(self) -> Path:
+        return self.units / UNIT
+
+    @property
+    def dropins(self) -> Path:
+        return self.units / f"{UNIT}.d"
+
+    @property
+    def is_system(self) -> bool:
+        return self == SYSTEM
+
+    @property
+    def shipped(self) -> Path:
+        return UNITS / UNIT if self.is_system else UNITS / "user" / UNIT
+
+
+SYSTEM = Layout(
+    ("systemctl",),
+    Path("/etc/systemd/system"),
+    MACHINES,
+    Path("/var/lib/tagger"),
+    Path("/var/cache/tagger"),
+    Path("/srv/pictures"),
+)
+
+SYSUSERS = Path("/etc/sysusers.d/tagger.conf")
+ACCOUNT = "tagger"
+
+
+def users() -> Layout:
+    """Of whoever asks."""
+    return Layout(
+        ("systemctl", "--user"),
+        Path.home() / ".config/systemd/user",
+        platformdirs.user_config_path("tagger") / "config.yaml",
+        platformdirs.user_data_path("tagger"),
+        platformdirs.user_cache_path("tagger"),
+        platformdirs.user_pictures_path(),
+    )
