@@ -237,11 +237,9 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 
-    with (
-        closing(Database.open(settings.database, create=False)) as database,
-        closing(Thumbnails(cache_home() / "thumbnails", settings.decode)) as thumbnails,
-    ):
+    with closing(Database.open(settings.database, create=False)) as database:
         classifier = worker.classifier
+        thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
         house = House(
             database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
             desk, classifier.identity, worker.bulletin, worker.vitals, thumbnails,
@@ -251,6 +249,7 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[
         try:
             yield
         finally:
+            thumbnails.close()
             server.close(SERVED_WITHIN)
 
 

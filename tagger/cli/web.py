@@ -25,16 +25,14 @@ def web(config: Config = None, database: Database = None) -> None:
 
     stops = Stops()
     stops.listen((signal.SIGTERM, signal.SIGINT))
-    with (
-        closing(stops),
-        closing(Store.open(settings.database, create=False)) as store,
-        closing(Thumbnails(cache_home() / "thumbnails", settings.decode)) as thumbnails,
-    ):
+    with closing(stops), closing(Store.open(settings.database, create=False)) as store:
+        thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
         house = House(store, settings.search.min_score, thumbnails=thumbnails)
         server = Server(settings.web, create_app(settings.web, house))
         server.start()
-        while server.runs and not stops.wait(1):
-            pass
+        with closing(thumbnails):
+            while server.runs and not stops.wait(1):
+                pass
         if not server.runs:
             raise TaggerError("tagger web", "does not answer", "the log above says why")
         server.close(within=3)

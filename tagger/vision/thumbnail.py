@@ -19,6 +19,8 @@ MEDIA_TYPE = "image/jpeg"
 _REDUCING_GAP = 2.0
 _LARGEST_PROFILE = 4096
 """Bytes of a colour profile that are worth being sent along: a screen's or a camera's, not a printer's."""
+_SPACE = slice(16, 20)
+"""Where a profile says of which kind of pixels it is. Those here are RGB, whatever the picture had."""
 
 
 class Thumbnailer:
@@ -42,7 +44,7 @@ class Thumbnailer:
 
         with opened(data, self._limits, PixelBudget(), draft) as (image, _):
             image.load()
-            profile = image.info.get("icc_profile", b"") if image.mode in ("RGB", "RGBA", "L") else b""
+            profile = image.info.get("icc_profile") or b""
             flat = plain(image)
             size = _inside(flat.size, side)
             small = opaque(
@@ -50,7 +52,8 @@ class Thumbnailer:
             )
         small.info.clear()  # comments and the like would be written again
         file = io.BytesIO()
-        kept = {"icc_profile": profile} if 0 < len(profile) <= _LARGEST_PROFILE else {}
+        is_kept = profile[_SPACE] == b"RGB " and len(profile) <= _LARGEST_PROFILE
+        kept = {"icc_profile": profile} if is_kept else {}
         small.save(file, "JPEG", quality=QUALITY, **kept)
         return file.getvalue()
 

@@ -7,11 +7,10 @@ compare, between which and opening it the link can be put.
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import BinaryIO
 
 from tagger.errors import TaggerError
+from tagger.records import shown
 from tagger.store.found import Original
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -23,27 +22,23 @@ _FILE = (
 class GoneError(TaggerError):
     """The file is not there, or something else is in its place."""
 
-
-@contextmanager
-def opened(original: Original) -> Iterator[BinaryIO]:
-    """Raises GoneError."""
-    with os.fdopen(descriptor(original), "rb") as file:
-        yield file
+    def __init__(self, original: Original, what: str, hint: str) -> None:
+        super().__init__(shown(original.path), what, hint)
 
 
-def descriptor(original: Original) -> int:
-    """An open one, which is the caller's to close. Raises GoneError."""
+def opened(original: Original) -> BinaryIO:
+    """The caller's to close. Raises GoneError."""
     try:
-        return _opened(original)
+        return os.fdopen(_opened(original), "rb")
     except OSError as error:
         what = f"cannot be opened: {error.strerror}"
-        raise GoneError(original.path, what, "it was moved or deleted, or is a link now") from None
+        raise GoneError(original, what, "it was moved or deleted, or is a link now") from None
 
 
 def _opened(original: Original) -> int:
     *folders, name = original.path.split("/")
     if {"", ".", ".."} & {*folders, name}:
-        raise GoneError(original.path, "is no path below its source", "tell who wrote it into the database")
+        raise GoneError(original, "is no path below its source", "tell who wrote it into the database")
     at = os.open(original.root, _FOLDER)  # the root may be a link: the user named it
     try:
         for folder in folders:
@@ -54,5 +49,5 @@ def _opened(original: Original) -> int:
         os.close(at)
     if not stat.S_ISREG(os.fstat(found).st_mode):
         os.close(found)
-        raise GoneError(original.path, "is no longer a file", "look at what is in its place")
+        raise GoneError(original, "is no longer a file", "look at what is in its place")
     return found

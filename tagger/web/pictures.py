@@ -2,21 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from email.utils import formatdate
 from enum import IntEnum
+from typing import BinaryIO
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from tagger.errors import TaggerError
 from tagger.store import found
 from tagger.store.found import Original
 from tagger.vision.thumbnail import MEDIA_TYPE
 from tagger.web.house import House
-from tagger.web.original import GoneError, descriptor
+from tagger.web.original import GoneError, opened
 from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.thumbnails import Wanted
 
@@ -80,7 +83,7 @@ def router(house: House) -> APIRouter:
         """The file as it is."""
         original = _original(house, id)
         try:
-            return _sent(request, original, descriptor(original))
+            return _sent(request, original, opened(original))
         except GoneError as error:
             raise ProblemError(404, str(error)) from None
 
@@ -94,28 +97,40 @@ def _original(house: House, id_: int) -> Original:
     return original
 
 
-def _sent(request: Request, original: Original, file: int) -> Response:
-    facts = os.fstat(file)
+class _Sent(StreamingResponse):
+    """Closes the file even where the client leaves before its first byte: the generator would not have begun."""
+
+    def __init__(self, file: BinaryIO, size: int, headers: Mapping[str, str], media_type: str) -> None:
+        super().__init__(_chunks(file, size), 200, headers, media_type)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+def _sent(request: Request, original: Original, file: BinaryIO) -> Response:
+    facts = os.fstat(file.fileno())
     media_type = _MEDIA_TYPES.get(original.format or "", _UNKNOWN)
     name = quote(os.fsencode(original.path.rsplit("/", 1)[-1]))
     kind = "attachment" if media_type == _UNKNOWN else "inline"
     headers = {
         "ETag": f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"',
-        "Last-Modified": formatdate(facts.st_mtime, usegmt=True),
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f"{kind}; filename*=UTF-8''{name}",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
+    with suppress(ValueError, OverflowError, OSError):  # a file's time may be in a year that no calendar has
+        headers["Last-Modified"] = formatdate(facts.st_mtime, usegmt=True)
     if headers["ETag"] in request.headers.get("if-none-match", ""):
-        os.close(file)
+        file.close()
         return Response(None, 304, headers)
     headers["Content-Length"] = str(facts.st_size)
-    return StreamingResponse(_chunks(file, facts.st_size), 200, headers, media_type)
+    return _Sent(file, facts.st_size, headers, media_type)
 
 
-def _chunks(file: int, size: int) -> Iterator[bytes]:
+def _chunks(file: BinaryIO, size: int) -> Iterator[bytes]:
     """As many bytes as were promised: a file that grows meanwhile is not sent farther."""
-    with os.fdopen(file, "rb", buffering=0) as opened:
-        while size and (chunk := opened.read(min(size, _CHUNK))):
-            size -= len(chunk)
-            yield chunk
+    while size and (chunk := file.read(min(size, _CHUNK))):
+        size -= len(chunk)
+        yield chunk

@@ -7,7 +7,9 @@ picture that moves has its thumbnail already. Rejected: to make them as pictures
 import hashlib
 import logging
 import os
+import tempfile
 import threading
+import zlib
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +34,10 @@ KEPT = 1 << 30
 
 _FOLDERS = 256
 _NICE = 10
+_CHECK = 4
+"""Bytes after each kept one that tell whether it is still what was written: a disk may have lost its middle."""
+_ENDS_WITHIN = 1.0
+"""Seconds that a stop waits for the one in hand, which may lie on a server that is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,10 @@ class Wanted:
 
 
 class Thumbnails:
-    """Kept in `folder`, which may be lost at any time, or not be writable at all."""
+    """Kept in `folder`, `most` bytes of them. It may be lost at any time, or not be writable at all."""
 
-    def __init__(self, folder: Path, decode: Decode) -> None:
-        self._folder, self._thumbnailer = folder, Thumbnailer(decode)
+    def __init__(self, folder: Path, decode: Decode, most: int = KEPT) -> None:
+        self._folder, self._thumbnailer, self._most = folder, Thumbnailer(decode), most
         self._asked: dict[str, tuple[Wanted, Future[bytes]]] = {}
         self._changed = threading.Condition()
         self._closed = self._has_complained = False
@@ -76,8 +82,9 @@ class Thumbnails:
             left, self._asked = self._asked, {}
             self._changed.notify()
         for _, answer in left.values():
-            answer.set_exception(Closed())
-        self._thread.join()
+            if answer.set_running_or_notify_cancel():
+                answer.set_exception(Closed())
+        self._thread.join(_ENDS_WITHIN)
 
     def _work(self) -> None:
         with suppress(OSError, AttributeError):  # Linux alone has a priority for each thread
@@ -101,9 +108,11 @@ class Thumbnails:
 
     def _kept(self, wanted: Wanted) -> bytes | None:
         try:
-            return self._place(wanted).read_bytes() or None
+            data = self._place(wanted).read_bytes()
         except OSError:
             return None
+        made = data[:-_CHECK]
+        return made if made and data == _checked(made) else None
 
     def _made(self, wanted: Wanted) -> bytes:
         with opened(wanted.original) as file:
@@ -124,11 +133,11 @@ class Thumbnails:
     def _keep(self, wanted: Wanted, made: bytes) -> None:
         place = self._place(wanted)
         try:
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            half = place.with_suffix(".half")
-            half.write_bytes(made)
-            half.replace(place)
-            _thin_out(place.parent, KEPT // _FOLDERS)
+            for folder in (self._folder, place.parent):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _put(place, _checked(made))
+            with suppress(FileNotFoundError):  # another process thins out, too
+                _thin_out(place.parent, self._most // _FOLDERS)
         except OSError as error:
             if not self._has_complained:
                 log.warning("thumbnails are not kept: %s: %s", self._folder, error.strerror)
@@ -136,6 +145,22 @@ class Thumbnails:
 
     def _place(self, wanted: Wanted) -> Path:
         return self._folder / wanted.name[:2] / f"{wanted.name}.jpg"
+
+
+def _checked(made: bytes) -> bytes:
+    return made + zlib.crc32(made).to_bytes(_CHECK, "big")
+
+
+def _put(place: Path, data: bytes) -> None:
+    """Whole or not at all, for its owner alone. Its name until then is no other process's."""
+    descriptor, half = tempfile.mkstemp(dir=place.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(half).replace(place)
+    except OSError:
+        Path(half).unlink(missing_ok=True)
+        raise
 
 
 def _thin_out(folder: Path, most: int) -> None:

@@ -65,6 +65,13 @@ def test_nothing_but_pixels_is_in_it() -> None:
     assert (dict(small.getexif()), small.info.get("comment")) == ({}, None)
 
 
+@pytest.mark.parametrize(("space", "is_kept"), [(b"RGB ", True), (b"GRAY", False), (b"CMYK", False)])
+def test_a_colour_profile_is_sent_along_where_it_is_of_such_pixels(space: bytes, is_kept: bool) -> None:
+    profile = bytes(16) + space + bytes(500)
+    small = made(Image.new("L", (40, 30), 128), icc_profile=profile)
+    assert small.info.get("icc_profile") == (profile if is_kept else None)
+
+
 @pytest.mark.parametrize(
     ("image", "seen"),
     [
