@@ -9,6 +9,7 @@ shown.
 
 import difflib
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,8 @@ from tagger.store.views import UNSURE
 _FIELDS = ("path", "state", "camera", "app_id")
 _MOST_TESTS = 400
 """In all walks together. SQLite merges no more than 500 SELECTs; past so many, to test every picture is no slower."""
+_FEW = 10_000
+"""Files that are looked at one by one to be brought into their order; what more have is soon met in the order of time."""
 _TALLEST = 12
 """SQLite's parser reads some thirty brackets within one another: of a taller query, parts are sets of their own."""
 _WIDEST = 100
@@ -127,13 +130,17 @@ class _Walk:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A query whose words are known. `min_score` is for the names that come without one, and have no threshold."""
+    """A query whose words are known. `min_score` is for the names that come without one, and have no threshold.
+
+    `rare` are the files, by id, of what few have in their path.
+    """
 
     query: Query
     min_score: float
     meanings: Mapping[str, Meaning]
     sources: Mapping[str, int]
     thresholds: Thresholds
+    rare: Mapping[Field, Sequence[int]]
 
     def found(self, limit: int | None = None, after: tuple[datetime, int] | None = None) -> Found:
         """Newest first; those that come `after` a picture of that time and id."""
@@ -192,6 +199,9 @@ class Search:
                 return list(self._walks_of(query))
             case Field("camera" | "app_id", value) if not _is_pattern(value):
                 return list(self._walks_of_files(query))
+            case Field() if query in self.rare:
+                ids = func.json_each(json.dumps(self.rare[query])).table_valued("value")
+                return [_Walk(file, file.c.id.in_(select(ids.c.value)))]
             case Or(parts):
                 each = [self._walks(part) for part in parts]
                 return None if None in each else [walk for walks in each for walk in walks or ()]
@@ -287,7 +297,7 @@ def _comes_after(
 
 def understood(connection: Connection, query: Query, text: str, min_score: float) -> Search:
     """The query with what its words stand for in this database. Raises QueryError, which points at the one unknown."""
-    parts = list(_leaves(query))
+    parts, rare = list(_leaves(query)), dict[Field, Sequence[int]]()
     meanings = {one.text: _meaning(connection, one, text) for one in parts if isinstance(one, Name)}
     sources = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
     for part in parts:
@@ -295,7 +305,10 @@ def understood(connection: Connection, query: Query, text: str, min_score: float
             _refuse(text, part, f"there is no source {said(part.source)}", part.source, sources)
         if isinstance(part, Field):
             _judge_field(connection, text, part)
-    return Search(query, min_score, meanings, sources, Thresholds.read(connection))
+            is_plain = part.name not in _FIELDS and not _is_pattern(part.value)
+            if is_plain and len(ids := _files_with(connection, part)) <= _FEW:
+                rare[part] = ids
+    return Search(query, min_score, meanings, sources, Thresholds.read(connection), rare)
 
 
 def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
@@ -343,6 +356,14 @@ def _typed(name: str) -> str:
 
 def _some_have(name: str) -> Select[Any]:
     return select(exists(1).where(file_attribute.c.name == literal(_storable(name), String)))
+
+
+def _files_with(connection: Connection, field: Field) -> Sequence[int]:
+    """Those whose paths tell so, or the first of more than a few."""
+    its = file_attribute.c
+    is_named = its.name == literal(_storable(field.name), String)
+    query = select(its.file_id).where(is_named, _is_like(its.value, field.value))
+    return connection.scalars(query.limit(_FEW + 1)).all()
 
 
 def _attribute_test(field: Field) -> ColumnElement[bool]:
