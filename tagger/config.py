@@ -139,6 +139,7 @@ class Source(Section):
     crop: Annotated[Crop, BeforeValidator(_crop)] = "center"
     path_pattern: Annotated[str, AfterValidator(_path_pattern)] = ""
     timezone: Annotated[str, AfterValidator(_timezone)] = ""
+    keep_days: int = Field(default=0, ge=0, le=36500)
     _start: Path | None = PrivateAttr(None)
     _named_by_user: bool = PrivateAttr(True)
 
@@ -200,6 +201,12 @@ class Decode(Section):
 class Batch(Section):
     max_size: Auto | Annotated[int, Field(ge=1, le=1024)] = "auto"
     max_wait_ms: Auto | Annotated[float, Field(ge=0, le=1000)] = "auto"
+
+
+class Limits(Section):
+    cores: Auto | Annotated[int, Field(ge=1, le=1024)] = "auto"
+    nice: int = Field(default=0, ge=0, le=19)
+    rate: float = Field(default=0, ge=0, le=1_000_000)
 
 
 class Search(Section):
@@ -275,6 +282,7 @@ class Settings(Section):
     engine: Engine = Engine()
     decode: Decode = Decode()
     batch: Batch = Batch()
+    limits: Limits = Limits()
     health: Health = Health()
     sessions: Sessions = Sessions()
     web: Web = Web()
@@ -374,7 +382,7 @@ def environment(settings: Settings) -> dict[str, str]:
     cropped = [{"path": path, "crop": crop} for path, crop in crops.items()]
     return {f"{PREFIX}SOURCES": yaml.safe_dump(cropped, default_flow_style=True)} | {
         f"{PREFIX}{section}__{key}".upper(): json.dumps(value)
-        for section in ("model", "engine", "decode", "batch")
+        for section in ("model", "engine", "decode", "batch", "limits")
         for key, value in getattr(settings, section).model_dump().items()
     }
 

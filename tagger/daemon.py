@@ -36,6 +36,7 @@ from tagger.pipeline.stage import Stage
 from tagger.pipeline.trial import TOO_LATE, Court, Trial
 from tagger.pipeline.vitals import Vitals
 from tagger.place import Place
+from tagger.priority import be_nice
 from tagger.progress import Supervisor
 from tagger.records import Failed, ModelIdentity, Outcome, Stamp, shown
 from tagger.stops import Stops
@@ -112,7 +113,9 @@ class Worker:
         registered = self._writer.registered
         journal = Journal(database, roots, _now, registered, places)
         settling = hold({source.name: source.settle for source in self.sources})
-        self.intake = Intake(journal, settling, lambda folder: self.scanner.seen(folder))
+        self.intake = Intake(
+            journal, settling, lambda folder: self.scanner.seen(folder), rate=settings.limits.rate
+        )
         self.watch = Watch(self.sources, filters, self.intake.see, lambda: self.scanner.hurry())
         self.scanner = Scanner(
             self.sources,
@@ -149,8 +152,9 @@ class Worker:
         tally = self.intake.tally
         waiting = max(0, tally.new - tally.tagged - tally.failed)
         counts = f"{tally.tagged} tagged, {waiting} waiting, {tally.failed} failed since the start"
+        paused = ["paused"] if self.intake.paused else []
         away = [f"{name}: {trouble}" for name, trouble in self._troubles.items() if trouble]
-        return "; ".join([counts, *self.unready(), *away])
+        return "; ".join([counts, *paused, *self.unready(), *away])
 
     @contextmanager
     def working(self, *sights: tuple[str, Callable[[], None]]) -> Iterator[None]:
@@ -218,6 +222,7 @@ def run(settings: Settings) -> None:
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         notify.starting("the folders are watched")
+        worker.intake.look()  # before any file is taken: a pause outlives a restart
         with worker.working(("patrol", worker.patrol.step), ("scan", worker.scanner.step)):
             tidings = notify.Tidings()
             while not worker.stopped(LOOK_EVERY):
@@ -325,6 +330,8 @@ def _worker(
     stops = Stops()
     # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
     stops.listen((signal.SIGTERM, signal.SIGINT))
+    if not be_nice(settings.limits.nice):
+        log.warning("limits.nice: the system refuses it; where a service manager runs Tagger, set it there")
     with closing(stops), lock(settings.database, command):
         notify.starting("the database is opened")
         database = Database.open(settings.database, create=True)
@@ -385,10 +392,13 @@ def _pipeline(
         settings.batch.max_size,
         settings.batch.max_wait_ms,
     )
-    decoders = cores.available() if threads == "auto" else threads
+    most = settings.limits.cores
+    wanted = cores.available() if threads == "auto" else threads
+    decoders = wanted if most == "auto" else min(wanted, most)
+    inferrers = min(batching.at_once, cores.allowed(most))
     largest = batching.max_size if max_size == "auto" else max_size
     wait = batching.max_wait_ms if max_wait_ms == "auto" else max_wait_ms
-    return Pipeline(supply, steps, largest, wait / 1000, decoders, batching.at_once, overdue, crashed, desk)
+    return Pipeline(supply, steps, largest, wait / 1000, decoders, inferrers, overdue, crashed, desk)
 
 
 def _limits(settings: Settings) -> dict[str, float]:

@@ -15,6 +15,7 @@ from tagger.cli import (  # noqa: E402
     export,
     label,
     models,
+    pause,
     prune,
     retag,
     retry,
@@ -53,6 +54,8 @@ for command in (
     status.status,
     retag.retag,
     retry.retry,
+    pause.pause,
+    pause.resume,
     prune.prune,
     web.web,
 ):

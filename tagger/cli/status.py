@@ -71,6 +71,7 @@ def _as_dict(status: "Status", database: str) -> dict[str, Any]:
         "total": _present(status.files),
         "misdated": sum(source.misdated for source in status.sources),
         "model": model and {"name": model.identity.name, "description": model.description},
+        "paused_since": _time(status.paused_since),
         "last_tagged": last and {"path": last.path, "at": last.tagged_at.isoformat(timespec="milliseconds")},
     }
 
@@ -88,6 +89,8 @@ def _for_people(found: Mapping[str, Any]) -> str:
         f"model     {model['description'] if model else 'none yet'}",
         f"last      {last['at']}  {shown(last['path'])}" if last else "last      nothing tagged yet",
     ]
+    if found["paused_since"]:
+        lines.append(f"paused    since {found['paused_since']}: files wait until tagger resume")
     counts = {f"source {name}": files for name, files in found["sources"].items()} | {"total": found["total"]}
     width = max(map(len, counts))
     lines += [f"{name:{width}}  {_counted(files)}" for name, files in counts.items()]

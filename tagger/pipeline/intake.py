@@ -5,6 +5,7 @@ The journal is also the queue: decode threads pull the most urgent row from it, 
 file never waits behind a backlog. A queue in memory was rejected: it would be a second truth to lose.
 """
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,10 +15,13 @@ from threading import Condition, Lock
 from tagger.failpoints import reach
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
+from tagger.pipeline.pace import Pace
 from tagger.progress import advanced, excused, turn
 from tagger.records import Changed, Failed, Gone, Known, Origin, Outcome, Sighting, Stamp, Tagged
 from tagger.store.journal import Journal
 from tagger.store.schema import State
+
+log = logging.getLogger(__name__)
 
 CLAIM = 8
 """Files taken from the journal at a time: enough to spread the commit, few enough to stay urgent."""
@@ -55,9 +59,14 @@ class Intake:
         settling: Settling,
         folder_seen: Callable[[Sighting], None],
         clock: Callable[[], float] = time.monotonic,
+        rate: float = 0,
     ) -> None:
-        """`folder_seen` is told of a sighting that turned out to be a folder."""
+        """`folder_seen` is told of a sighting that turned out to be a folder.
+
+        No more than `rate` files a second are handed out; 0 is as many as are wanted.
+        """
         self._journal, self._settling, self._clock = journal, settling, clock
+        self._pace = Pace(rate)
         self._folder_seen = folder_seen
         self._changed = Condition()
         self._turn = Lock()
@@ -69,6 +78,7 @@ class Intake:
         self.in_flight = 0
         self._finishing = False
         self._closed = False
+        self.paused = False
         journal.recover()
         suspects = journal.waiting(State.SUSPECT)
         self._on_trial = suspects > 0
@@ -102,12 +112,16 @@ class Intake:
             self._add_work(due)
 
     def look(self) -> None:
-        """Finds what another process put into the journal (`tagger retry`)."""
+        """Finds what another process put into the journal (`tagger retry`), and whether people want it to rest."""
+        if self.paused is not self._journal.is_paused():
+            self._pause(not self.paused)
         if not (self._unclaimed or self._ready) and (waiting := self._journal.waiting()):
             self._add_work(waiting)
 
     def suspects(self) -> list[Stamp]:
-        """Files that were in hand when an earlier worker died; some at a time, until there are none."""
+        """Files that were in hand when an earlier worker died; some at a time, until there are none, or it is paused."""
+        if self.paused:
+            return []
         suspects = self._journal.suspects()
         with self._changed:
             self._on_trial = bool(suspects)
@@ -145,11 +159,10 @@ class Intake:
     def get(self) -> Stamp:
         """The most urgent file; waits for one. Raises Closed."""
         with turn(self._turn):
-            while self._closed or not self._ready:
+            self._await_slot()
+            while (stamp := self._next()) is None:
                 self._refill(self._await_admission())
-            with self._changed:
-                self.in_flight += 1
-                return self._ready.popleft()
+            return stamp
 
     def done(self, outcomes: Sequence[Outcome]) -> None:
         """What became of files that were handed out. Those that changed meanwhile are seen anew."""
@@ -199,21 +212,53 @@ class Intake:
             self._settling_now = True
             return list(sightings.values())
 
+    def _await_slot(self) -> None:
+        """Waits until the rate allows another file: what is then the most urgent is taken, not what was. Raises Closed."""
+        with self._changed, excused():
+            if self._changed.wait_for(lambda: self._closed, self._pace.wait(self._clock())):
+                raise Closed
+
+    def _next(self) -> Stamp | None:
+        """Of the files that were claimed, if there are any."""
+        with self._changed:
+            if self._closed or self.paused or not self._ready:
+                return None
+            self.in_flight += 1
+            self._pace.gone(self._clock())
+            return self._ready.popleft()
+
     def _await_admission(self) -> int:
         """Waits until the journal may hold work; the number of admissions so far. Raises Closed."""
         with self._changed, excused():
-            self._changed.wait_for(lambda: self._closed or self._unclaimed or self.finished)
-            if self._closed or not self._unclaimed:
+            self._changed.wait_for(lambda: self._closed or self._may_claim or self.finished)
+            if self._closed or not self._may_claim:
                 raise Closed
             return self._admissions
 
+    @property
+    def _may_claim(self) -> bool:
+        return self._unclaimed and not self.paused
+
+    def _pause(self, paused: bool) -> None:
+        """What was claimed and not begun goes back: while it rests, nothing is in hand."""
+        log.info("paused: files wait until tagger resume" if paused else "resumed: files are taken again")
+        with self._changed:
+            self.paused, claimed = paused, list(self._ready)
+            if paused and claimed:
+                self._ready.clear()
+                self._unclaimed = True
+            self._changed.notify_all()
+        if paused:
+            self._journal.release(claimed)
+
     def _refill(self, admissions: int) -> None:
-        claimed = self._journal.claim(CLAIM)
+        most = self._pace.at_once(CLAIM)
+        claimed = self._journal.claim(most)
         reach("claimed")
         with self._changed:
             self._ready.extend(claimed)
             # Something may have been admitted between the claim and now.
-            self._unclaimed = len(claimed) == CLAIM or self._admissions != admissions
+            self._unclaimed = len(claimed) == most or self._admissions != admissions
             self._changed.notify_all()
 
     def _admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:

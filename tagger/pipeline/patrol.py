@@ -48,7 +48,8 @@ class Patrol:
         self._scanner.rescan(armed if self.begun else self._sources)
         self.begun = True
         self._intake.look()
-        self._trial.look()
+        if not self._intake.paused:
+            self._trial.look()
         if self._clock() >= self._retries_at:
             self._intake.requeue_due()
             self._retries_at = self._clock() + RETRIES

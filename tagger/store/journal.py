@@ -20,6 +20,7 @@ from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.dating import Dating
 from tagger.store.patience import patiently
+from tagger.store.pausing import paused_since
 from tagger.store.prepared import Prepared
 from tagger.store.registry import Registered
 from tagger.store.roll_call import RollCall
@@ -202,6 +203,12 @@ class Journal:
         due = and_(in_state(State.FAILED), self._ours, or_(at <= now, at > now + LAST_RETRY))
         with self._database.write() as connection:
             return connection.execute(update(file).where(due).values(state=State.PENDING)).rowcount
+
+    @patiently
+    def is_paused(self) -> bool:
+        """Whether people want no file to be taken."""
+        with self._database.read() as connection:
+            return paused_since(connection) is not None
 
     @patiently
     def waiting(self, state: State = State.PENDING) -> int:

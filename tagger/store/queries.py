@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from tagger.records import ModelIdentity
 from tagger.store.database import Database
+from tagger.store.pausing import paused_since
 from tagger.store.schema import UNFINISHED, State, file, model, source
 from tagger.store.views import failed_files, top_tag
 
@@ -53,11 +54,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where the work stands. `model` and `last` are None in a database that has none yet."""
+    """Where the work stands. `model` and `last` are None in a database that has none yet.
+
+    `paused_since` is None where files are taken.
+    """
 
     sources: tuple[SourceStatus, ...]
     model: ModelStatus | None
     last: LastTagged | None
+    paused_since: datetime | None = None
 
     @property
     def files(self) -> Mapping[State, int]:
@@ -73,7 +78,8 @@ def roots(database: Database) -> dict[str, str]:
 
 def status(database: Database) -> Status:
     with database.read() as connection:
-        return Status(tuple(_sources(connection)), _model_in_use(connection), _last_tagged(connection))
+        sources, model_in_use = tuple(_sources(connection)), _model_in_use(connection)
+        return Status(sources, model_in_use, _last_tagged(connection), paused_since(connection))
 
 
 def failures(database: Database) -> Iterator[Failure]:

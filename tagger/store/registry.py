@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.records import Category, Label, ModelIdentity, Taxonomy
+from tagger.store import pausing
 from tagger.store.prepared import Prepared
 from tagger.store.schema import (
     category,
@@ -167,7 +168,7 @@ def set_thresholds(connection: Connection, thresholds: Mapping[str, float]) -> N
 
 def set_limits(connection: Connection, limits: Mapping[str, float]) -> None:
     """Numbers of the config that views compare with."""
-    connection.execute(delete(limit))
+    connection.execute(delete(limit).where(limit.c.name != pausing.NAME))
     _ADD_LIMIT.each(connection, [{"name": name, "value": value} for name, value in limits.items()])
 
 

@@ -276,7 +276,7 @@ limit = Table(
     Column("value", Float, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Numbers of the config that views compare with."""
+"""Numbers of the config that views compare with; and since when files wait, see `pausing`."""
 
 UNFINISHED = file.c.state != literal_column("'done'")
 """Written out, not bound: a database uses a partial index only where it sees its condition in the query."""

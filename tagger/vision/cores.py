@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from tagger.config import Auto
+
 
 def available(cgroup: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int:
     """The cores of this process's affinity mask, cut to its cgroup v2 quota (rounded up); at least 1."""
@@ -13,3 +15,8 @@ def available(cgroup: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/p
         return max(1, min(cores, -(-int(quota) // int(period))))
     except (OSError, StopIteration, ValueError):  # no cgroup v2, or a quota of "max"
         return cores
+
+
+def allowed(most: Auto | int) -> int:
+    """Those of the available ones that are to be used: no more than `most`."""
+    return available() if most == "auto" else min(most, available())

@@ -8,7 +8,7 @@ from pathlib import Path
 from tagger.config import Settings
 from tagger.errors import ConfigError
 from tagger.records import Label
-from tagger.vision import categories
+from tagger.vision import categories, cores
 from tagger.vision.categories import Categories
 from tagger.vision.classify import Classifier
 from tagger.vision.cpu import native_formats
@@ -43,7 +43,7 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
     weights = resolve(settings.model, home)
     own = _categories(settings, weights.labels)
     choice = choose(settings.engine, native_formats(), _has_gpu())
-    loaded = load_engine(choice, weights, home, cache)
+    loaded = load_engine(choice, weights, home, cache, cores.allowed(settings.limits.cores))
     log.info("engine: %s, because %s", loaded.description, choice.why)
     description = f"{weights.description} ({loaded.description})"
     return Classifier(
@@ -87,20 +87,26 @@ def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
     return own
 
 
-def load_engine(choice: Choice, weights: Weights, home: Path, cache: Path) -> Engine:
-    """Raises ModelError. Each library is imported only where it is chosen: torch takes seconds and 600 MB."""
+def load_engine(
+    choice: Choice, weights: Weights, home: Path, cache: Path, threads: int | None = None
+) -> Engine:
+    """`threads` infer at most, or one for each core. Raises ModelError.
+
+    Each library is imported only where it is chosen: torch takes seconds and 600 MB.
+    """
+    threads = threads or cores.available()
     if choice.backend == "torch":
         from tagger.vision.engines.torch import TorchEngine
 
-        return TorchEngine(weights, choice.precision)
+        return TorchEngine(weights, choice.precision, threads=threads)
     if choice.backend == "onnx":
         from tagger.vision.engines.onnx import OnnxEngine
 
-        return OnnxEngine(graph_of(weights, cache))
+        return OnnxEngine(graph_of(weights, cache), threads)
     from tagger.vision.engines.openvino import OpenVinoEngine
 
     graph = int8_graph_of(weights, home) if choice.precision == "int8" else graph_of(weights, cache)
-    return OpenVinoEngine(graph, choice.precision)
+    return OpenVinoEngine(graph, choice.precision, threads)
 
 
 def _has_gpu() -> bool:

@@ -102,9 +102,12 @@ class Source(BaseModel):
 
 
 class Stats(BaseModel):
+    """Files wait since `paused_since` (UTC), or not where that is None."""
+
     files: dict[str, int]
     misdated: int
     model: Model | None
+    paused_since: datetime | None = None
 
 
 class Verdicts(BaseModel):

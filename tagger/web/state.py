@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from tagger.records import ModelIdentity
-from tagger.store import pathtext, queries, upkeep, vocabulary
+from tagger.store import pathtext, pausing, queries, upkeep, vocabulary
 from tagger.store.queries import Failure
 from tagger.store.schema import State
 from tagger.web import answers
@@ -51,7 +51,9 @@ def _add_state(routes: APIRouter, house: House) -> None:
         status = queries.status(database)
         model = _model(status.model.identity) if status.model else None
         misdated = sum(one.misdated for one in status.sources)
-        return answers.Stats(files=_counts(status.files), misdated=misdated, model=model)
+        return answers.Stats(
+            files=_counts(status.files), misdated=misdated, model=model, paused_since=status.paused_since
+        )
 
     @routes.get("/version")
     def version_() -> dict[str, str]:
@@ -64,10 +66,12 @@ def _add_state(routes: APIRouter, house: House) -> None:
 
     @routes.get("/readyz")
     def readyz(response: Response) -> dict[str, Any]:
-        """Whether pictures are tagged: 503, with what is missing, where they are not yet."""
+        """Whether pictures are tagged: 503, with what is missing, where they are not yet. A pause is no fault."""
         missing = list(house.unready())
         response.status_code = 503 if missing else 200
-        return {"status": "not ready" if missing else "ok", "missing": missing}
+        with database.read() as connection:
+            paused = pausing.paused_since(connection) is not None
+        return {"status": "not ready" if missing else "ok", "missing": missing, "paused": paused}
 
 
 def _add_failures(routes: APIRouter, house: House) -> None:

@@ -189,3 +189,16 @@ def test_a_source_that_is_no_longer_configured_is_left_alone(house: House) -> No
     other = Journal(house.database, {"others": "/others"}, lambda: datetime.now(UTC))
     assert other.waiting() == 0
     assert other.claim(10) == []
+
+
+def test_under_a_low_rate_the_most_urgent_file_goes_next_whatever_waits(house: House) -> None:
+    journal = Journal(house.database, {"pictures": str(house.source.path)}, lambda: datetime.now(UTC))
+    house.intake = Intake(journal, Settling({"pictures": 0.5}), lambda _: None, lambda: house.now, rate=1)
+    backlog = [house.drop(f"{number}.png", age=number) for number in range(3)]
+    for path in backlog:
+        house.see(path, Origin.SCAN)
+    assert house.intake.get().path == backlog[2]
+    new = house.drop("new.png", age=-5)
+    house.see(new)
+    house.now += 2
+    assert house.intake.get().path == new

@@ -324,7 +324,7 @@ def test_the_annotated_config_names_every_key_with_its_default() -> None:
 def test_the_annotated_config_explains_every_key() -> None:
     lines = ANNOTATED.read_text().splitlines()
     keys = {index: line for index, line in enumerate(lines) if re.match(r"[ -]*\w+:( |$)", line)}
-    sections = {"model:", "search:", "engine:", "decode:", "batch:", "health:", "web:"}
+    sections = {"model:", "search:", "engine:", "decode:", "batch:", "limits:", "health:", "web:"}
     unexplained = [
         line
         for index, line in keys.items()

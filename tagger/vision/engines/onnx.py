@@ -30,12 +30,13 @@ class OnnxEngine:
 
     batching = CPU
 
-    def __init__(self, graph: Path) -> None:
+    def __init__(self, graph: Path, threads: int | None = None) -> None:
+        threads = threads or cores.available()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = cores.available()
+        options.intra_op_num_threads = threads
         # Its threads would otherwise burn their core while they wait, and decoding needs it.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.description = f"ONNX Runtime on {cores.available()} cores, fp32"
+        self.description = f"ONNX Runtime on {threads} cores, fp32"
         try:
             self._session = onnxruntime.InferenceSession(graph, options, ["CPUExecutionProvider"])
         except Exception as error:  # its errors share no class of their own

@@ -32,9 +32,9 @@ _OUTPUTS = ("probabilities", "features")
 class OpenVinoEngine:
     """Raises ModelError where the graph cannot be read."""
 
-    def __init__(self, graph: Path, precision: str) -> None:
-        """`graph` is quantised already where `precision` is int8."""
-        streams = cores.available()
+    def __init__(self, graph: Path, precision: str, threads: int | None = None) -> None:
+        """`graph` is quantised already where `precision` is int8. `threads` infer at most, or one for each core."""
+        streams = threads or cores.available()
         self.description = f"OpenVINO on {streams} cores, {precision}"
         self.batching = Batching(_WHOLE, 0, at_once=streams)
         options = {

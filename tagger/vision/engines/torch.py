@@ -23,8 +23,14 @@ def has_gpu() -> bool:
 class TorchEngine:
     """`precision` is fp32, bf16 or fp16. Raises ModelError where the weights do not fit architecture and labels."""
 
-    def __init__(self, weights: Weights, precision: str = "fp32", device: str | None = None) -> None:
-        torch.set_num_threads(cores.available())
+    def __init__(
+        self,
+        weights: Weights,
+        precision: str = "fp32",
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        torch.set_num_threads(threads or cores.available())
         self._device = torch.device(device or ("cuda" if has_gpu() else "cpu"))
         self._on_gpu = self._device.type == "cuda"
         self._reduced = _REDUCED.get(precision)

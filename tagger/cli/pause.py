@@ -1,0 +1,31 @@
+"""`tagger pause` and `tagger resume`: let the machine to others for a while."""
+
+from contextlib import closing
+
+import typer
+
+from tagger.cli.options import Config, Database, load_settings
+
+
+def pause(config: Config = None, database: Database = None) -> None:
+    """Take no more files, until `tagger resume`. What arrives meanwhile is noted, and tagged then."""
+    from datetime import UTC, datetime
+
+    settings = load_settings(config, database)
+    from tagger.store import pausing
+    from tagger.store.database import Database as Store
+
+    with closing(Store.open(settings.database, create=False)) as store:
+        since = pausing.pause(store, datetime.now(UTC))
+    typer.echo(f"paused since {since.isoformat(timespec='seconds')}; tagger resume goes on")
+
+
+def resume(config: Config = None, database: Database = None) -> None:
+    """Go on after `tagger pause`."""
+    settings = load_settings(config, database)
+    from tagger.store import pausing
+    from tagger.store.database import Database as Store
+
+    with closing(Store.open(settings.database, create=False)) as store:
+        was_paused = pausing.resume(store)
+    typer.echo("files are taken again" if was_paused else "it was not paused")
