@@ -3,8 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 KILLS := 500
 MINUTES := 10
+PREFIX := /opt/tagger
+FOLDERS :=
 
-.PHONY: run test lint bench bench-decode bench-store bench-sql chaos soak clean
+.PHONY: run test lint install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 
 run: .venv/.installed
 	@mkdir -p inbox
@@ -18,6 +20,24 @@ lint: .venv/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# As a service of this machine's (docs/service.md), as root: make install FOLDERS='/home/you/Pictures /srv/camera'
+install:
+	$(PYTHON) -m venv $(PREFIX)
+	$(PREFIX)/bin/pip install --disable-pip-version-check .
+	$(PREFIX)/bin/tagger service install $(FOLDERS)
+	ln -sf $(PREFIX)/bin/tagger /usr/local/bin/tagger
+
+# The config and the tags stay. A folder that is no virtual environment is not removed.
+uninstall:
+	$(PREFIX)/bin/tagger service uninstall
+	@if [ "$$(readlink /usr/local/bin/tagger)" = $(PREFIX)/bin/tagger ]; then rm /usr/local/bin/tagger; fi
+	@if [ -f $(PREFIX)/pyvenv.cfg ]; then rm -r $(PREFIX); fi
+
+# The units, and a service's whole life on a small Debian that is booted for it, as root; skips that with a reason
+# where it cannot be. Three minutes.
+test-systemd: .venv/.installed-dev
+	$(BIN)/pytest tests/systemd --machine
 
 # Against the pipelines that one would write instead; writes docs/benchmarks.md. With TAGGER_PHOTOS, a folder of
 # photos, the pictures are made from those. About an hour, on a machine that does nothing else.
