@@ -24,6 +24,7 @@ from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
 from tagger.ingest.watch import Watch
 from tagger.pipeline.bulletin import Bulletin
+from tagger.pipeline.care import Care
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.desk import Desk
 from tagger.pipeline.intake import Intake, Tally
@@ -31,6 +32,7 @@ from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.patrol import Patrol
 from tagger.pipeline.pipeline import Pipeline, Steps, Supply
 from tagger.pipeline.report import Report
+from tagger.pipeline.retention import Retention
 from tagger.pipeline.scanner import Scanner
 from tagger.pipeline.stage import Stage
 from tagger.pipeline.trial import TOO_LATE, Court, Trial
@@ -113,9 +115,15 @@ class Worker:
         registered = self._writer.registered
         journal = Journal(database, roots, _now, registered, places)
         settling = hold({source.name: source.settle for source in self.sources})
+        retention = Retention({source.name: source.keep_days for source in self.sources})
         self.intake = Intake(
-            journal, settling, lambda folder: self.scanner.seen(folder), rate=settings.limits.rate
+            journal,
+            settling,
+            lambda folder: self.scanner.seen(folder),
+            rate=settings.limits.rate,
+            retention=retention,
         )
+        self.care = Care(database, retention)
         self.watch = Watch(self.sources, filters, self.intake.see, lambda: self.scanner.hurry())
         self.scanner = Scanner(
             self.sources,
@@ -173,7 +181,7 @@ class Worker:
         yield
         deadline = time.monotonic() + STOP_WITHIN
         self._database.patience.end(deadline - STOP_WITHIN / 2)
-        for part in (self.patrol, self.watch, self.scanner, self._trial, self.intake):
+        for part in (self.patrol, self.watch, self.scanner, self.care, self._trial, self.intake):
             part.close()
         ended = [*(stage.join(deadline) for stage in stages), self._pipeline.drain(deadline)]
         if not all(ended):
@@ -223,7 +231,8 @@ def run(settings: Settings) -> None:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         notify.starting("the folders are watched")
         worker.intake.look()  # before any file is taken: a pause outlives a restart
-        with worker.working(("patrol", worker.patrol.step), ("scan", worker.scanner.step)):
+        sights = (("patrol", worker.patrol.step), ("scan", worker.scanner.step), ("care", worker.care.step))
+        with worker.working(*sights):
             tidings = notify.Tidings()
             while not worker.stopped(LOOK_EVERY):
                 tidings.tell(worker.patrol.begun, worker.hung, worker.summary())

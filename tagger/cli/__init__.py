@@ -11,6 +11,7 @@ import typer  # noqa: E402
 from tagger.cli import (  # noqa: E402
     calibrate,
     config,
+    db,
     duplicates,
     export,
     label,
@@ -61,6 +62,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
 app.add_typer(models.app, name="models")
 app.add_typer(service.app, name="service")
 

@@ -16,6 +16,7 @@ from tagger.failpoints import reach
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.pace import Pace
+from tagger.pipeline.retention import Retention
 from tagger.progress import advanced, excused, turn
 from tagger.records import Changed, Failed, Gone, Known, Origin, Outcome, Sighting, Stamp, Tagged
 from tagger.store.journal import Journal
@@ -60,13 +61,15 @@ class Intake:
         folder_seen: Callable[[Sighting], None],
         clock: Callable[[], float] = time.monotonic,
         rate: float = 0,
+        retention: Retention | None = None,
     ) -> None:
         """`folder_seen` is told of a sighting that turned out to be a folder.
 
-        No more than `rate` files a second are handed out; 0 is as many as are wanted.
+        No more than `rate` files a second are handed out; 0 is as many as are wanted. What `retention` would not keep
+        is not admitted.
         """
         self._journal, self._settling, self._clock = journal, settling, clock
-        self._pace = Pace(rate)
+        self._pace, self._retention = Pace(rate), retention or Retention()
         self._folder_seen = folder_seen
         self._changed = Condition()
         self._turn = Lock()
@@ -262,11 +265,11 @@ class Intake:
             self._changed.notify_all()
 
     def _admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
-        if stamps:
+        if kept := [stamp for stamp in stamps if self._retention.keeps(stamp)]:
             reach("admit")
-            self._journal.admit(stamps, origin)
+            self._journal.admit(kept, origin)
             reach("admitted")
-            self._add_work(len(stamps))
+            self._add_work(len(kept))
 
     def _add_work(self, files: int) -> None:
         with self._changed:

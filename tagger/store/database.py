@@ -9,6 +9,7 @@ which may be copied, or read where nothing can be written.
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -61,6 +62,7 @@ class Database:
         self.name = str(path or "the database in memory")
         self.patience = Patience()
         self._path, self._for_work = path, create
+        self._busy_seconds = _BUSY_SECONDS_AT_WORK if create else _BUSY_SECONDS
         self._file = _identity(path)
         self._writing = threading.Lock()
         self._writers = _Connections(lambda: _connect_writer(path, create), "BEGIN IMMEDIATE")
@@ -117,8 +119,37 @@ class Database:
         """What endangers it here, in words."""
         return hazards(self._path) if self._path else iter(())
 
-    def compact(self) -> int:
-        """Gives the room of what was deleted back to the file system, where it is much. Gives the number of bytes.
+    def log_rests_for(self, seconds: float) -> bool:
+        """Whether the write-ahead log holds something, and nobody has written to it for so long."""
+        try:
+            found = self._path.with_name(f"{self._path.name}-wal").stat() if self._path else None
+        except OSError:
+            return False
+        return found is not None and found.st_size > 0 and time.time() - found.st_mtime >= seconds
+
+    def checkpoint(self) -> None:
+        """Copies the write-ahead log back, and empties it, as far as nobody reads what it holds; waits for nobody."""
+        with self._writing, self._in_words(), self._writers.taken() as connection:
+            driver(connection).execute("PRAGMA busy_timeout = 0")
+            driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            driver(connection).execute(f"PRAGMA busy_timeout = {int(self._busy_seconds * 1000)}")
+
+    def faults(self) -> Iterator[str]:
+        """What SQLite finds wrong when it reads everything, in its words; nothing where all is well."""
+        with self.read() as connection:
+            for (said,) in driver(connection).execute("PRAGMA integrity_check"):
+                if said != "ok":
+                    yield str(said)
+            for table, row, parent, _ in driver(connection).execute("PRAGMA foreign_key_check"):
+                yield f"row {row} of {table} refers to a row of {parent} that is not there"
+
+    def back_up(self, copy: Path) -> None:
+        """All of it as it is at this moment, in a file of its own, which is never there in part. Raises DatabaseError."""
+        with self.read() as connection:
+            _copy(connection, copy)
+
+    def compact(self, least: float = _MUCH) -> int:
+        """Gives the room of what was deleted back to the file system, where it is `least` of all. Gives the number of bytes.
 
         Raises DatabaseError where another program writes all the time, or the disk has no room for a second copy.
         """
@@ -127,7 +158,7 @@ class Database:
                 driver(connection).execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("freelist_count", "page_count", "page_size")
             )
-            if free < _MUCH * pages:
+            if not free or free < least * pages:
                 return 0
             driver(connection).execute("VACUUM")
             return int(free * size)
@@ -168,7 +199,9 @@ class Database:
     def _migrate(self) -> None:
         with self.read() as connection:
             if "" < _version(connection, self.name) < VERSION and self._path:
-                _copy(connection, self._path.with_name(f"{self._path.name}.before-{VERSION}"))
+                before = self._path.with_name(f"{self._path.name}.before-{VERSION}")
+                _copy(connection, before)
+                log.info("brought up to date; as it was before: %s", before)
         with self.write() as connection:  # even where nothing is due, so that a read-only file is refused now
             if _version(connection, self.name) < VERSION:
                 from tagger.store.migrations import upgrade  # Alembic is slow to import and seldom needed
@@ -268,10 +301,15 @@ def _copy(connection: Connection, copy: Path) -> None:
     part = copy.with_name(copy.name + ".part")
     with _files_in_words(copy):
         part.unlink(missing_ok=True)
-        with closing(sqlite3.connect(part)) as target:
-            driver(connection).backup(target)
-        part.replace(copy)
-    log.info("brought up to date; as it was before: %s", copy)
+        part.touch()
+        try:
+            with closing(sqlite3.connect(part)) as target:
+                driver(connection).backup(target)
+                # Else it would be in the log's mode too, and could be read only where it could be written.
+                target.execute("PRAGMA journal_mode = DELETE")
+            part.replace(copy)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:

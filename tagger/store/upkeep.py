@@ -1,8 +1,9 @@
-"""What people ask of the journal by hand, also while a worker runs: try again, and forget what is gone."""
+"""What people ask of the journal by hand, also while a worker runs: try again, and forget what is gone, or old."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import (
     ColumnElement,
@@ -39,6 +40,7 @@ from tagger.store.schema import (
 )
 
 _PAGE = 1000
+_SOME, _MANY = 200, 10_000
 _FAILED = or_(in_state(State.FAILED), in_state(State.QUARANTINED))
 
 # What was quarantined is a suspect again: it must not take the others with it.
@@ -98,6 +100,23 @@ def prune(database: Database, before: datetime) -> int:
             return pruned
 
 
+def expired(database: Database, oldest: Mapping[str, int]) -> Iterator[list[int]]:
+    """Rows of files that changed last before their source's `oldest` (ns), some at a time: all rows are gone through once.
+
+    Waits as long as it takes for a database that cannot be read.
+    """
+    after: int | None = 0
+    while after is not None:
+        after, ids = database.patience.insist(partial(_expired_after, database, oldest, after))
+        for start in range(0, len(ids), _SOME):
+            yield ids[start : start + _SOME]
+
+
+def expire(database: Database, oldest: Mapping[str, int], ids: Sequence[int]) -> int:
+    """Forgets those of these files that are expired still, with their tags. Gives their number."""
+    return database.patience.insist(partial(_expire, database, oldest, ids))
+
+
 def retag(database: Database, files: Sequence[int]) -> int:
     """These files' tags are stale: they are work again, behind all that is new. Gives the number of those that can be.
 
@@ -145,3 +164,29 @@ def _below(path: str, source_id: int, root: str) -> ColumnElement[bool] | None:
 def _forget(connection: Connection, ids: Sequence[int]) -> None:
     for statement in _FORGET:
         statement.rows(connection, ids=json.dumps(ids))
+
+
+def _expired_after(database: Database, oldest: Mapping[str, int], after: int) -> tuple[int | None, list[int]]:
+    """Among the next rows; and the last of these, None at the end."""
+    page = select(file.c.id).where(file.c.id > after).order_by(file.c.id).limit(_MANY).subquery()
+    with database.read() as connection:
+        last = connection.scalar(select(func.max(page.c.id)))
+        if last is None:
+            return None, []
+        within = and_(file.c.id > after, file.c.id <= last, _is_expired(connection, oldest))
+        return last, list(connection.scalars(select(file.c.id).where(within)))
+
+
+def _expire(database: Database, oldest: Mapping[str, int], ids: Sequence[int]) -> int:
+    with database.write() as connection:
+        still = select(file.c.id).where(file.c.id.in_(ids), _is_expired(connection, oldest))
+        expired = list(connection.scalars(still))
+        _forget(connection, expired)
+    return len(expired)
+
+
+def _is_expired(connection: Connection, oldest: Mapping[str, int]) -> ColumnElement[bool]:
+    """What is in hand is left alone."""
+    ids = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
+    old = (and_(file.c.source_id == ids[name], file.c.mtime_ns < since) for name, since in oldest.items())
+    return and_(or_(false(), *old), file.c.state != State.BUSY)
