@@ -289,6 +289,7 @@ class Settings(Section):
     rescan: float = Field(default=300, ge=1, le=86400 * 7)
     poll: float = Field(default=10, ge=1, le=86400)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Auto | Literal["text", "json"] = "auto"
 
     @field_validator("sources")
     @classmethod

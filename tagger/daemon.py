@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from tagger.pipeline.care import Care
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.desk import Desk
 from tagger.pipeline.intake import Intake, Tally
+from tagger.pipeline.meters import Meters
 from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.patrol import Patrol
 from tagger.pipeline.pipeline import Pipeline, Steps, Supply
@@ -134,12 +136,14 @@ class Worker:
             settings.poll,
             lambda: self.watch.polled,
         )
-        self._report = Report(lambda: self.intake.in_flight)
+        self.meters = Meters(roots)
+        self._report = Report(lambda: self.intake.in_flight, self._depths)
         self.classifier, self.bulletin = classifier, Bulletin()
         self._troubles: Mapping[str, str] = {}
         self._database, self._stops, self._look_at = database, stops, 0.0
         self.supervisor, self.hung = Supervisor((), 0), ""
         steps = _steps(settings, classifier, crops, registered.model_of, self._writer.knows, self._store)
+        steps, self._write = _measured(steps, self.meters), self.meters.commit.timing(self._writer.write)
         self._trial = Trial(self.intake, _court(settings), steps.read)
         self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)
         self._overdue = Overdue(int(settings.decode.deadline / LOOK_EVERY))
@@ -152,8 +156,18 @@ class Worker:
         return missing + (["the database cannot be written"] if self._database.patience.tried else [])
 
     def vitals(self) -> Vitals:
+        tally, troubles = self.intake.tally, self._troubles
+        away = {name for name, trouble in troubles.items() if trouble} - self.watch.polled
+        counts = (tally.tagged, tally.failed)
+        return Vitals(troubles, self._pipeline.waiting, *counts, away, self.intake.unsettled_for)
+
+    def _depths(self) -> dict[str, int]:
         tally = self.intake.tally
-        return Vitals(self._troubles, self._pipeline.waiting, tally.tagged, tally.failed)
+        return {
+            "waiting": max(0, tally.new - tally.tagged - tally.failed - self.intake.in_flight),
+            "in hand": self.intake.in_flight,
+            **self._pipeline.waiting,
+        }
 
     def summary(self) -> str:
         """The same in a line."""
@@ -203,6 +217,7 @@ class Worker:
         """What no thread would notice by itself."""
         self._database.check()
         self._compare_troubles(self.watch.troubles)
+        self._report.look()
         self.hung = self.supervisor.look()
         if late := self._overdue.look():
             _end_at_once(late)
@@ -214,13 +229,13 @@ class Worker:
         self._troubles = troubles
 
     def _store(self, outcomes: Sequence[Outcome]) -> None:
-        self._writer.write(outcomes)
+        self._write(outcomes)
         for outcome in outcomes:
             if isinstance(outcome, Failed):
                 stamp = outcome.stamp
                 self.bulletin.post("failed", path=stamp.path, source=stamp.source, error=outcome.reason)
         self.intake.done(outcomes)
-        self._report.stored(outcomes)
+        self._report.stored(outcomes, self.meters.stored(outcomes))
 
 
 def run(settings: Settings) -> None:
@@ -256,7 +271,7 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
         house = House(
             database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
-            desk, classifier.identity, worker.bulletin, worker.vitals, thumbnails,
+            desk, classifier.identity, worker.bulletin, worker.vitals, thumbnails, worker.meters,
         )  # fmt: skip
         server = Server(settings.web, create_app(settings.web, house))
         server.start()
@@ -375,6 +390,11 @@ def _steps(
     )
     reader = partial(read, max_bytes=limits.max_bytes)
     return Steps(reader, model_of, is_known, decoder.decode, classifier.classify, sink)
+
+
+def _measured(steps: Steps, meters: Meters) -> Steps:
+    decode, classify = meters.decode.timing(steps.decode), meters.classifying(steps.classify)
+    return replace(steps, decode=decode, classify=classify)
 
 
 def _court(settings: Settings) -> Court:

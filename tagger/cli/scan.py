@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def scan(folders: Folders = None, config: Config = None, database: Database = None) -> None:
     """Tag what is new in the folders, once. Exits with 1 if a file failed."""
     settings = load_settings(config, database, folders)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     from tagger import daemon
 
     with _progress() as progress:

@@ -61,7 +61,7 @@ def _looked_at(settings: "Settings", path: str) -> "Seen":
     """A file whose features are not stored is looked at now."""
     if not Path(path).exists():
         raise ConfigError(path, "no such file", "name one that is there, or a seq")
-    log_to_stderr("warning")
+    log_to_stderr("warning", settings.log_format)
     from tagger import daemon
     from tagger.records import Failed, Tagged
     from tagger.store.features import Seen

@@ -47,7 +47,7 @@ def tag(
 ) -> None:
     """Print the tags of pictures; nothing is stored. Exits with 1 if a file failed."""
     settings = load_settings(config, database)
-    log_to_stderr("warning")
+    log_to_stderr("warning", settings.log_format)
     from tagger import daemon
 
     tagged = daemon.tag(settings, files, crop.value if crop else None)

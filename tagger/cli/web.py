@@ -13,7 +13,7 @@ def web(config: Config = None, database: Database = None) -> None:
     `tagger run` does the same, and more, where the config says `web: {enabled: true}`.
     """
     settings = load_settings(config, database)
-    log_to_stderr(settings.log_level)
+    log_to_stderr(settings.log_level, settings.log_format)
     from tagger.config import cache_home
     from tagger.errors import TaggerError
     from tagger.stops import Stops

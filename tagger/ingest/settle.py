@@ -70,6 +70,11 @@ class Settling:
     def __len__(self) -> int:
         return len(self._held) + len(self._crowded_out)
 
+    @property
+    def oldest(self) -> float | None:
+        """Since when the path is held that is held the longest."""
+        return next((held.since for held in self._held.values()), None)
+
     def add(self, sighting: Sighting, now: float) -> None:
         """Hold this path. If it is held already, the more urgent origin is kept, and an event restarts its wait.
 

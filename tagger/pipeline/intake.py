@@ -75,6 +75,7 @@ class Intake:
         self._turn = Lock()
         self._sightings: dict[str, Sighting] = {}
         self._settling_now = False
+        self._unsettled_since: float | None = None
         self._ready: deque[Stamp] = deque()
         self._unclaimed = True
         self._admissions = 0
@@ -156,7 +157,7 @@ class Intake:
             stamps = [stamp for stamp, seen_by in due.settled if seen_by is origin]
             self._admit(self._journal.differences(stamps), origin)
         with self._changed:
-            self._settling_now = False
+            self._settling_now, self._unsettled_since = False, self._settling.oldest
             self._changed.notify_all()
 
     def get(self) -> Stamp:
@@ -183,6 +184,12 @@ class Intake:
         with self._changed:
             unsettled = self._sightings or self._settling_now or len(self._settling)
             return not (unsettled or self._on_trial or self._unclaimed or self._ready or self.in_flight)
+
+    @property
+    def unsettled_for(self) -> float:
+        """Seconds that the path is waited for that is waited for the longest."""
+        since = self._unsettled_since
+        return 0 if since is None else max(0.0, self._clock() - since)
 
     @property
     def finished(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tagger.pipeline.bulletin import Bulletin
 from tagger.pipeline.desk import Desk
+from tagger.pipeline.meters import Meters
 from tagger.pipeline.vitals import Vitals
 from tagger.records import ModelIdentity, Taxonomy
 from tagger.store.database import Database
@@ -19,7 +20,7 @@ def _nothing_is_missing() -> Sequence[str]:
 
 @dataclass(frozen=True)
 class House:
-    """`desk`, `model` and `vitals` are None where pictures are not tagged, only shown: then nothing is written, either.
+    """`desk`, `model`, `vitals` and `meters` are None where pictures are not tagged, only shown: then nothing is written, either.
 
     `unready` says what is still missing for pictures to be tagged.
     """
@@ -34,3 +35,4 @@ class House:
     bulletin: Bulletin = field(default_factory=Bulletin)
     vitals: Callable[[], Vitals] | None = None
     thumbnails: Thumbnails | None = None
+    meters: Meters | None = None

@@ -1,6 +1,9 @@
-"""`GET /metrics`, for Prometheus: counted when asked for, from the database and from the road."""
+"""`GET /metrics`, for Prometheus: counted when asked for, from the database, the road and its meters.
 
-from collections.abc import Iterator
+docs/metrics.md has every one of them, which a test compares.
+"""
+
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
@@ -9,14 +12,20 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
 )
 from prometheus_client.registry import Collector
 
+from tagger.pipeline.meters import Histogram, Meters
 from tagger.pipeline.vitals import Vitals
 from tagger.store import queries
+from tagger.store.queries import SourceStatus
+from tagger.store.schema import State
 from tagger.web.house import House
+
+_BACKLOG = (State.PENDING, State.BUSY, State.SUSPECT)
 
 
 def router(house: House) -> APIRouter:
@@ -42,37 +51,89 @@ class _Collector(Collector):
         self._house = house
 
     def collect(self) -> Iterator[Metric]:
+        house = self._house
         yield InfoMetricFamily("tagger", "This program", value={"version": version("tagger")})
-        yield self._files()
-        if self._house.vitals:
-            yield from _of_the_road(self._house.vitals())
+        stands = queries.status(house.database)
+        yield from _of_the_database(stands.sources)
+        yield _gauge("tagger_paused", "1 while people want no file to be taken", bool(stands.paused_since))
+        if house.vitals:
+            yield from _of_the_road(house.vitals())
+            yield _gauge("tagger_ready", "1 where all that tagging needs is there", not house.unready())
+        if house.meters:
+            yield from _of_the_meters(house.meters)
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: what there is can be told without counting."""
         return iter(())
 
-    def _files(self) -> Metric:
-        files = GaugeMetricFamily(
-            "tagger_files", "Files in the database, by source and state", labels=("source", "state")
-        )
-        for source in queries.status(self._house.database).sources:
-            for state, count in source.files.items():
-                files.add_metric((source.name, str(state)), count)
-        return files
+
+def _of_the_database(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
+    files = GaugeMetricFamily(
+        "tagger_files", "Files in the database, by source and state", labels=("source", "state")
+    )
+    backlog = GaugeMetricFamily(
+        "tagger_backlog_files", "Files that are still to be tagged", labels=("source",)
+    )
+    for source in sources:
+        for state, count in source.files.items():
+            files.add_metric((source.name, str(state)), count)
+        backlog.add_metric((source.name,), sum(source.files[state] for state in _BACKLOG))
+    yield from (files, backlog)
 
 
 def _of_the_road(vitals: Vitals) -> Iterator[Metric]:
-    yield CounterMetricFamily("tagger_tagged_files", "Files tagged since the start", vitals.tagged)
-    yield CounterMetricFamily("tagger_failed_files", "Files that failed since the start", vitals.failed)
     waiting = GaugeMetricFamily(
         "tagger_waiting_pictures", "Pictures that wait at a place of the road", labels=("place",)
     )
     for place, count in vitals.waiting.items():
         waiting.add_metric((place.replace(" ", "_"),), count)
     yield waiting
+    yield from _of_the_sources(vitals)
+    yield _gauge(
+        "tagger_oldest_unsettled_seconds",
+        "For how long the path that is waited for the longest is changing; 0 where none is",
+        vitals.unsettled_for,
+    )
+
+
+def _of_the_sources(vitals: Vitals) -> Iterator[Metric]:
+    up = GaugeMetricFamily("tagger_source_up", "1 where a source's folder is there", labels=("source",))
     watched = GaugeMetricFamily(
         "tagger_source_watched", "1 where a source's events tell all that happens there", labels=("source",)
     )
     for source, trouble in vitals.troubles.items():
-        watched.add_metric((source,), 0 if trouble else 1)
-    yield watched
+        up.add_metric((source,), source not in vitals.away)
+        watched.add_metric((source,), not trouble)
+    yield from (up, watched)
+
+
+def _of_the_meters(meters: Meters) -> Iterator[Metric]:
+    outcomes = CounterMetricFamily(
+        "tagger_outcomes", "What became of files since the start", labels=("source", "status")
+    )
+    for (source, status), count in meters.outcomes.items():
+        outcomes.add_metric((source, status), count)
+    yield outcomes
+    for name, words, of in _HISTOGRAMS:
+        counts, total = of(meters).read()
+        bounds = (*map(repr, map(float, of(meters).bounds)), "+Inf")
+        yield HistogramMetricFamily(
+            name, words, buckets=list(zip(bounds, counts, strict=True)), sum_value=total
+        )
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value)
+
+
+_HISTOGRAMS: tuple[tuple[str, str, Callable[[Meters], Histogram]], ...] = (
+    (
+        "tagger_arrival_to_row_seconds",
+        "From a file's last change to its row, of files that came since the start",
+        lambda meters: meters.arrival,
+    ),
+    ("tagger_decode_seconds", "One picture's decoding", lambda meters: meters.decode),
+    ("tagger_inference_seconds", "One batch through the model", lambda meters: meters.inference),
+    ("tagger_commit_seconds", "One batch into the database", lambda meters: meters.commit),
+    ("tagger_batch_pictures", "Pictures that go through the model together", lambda meters: meters.batch),
+)

@@ -18,9 +18,10 @@ PATIENCE = 120.0
 
 
 def environment(home: Path, **overrides: str) -> dict[str, str]:
-    """Nothing of this machine's own Tagger: its own home, and the engine that needs no weights."""
+    """Nothing of this machine's own Tagger: its own home, the engine that needs no weights, a log for people."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("TAGGER_", "XDG_"))}
-    return clean | {"HOME": str(home), "TAGGER_ENGINE__BACKEND": "fake"} | overrides
+    ours = {"HOME": str(home), "TAGGER_ENGINE__BACKEND": "fake", "TAGGER_LOG_FORMAT": "text"}
+    return clean | ours | overrides
 
 
 def tagger(home: Path, *arguments: object, **overrides: str) -> subprocess.CompletedProcess[str]:

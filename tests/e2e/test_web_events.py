@@ -94,7 +94,7 @@ def test_metrics_are_what_prometheus_reads(site: Site, inbox: Path, paint: Paint
     text = site.client.get("/metrics").raise_for_status().text
     assert 'tagger_files{source="inbox",state="done"} 1.0' in text
     assert 'tagger_files{source="inbox",state="failed"} 1.0' in text
-    assert "tagger_failed_files_total 1.0" in text
+    assert 'tagger_outcomes_total{source="inbox",status="failed"} 1.0' in text
     assert "process_resident_memory_bytes" in text
 
 

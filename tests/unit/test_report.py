@@ -17,7 +17,7 @@ class Road:
     def __init__(self) -> None:
         self.in_flight = 0
         self.now = 0.0
-        self.report = Report(lambda: self.in_flight, lambda: self.now)
+        self.report = Report(lambda: self.in_flight, lambda: {"waiting": 1200}, lambda: self.now)
 
 
 @pytest.fixture
@@ -39,12 +39,32 @@ def test_a_backlog_is_told_in_sums_and_none_is_left_out(road: Road, caplog: pyte
     assert caplog.messages == ["tagged 8 pictures"]
 
 
-def test_a_long_backlog_is_told_every_few_seconds(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_minute_with_work_in_it_is_summed_up(road: Road, caplog: pytest.LogCaptureFixture) -> None:
     road.in_flight = 9
-    for _ in range(3):
-        road.now += EVERY * 0.6
-        road.report.stored([tagged("a.png")])
-    assert caplog.messages == ["tagged 2 pictures"]
+    for number in range(100):
+        road.report.stored([tagged("a.png")], [number / 10])
+    road.now = EVERY - 1
+    road.report.look()
+    assert caplog.messages == []
+    road.now = EVERY
+    road.report.look()
+    assert caplog.messages == [
+        "in a minute 100 tagged, 0 failed, 1.7 a second; "
+        "from arrival to row 5.00 s (p50), 9.90 s (p99); waiting 1,200"
+    ]
+
+
+def test_nothing_is_said_of_a_minute_without_work(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+    for road.now in (EVERY, 2 * EVERY, 3 * EVERY):
+        road.report.look()
+    assert caplog.messages == []
+
+
+def test_of_a_backlog_nobody_says_how_long_it_waited(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+    road.in_flight, road.now = 9, EVERY
+    road.report.stored([tagged("a.png"), tagged("b.png")])
+    road.report.look()
+    assert caplog.messages == ["in a minute 2 tagged, 0 failed, 0.0 a second; waiting 1,200"]
 
 
 def test_each_failure_is_told_with_its_reason(road: Road, caplog: pytest.LogCaptureFixture) -> None:
