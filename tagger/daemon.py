@@ -5,13 +5,14 @@ The main thread waits for a reason to stop; everything else happens in the stage
 
 import gc
 import logging
+import math
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -43,11 +44,12 @@ from tagger.place import Place
 from tagger.priority import be_nice
 from tagger.progress import Supervisor
 from tagger.records import Failed, ModelIdentity, Outcome, Stamp, shown
+from tagger.reload import Config, judged
 from tagger.stops import Stops
 from tagger.store import queries
 from tagger.store.database import Database
 from tagger.store.journal import Journal
-from tagger.store.lock import lock
+from tagger.store.lock import Held, lock
 from tagger.store.writer import Writer
 from tagger.vision import cores
 from tagger.vision.budget import PixelBudget
@@ -185,6 +187,7 @@ class Worker:
         On leaving, what is in hand is finished, in the order of the road; after an error nothing is.
         """
         _collect_what_comes()
+        self._database.patience.end(math.inf)
         steps = {**dict(sights), "intake": self.intake.step, "trial": self._trial.step}
         stages = [Stage(name, step, self._stops.crashed) for name, step in steps.items()]
         pulses = [pulse for stage in (*stages, *self._pipeline.stages) for pulse in stage.pulses]
@@ -200,18 +203,18 @@ class Worker:
         ended = [*(stage.join(deadline) for stage in stages), self._pipeline.drain(deadline)]
         if not all(ended):
             log.warning("some files in hand were not finished in time; the next start tags them")
-        if isinstance(error := self._stops.wait(0), BaseException):
+        if error := self._stops.failure:
             _raise_error(error)
 
-    def stopped(self, within: float) -> bool:
-        """Whether a signal comes `within` so many seconds. Raises TaggerError where the work cannot go on."""
+    def stopped(self, within: float) -> int:
+        """The signal that comes `within` so many seconds, else 0. Raises TaggerError where the work cannot go on."""
         reason = self._stops.wait(within)
         if isinstance(reason, BaseException):
             _raise_error(reason)
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + LOOK_EVERY
             self._look()
-        return reason is not None
+        return reason or 0
 
     def _look(self) -> None:
         """What no thread would notice by itself."""
@@ -238,21 +241,43 @@ class Worker:
         self._report.stored(outcomes, self.meters.stored(outcomes))
 
 
-def run(settings: Settings) -> None:
-    """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start, or go on."""
+def run(settings: Settings, reread: Callable[[], Settings], taken: Callable[[Settings], None]) -> None:
+    """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start, or go on.
+
+    SIGHUP has it work on by the settings that `reread` gives; `taken` is told them.
+    """
+    with _ground(settings, "run", signal.SIGHUP) as ground:
+        config = Config(settings, ground.classifier)
+        while other := _watch(config, ground, reread):
+            config = other
+            taken(config.settings)
+            gc.unfreeze()  # what is over is garbage, and none of it is to stay for ever
+            gc.collect()
+
+
+def _watch(config: Config, ground: "_Ground", reread: Callable[[], Settings]) -> Config | None:
+    """Works until a signal: None where it is one to stop, else by what to go on."""
+    settings = config.settings
     desk = Desk(WAITING) if settings.web.enabled else None
-    with _worker(settings, "run", Settling, desk) as worker, _serving(settings, worker, desk):
+    worker = Worker(settings, ground.database, config.classifier, Settling, ground.stops, desk)
+    with _serving(settings, worker, desk):
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         notify.starting("the folders are watched")
         worker.intake.look()  # before any file is taken: a pause outlives a restart
         sights = (("patrol", worker.patrol.step), ("scan", worker.scanner.step), ("care", worker.care.step))
         with worker.working(*sights):
+            ground.answer(config)
             tidings = notify.Tidings()
-            while not worker.stopped(LOOK_EVERY):
+            while not (number := worker.stopped(LOOK_EVERY)) or number == signal.SIGHUP:
                 tidings.tell(worker.patrol.begun, worker.hung, worker.summary())
+                if number and ground.stops.hung_up:
+                    break
+                if number and (other := ground.reloaded(config, reread)):
+                    return other
             notify.stopping()
             log.info("stopping; what is in hand is finished first")
+    return None
 
 
 @contextmanager
@@ -288,12 +313,13 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
     `progress` is told the tally ten times a second.
     """
     hold = partial(Settling, patience=SCAN_PATIENCE, give_up=True)
-    with _worker(settings, "scan", hold) as worker:
+    with _ground(settings, "scan") as ground:
+        worker = Worker(settings, ground.database, ground.classifier, hold, ground.stops)
         with worker.working(("scan", worker.scanner.once)):
             interrupted = False
             while not (interrupted or worker.intake.finished):
                 progress(worker.intake.tally)
-                interrupted = worker.stopped(0.1)
+                interrupted = bool(worker.stopped(0.1))
         for source in worker.scanner.away:
             log.error("%s: no such folder, or it cannot be read: %s", source.name, shown(str(source.start)))
         tally = worker.intake.tally
@@ -341,22 +367,51 @@ def _tagged(
     pipeline.drain(time.monotonic() + STOP_WITHIN)
 
 
+@dataclass
+class _Ground:
+    """What stays, whatever is built on it. `reloads` were asked for so far."""
+
+    settings: Settings
+    database: Database
+    classifier: Classifier
+    stops: Stops
+    held: Held
+    reloads: int = 0
+
+    def reloaded(self, config: Config, reread: Callable[[], Settings]) -> Config | None:
+        """What the config says now; None where it cannot be taken, and all goes on as before."""
+        self.reloads += 1
+        notify.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            other = judged(config, reread(), self.settings, self.database)
+        except TaggerError as error:
+            log.error("the config is not taken, and the one before goes on: %s", error)
+            self.held.answer({"reload": self.reloads, "refused": str(error)})
+            notify.say("READY=1")
+            return None
+        if not be_nice(other.settings.limits.nice):
+            other = replace(other, restart=(*other.restart, "limits.nice"))
+        log.info("the config is taken: %s", other.words)
+        return other
+
+    def answer(self, config: Config) -> None:
+        """To whoever asked for this config, now that all works by it."""
+        if self.reloads:
+            self.held.answer({"reload": self.reloads, "changed": config.changed, "restart": config.restart})
+
+
 @contextmanager
-def _worker(
-    settings: Settings,
-    command: str,
-    hold: Callable[[Mapping[str, float]], Settling],
-    desk: Desk | None = None,
-) -> Iterator[Worker]:
+def _ground(settings: Settings, command: str, *signals: int) -> Iterator[_Ground]:
+    """`signals` are heard besides those to stop."""
     if not settings.sources:
         raise ConfigError("sources", "no folder to work on", f"name one: tagger {command} FOLDER")
     give_back_what_is_freed()
     stops = Stops()
     # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
-    stops.listen((signal.SIGTERM, signal.SIGINT))
+    stops.listen((signal.SIGTERM, signal.SIGINT, *signals))
     if not be_nice(settings.limits.nice):
         log.warning("limits.nice: the system refuses it; where a service manager runs Tagger, set it there")
-    with closing(stops), lock(settings.database, command):
+    with closing(stops), lock(settings.database, command) as held:
         notify.starting("the database is opened")
         database = Database.open(settings.database, create=True)
         try:
@@ -365,7 +420,7 @@ def _worker(
             notify.starting("the model is loaded")
             classifier = load_classifier(settings, data_home(), cache_home())
             log.info("model: %s", classifier.description)
-            yield Worker(settings, database, classifier, hold, stops, desk)
+            yield _Ground(settings, database, classifier, stops, held)
         finally:
             database.close()
 

@@ -11,6 +11,7 @@ import typer  # noqa: E402
 from tagger.cli import (  # noqa: E402
     calibrate,
     config,
+    doctor,
     db,
     duplicates,
     export,
@@ -18,6 +19,7 @@ from tagger.cli import (  # noqa: E402
     models,
     pause,
     prune,
+    reload,
     retag,
     retry,
     run,
@@ -53,10 +55,12 @@ for command in (
     label.label,
     calibrate.calibrate,
     status.status,
+    doctor.doctor,
     retag.retag,
     retry.retry,
     pause.pause,
     pause.resume,
+    reload.reload,
     prune.prune,
     web.web,
 ):

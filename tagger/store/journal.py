@@ -242,6 +242,12 @@ class Journal:
             connection.execute(update(file).where(in_state(state), file.c.id.in_(ids)).values(values))
 
 
+def judge_roots(database: Database, roots: Mapping[str, str]) -> None:
+    """Raises DatabaseError for a source, name → root, whose name stands for another folder, which is still there."""
+    with database.read() as connection:
+        _refuse_other_folders(connection, database.name, roots)
+
+
 def _current(registered: Registered, names: Iterable[str]) -> dict[str, dict[str, int]]:
     """By what each source's pictures are to be tagged."""
     return {name: {"model": registered.model_of(name), "taxonomy": registered.taxonomy} for name in names}

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from tagger.config import Engine as EngineSettings
 from tagger.config import Settings
 from tagger.errors import ConfigError
 from tagger.records import Label
@@ -42,7 +43,7 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
         )
     weights = resolve(settings.model, home)
     own = _categories(settings, weights.labels)
-    choice = choose(settings.engine, native_formats(), _has_gpu())
+    choice = chosen(settings.engine)
     loaded = load_engine(choice, weights, home, cache, cores.allowed(settings.limits.cores))
     log.info("engine: %s, because %s", loaded.description, choice.why)
     description = f"{weights.description} ({loaded.description})"
@@ -54,6 +55,20 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
         own,
         top_k,
         description,
+        settings.features,
+    )
+
+
+def adapted(classifier: Classifier, settings: Settings) -> Classifier:
+    """The same model in the same engine, with the settings' own categories, `top_k` and features. Raises ConfigError."""
+    return Classifier(
+        classifier.engine,
+        classifier.identity,
+        classifier.labels,
+        classifier.preprocessing,
+        _categories(settings, classifier.labels),
+        settings.model.top_k,
+        classifier.description,
         settings.features,
     )
 
@@ -107,6 +122,11 @@ def load_engine(
 
     graph = int8_graph_of(weights, home) if choice.precision == "int8" else graph_of(weights, cache)
     return OpenVinoEngine(graph, choice.precision, threads)
+
+
+def chosen(engine: EngineSettings) -> Choice:
+    """What computes on this machine, and why. Raises ModelError for what cannot be."""
+    return choose(engine, native_formats(), _has_gpu())
 
 
 def _has_gpu() -> bool:
