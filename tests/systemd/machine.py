@@ -99,8 +99,8 @@ class Machine:
 def build(folder: Path) -> Path:
     """Installs a system, and in it Tagger from a wheel of this checkout; gives its root."""
     root, suite = folder / "root", SUITES[sys.version_info[:2]]
-    # In mounts of its own, so that none of debootstrap's stays.
-    own = ["unshare", "--mount", "--propagation", "private"]
+    # In mounts of its own, so that none of debootstrap's stays; and no power cut matters to it.
+    own = ["env", "DPKG_FORCE=unsafe-io", "unshare", "--mount", "--propagation", "private"]
     _run(*own, "debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(root))
     _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(root / "root"), ".")
     _run(*_nspawn(root), "--pipe", "sh", "-c", _INSTALL)

@@ -66,7 +66,7 @@ def test_members_of_the_group_read_the_tags_while_it_runs(machine: Machine) -> N
     assert "1 done" in machine.do("tagger status", "bob")
     assert "readonly" in machine.ask(read("DELETE FROM file"), "bob").stderr
     assert machine.ask(count, "alice").returncode
-    machine.do("runuser -u tagger -- tagger retry")
+    machine.do("runuser -u tagger -- tagger retry --all")
 
 
 def test_it_tags_again_soon_after_kill_9(
@@ -114,6 +114,19 @@ def test_the_watchdog_ends_an_engine_that_hangs(
     assert "in infer_batch" in log, "where each thread was"
     assert "Failed with result 'watchdog'" in log
     machine.do(f"rm {OVERRIDE}; systemctl daemon-reload")
+
+
+def test_a_folder_that_everyone_may_read_needs_no_right_of_its_own(
+    machine: Machine, tmp_path: Path, paint: Painter
+) -> None:
+    (machine.root / "root" / "open.png").write_bytes(paint(tmp_path / "open.png", number=6).read_bytes())
+    machine.do("cp -p /etc/tagger/config.yaml /root/; install -D -m 644 /root/open.png /srv/camera/open.png")
+    machine.do("sed -i 's#/home/alice/Pictures#/srv/camera#' /etc/tagger/config.yaml; tagger service install")
+    assert "private.conf" not in machine.do("systemctl cat tagger")
+    machine.until(read("SELECT count(*) FROM top_tag WHERE path = '/srv/camera/open.png'"), "1")
+    assert machine.do(f"ls /proc/{machine.shown('MainPID')}/root/home") == ""
+    machine.do("systemd-analyze security --threshold=10 tagger.service")
+    machine.do("cp -p /root/config.yaml /etc/tagger/")
 
 
 def test_a_web_server_is_let_through_once_the_config_has_one(machine: Machine) -> None:
