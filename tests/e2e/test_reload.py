@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -237,3 +238,13 @@ def test_a_daemon_whose_terminal_is_closed_ends(tmp_path: Path, config: Config) 
     assert process.wait(PATIENCE) == 0
     assert process.stderr
     process.stderr.close()
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+def test_to_be_less_nice_needs_a_privilege_or_a_restart(tmp_path: Path, config: Config) -> None:
+    within = ("setpriv", "--bounding-set", "-sys_nice")
+    with running(tmp_path, "--config", config.file, within=within):
+        nicer = config.reload("sources: [inbox]\nlimits: {nice: 5}").stdout
+        assert nicer == "taken: limits.nice\n"
+        less = config.reload("sources: [inbox]").stdout
+        assert less == "taken: limits.nice\nneeds a restart: limits.nice\n"
