@@ -2,7 +2,8 @@
 import { completes } from "./complete.js";
 import { fetchPart, parsed } from "./part.js";
 
-const FAR = "2500px"; // a page that is farther away keeps its height and gives up its pictures
+const FAR = 4000; // pixels from what is seen to a page that is taken out
+const NEAR = 1500; // … and to one that is fetched
 
 export function gallery(pages) {
   submitOnChoice(document.getElementById("filters"));
@@ -19,67 +20,79 @@ function submitOnChoice(form) {
   addEventListener("pageshow", () => [...form.elements].forEach((field) => (field.disabled = false)));
 }
 
+// Some pages around what is seen are there, and a spacer as high as all that was above them. So the thousandth page
+// costs what the first did. What is below is fetched again when one comes back to it.
 function endless(pages) {
   const more = document.getElementById("more");
   const trouble = document.getElementById("trouble");
+  const spacer = document.createElement("div");
+  const above = []; // {here, height} of each page that the spacer stands for
   let isLoading = false;
+  pages.before(spacer);
 
-  const near = new IntersectionObserver(
-    (entries) => entries.forEach((entry) => (entry.isIntersecting ? fill(entry.target) : empty(entry.target))),
-    { rootMargin: FAR },
-  );
-
-  function empty(page) {
-    if (!page.children.length) return;
-    page.style.height = `${page.offsetHeight}px`;
-    page.replaceChildren();
+  function take(page) {
+    const height = page.nextElementSibling.getBoundingClientRect().top - page.getBoundingClientRect().top;
+    above.push({ here: page.dataset.here, height });
+    page.remove();
   }
 
-  async function fill(page) {
-    if (page.children.length || !page.style.height) return;
-    const fresh = await fetched(page.dataset.here).catch(() => null);
-    if (!fresh) return;
-    page.replaceChildren(...fresh.children);
-    page.style.height = "";
+  function stretch() {
+    spacer.style.height = `${above.reduce((sum, page) => sum + page.height, 0)}px`;
   }
 
-  async function append() {
-    const last = pages.lastElementChild;
-    if (isLoading || !more || !last?.dataset.after) return;
+  function forget() {
+    const before = above.length;
+    while (pages.children.length > 1 && pages.firstElementChild.getBoundingClientRect().bottom < -FAR) take(pages.firstElementChild);
+    while (pages.children.length > 1 && pages.lastElementChild.getBoundingClientRect().top > innerHeight + FAR) pages.lastElementChild.remove();
+    if (above.length !== before) stretch();
+  }
+
+  async function load(address, put) {
     isLoading = true;
-    try {
-      const page = await fetched(last.dataset.after);
-      pages.append(page);
-      near.observe(page);
-      trouble.hidden = true;
-    } catch {
-      trouble.hidden = false;
-    }
+    const page = await fetched(address).catch(() => null);
     isLoading = false;
+    trouble.hidden = page !== null;
+    if (!page) return; // the next scroll tries again
+    put(page);
     show();
   }
 
-  function show() {
-    const after = pages.lastElementChild?.dataset.after ?? "";
-    if (more) {
-      more.href = after || "#";
-      more.parentElement.hidden = !after;
-    }
-    if (after && isNear(more)) append();
+  function append() {
+    const last = pages.lastElementChild;
+    if (last?.dataset.after) load(last.dataset.after, (page) => pages.lastElementChild === last && pages.append(page));
   }
 
-  function isNear(element) {
-    return element && element.getBoundingClientRect().top < innerHeight + 1500;
-  }
-
-  for (const page of pages.children) near.observe(page);
-  if (more) {
-    new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && append(), { rootMargin: "1500px" }).observe(more);
-    more.addEventListener("click", (event) => {
-      event.preventDefault();
-      append();
+  // The page above the first; or, who jumped far up gets the page that is where they are, and it goes on from there.
+  function prepend() {
+    const isFarUp = spacer.getBoundingClientRect().bottom > innerHeight + NEAR;
+    let at = above.length - 1;
+    for (let top = spacer.getBoundingClientRect().bottom; isFarUp && at > 0 && top - above[at].height > 0; at -= 1) top -= above[at].height;
+    load(above[at].here, (page) => {
+      above.length = at;
+      if (isFarUp) pages.replaceChildren(page);
+      else pages.prepend(page);
+      stretch();
     });
   }
+
+  function show() {
+    forget();
+    const after = pages.lastElementChild?.dataset.after ?? "";
+    more.href = after || "#";
+    more.parentElement.hidden = !after;
+    if (isLoading) return;
+    if (above.length && spacer.getBoundingClientRect().bottom > -NEAR) prepend();
+    else if (after && more.getBoundingClientRect().top < innerHeight + NEAR) append();
+  }
+
+  // Not an observer, which sees no change where a page is put in and scrolled through between two frames.
+  addEventListener("scroll", show, { passive: true });
+  addEventListener("resize", show);
+  more.addEventListener("click", (event) => {
+    event.preventDefault();
+    if (!isLoading) append();
+  });
+  show();
   return {
     // The newest page again, alone: what is known stays, so that nothing flickers.
     async renew() {
@@ -88,7 +101,8 @@ function endless(pages) {
       const fresh = [...page.children].map((card) => same(known.get(card.dataset.id), card));
       page.replaceChildren(...fresh);
       pages.replaceChildren(page);
-      near.observe(page);
+      above.length = 0;
+      stretch();
       document.querySelector(".empty")?.remove();
       show();
       return fresh.filter((card) => card.classList.contains("fresh")).length;
