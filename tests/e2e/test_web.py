@@ -103,7 +103,7 @@ def test_what_there_is_to_ask_for(standing: Site) -> None:
     assert {"red", "blue"} <= {one["name"] for one in standing.get("/labels")}
     assert {"key": "vehicle", "name": "vehicle", "name_zh": "交通工具"} in standing.get("/categories")
     assert [one["name"] for one in standing.get("/sources")] == ["inbox"]
-    assert standing.get("/readyz") == {"status": "ok", "missing": []}
+    assert standing.get("/readyz") == {"status": "ok", "missing": [], "paused": False}
     assert standing.get("/healthz") == {"status": "ok"}
 
 
