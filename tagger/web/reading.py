@@ -40,6 +40,7 @@ def router(house: House) -> APIRouter:
 
     @routes.get("/images/{id}")
     def image(id: int, lang: Language = "en") -> answers.Image:  # noqa: A002 (it is in the address)
+        """One of them."""
         return described(picture_of(house, id), lang)
 
     @routes.get("/images/{id}/similar")

@@ -32,6 +32,7 @@ def _add_words(routes: APIRouter, house: House) -> None:
 
     @routes.get("/categories")
     def categories() -> list[answers.Named]:
+        """The categories that pictures are put into."""
         return [answers.Named.model_validate(one) for one in vocabulary.categories(house.database)]
 
 
@@ -48,6 +49,7 @@ def _add_state(routes: APIRouter, house: House) -> None:
 
     @routes.get("/stats")
     def stats() -> answers.Stats:
+        """How many files are in each state, how many have a date that cannot be, and the model in use."""
         status = queries.status(database)
         model = _model(status.model.identity) if status.model else None
         misdated = sum(one.misdated for one in status.sources)
@@ -57,6 +59,7 @@ def _add_state(routes: APIRouter, house: House) -> None:
 
     @routes.get("/version")
     def version_() -> dict[str, str]:
+        """Tagger's own."""
         return {"version": version("tagger")}
 
     @routes.get("/healthz")
