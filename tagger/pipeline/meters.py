@@ -16,7 +16,8 @@ from tagger.records import Changed, Failed, Gone, Known, Outcome, Picture, Tagge
 A = TypeVar("A")
 R = TypeVar("R")
 
-STATUSES = tuple(kind.__name__.lower() for kind in (Tagged, Known, Failed, Gone, Changed))
+_WITH_TAGS = (Tagged, Known)
+STATUSES = tuple(kind.__name__.lower() for kind in (*_WITH_TAGS, Failed, Gone, Changed))
 
 
 class Histogram:
@@ -88,7 +89,7 @@ class Meters:
         waits = [
             max(0, now - outcome.stamp.ctime_ns) / 1e9
             for outcome in outcomes
-            if isinstance(outcome, Tagged | Known) and outcome.stamp.ctime_ns >= self._since
+            if isinstance(outcome, _WITH_TAGS) and outcome.stamp.ctime_ns >= self._since
         ]
         self.arrival.observe(*waits)
         with self._lock:

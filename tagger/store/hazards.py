@@ -19,14 +19,15 @@ def hazards(path: Path, version: tuple[int, int, int] = sqlite3.sqlite_version_i
             f"the database lies on {kind}, where several programs cannot share SQLite's log safely: "
             "keep it on a disk of this machine, with --database or `database:` in the config"
         )
-    if _loses_resets(version):
+    if loses_resets(version):
         yield (
             f"SQLite {'.'.join(map(str, version))} has a rare fault by which two programs that write to one database at "
             "the same instant can damage it: let only Tagger write to this one, or upgrade to 3.51.3 (reading is safe)"
         )
 
 
-def _loses_resets(version: tuple[int, int, int]) -> bool:
+def loses_resets(version: tuple[int, int, int]) -> bool:
+    """Whether this SQLite has the fault by which two programs that write at the same instant can damage a database."""
     since, until = _RESET
     mended = _MENDED.get(version[:2])
     return since <= version < until and (mended is None or version[2] < mended)

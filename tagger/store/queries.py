@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
@@ -53,6 +54,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Latest:
+    """When a file was last seen, and the picture that was taken last, to be compared with the clock."""
+
+    seen_at: datetime
+    captured_at: datetime | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Where the work stands. `model` and `last` are None in a database that has none yet.
 
@@ -80,6 +90,20 @@ def status(database: Database) -> Status:
     with database.read() as connection:
         sources, model_in_use = tuple(_sources(connection)), _model_in_use(connection)
         return Status(sources, model_in_use, _last_tagged(connection), paused_since(connection))
+
+
+def latest(database: Database) -> Latest | None:
+    """None where there are no files."""
+    newest = select(source.c.root, file.c.path, file.c.captured_at).join(
+        source, source.c.id == file.c.source_id
+    )
+    newest = newest.where(file.c.captured_at.is_not(None)).order_by(file.c.captured_at.desc()).limit(1)
+    with database.read() as connection:
+        seen_at = connection.execute(select(func.max(file.c.seen_at))).scalar_one()
+        row = connection.execute(newest).first()
+    if seen_at is None:
+        return None
+    return Latest(seen_at, row.captured_at, str(Path(row.root, row.path))) if row else Latest(seen_at)
 
 
 def failures(database: Database) -> Iterator[Failure]:

@@ -37,14 +37,18 @@ def graph_of(weights: Weights, cache: Path) -> Path:
 
     Raises ModelError where the weights do not fit their architecture and labels, or cannot be converted.
     """
-    beside = weights.path.with_suffix(".onnx")
-    if weights.path.parent == BUILTIN and beside.exists():
+    if beside := _beside(weights):
         return beside
-    folder = cache / "graphs" / f"{key_of(weights.identity)}-{REVISION}"
+    folder = _folder(weights, cache)
     if not _is_whole(folder):
         log.info("converting %s, once; this takes some ten seconds", weights.description)
         keep(folder, lambda made: _convert(weights, made / GRAPH))
     return folder / GRAPH
+
+
+def is_made(weights: Weights, cache: Path) -> bool:
+    """Whether `graph_of` has nothing to convert."""
+    return _beside(weights) is not None or _is_whole(_folder(weights, cache))
 
 
 def int8_graph_of(weights: Weights, home: Path) -> Path:
@@ -87,6 +91,15 @@ def keep(folder: Path, write: Callable[[Path], None]) -> None:
             made.replace(folder)
     except OSError as error:
         raise ModelError(str(folder), f"cannot be written: {error.strerror or error}") from None
+
+
+def _beside(weights: Weights) -> Path | None:
+    beside = weights.path.with_suffix(".onnx")
+    return beside if weights.path.parent == BUILTIN and beside.exists() else None
+
+
+def _folder(weights: Weights, cache: Path) -> Path:
+    return cache / "graphs" / f"{key_of(weights.identity)}-{REVISION}"
 
 
 def _is_whole(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """`GET /metrics`, for Prometheus: counted when asked for, from the database, the road and its meters.
 
-docs/metrics.md has every one of them, which a test compares.
+docs/reference/metrics.md has every one of them, which a test compares.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,0 +1,226 @@
+"""The folders of the config: are they there, whole, and told of when they change?
+
+What lies on a server is asked in another process first: a call to a dead one does not return, and could not be left.
+"""
+
+import ctypes
+import errno
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+from tagger import mounts
+from tagger.config import Settings, Source
+from tagger.doctor import account
+from tagger.doctor.finding import Finding
+from tagger.ingest.filters import Filters
+from tagger.ingest.ground import ground
+from tagger.ingest.watch import REFUSED
+from tagger.records import shown
+from tagger.vision.decode import SUFFIXES
+
+FSTAB = Path("/etc/fstab")
+LIMITS = (Path("/proc/sys/fs/inotify/max_user_watches"), Path("/proc/sys/user/max_inotify_watches"))
+"""The machine's, and this user namespace's; the smaller one counts."""
+
+PATIENCE = 5
+"""Seconds that a server has to answer."""
+
+SAMPLE = 1000
+"""Pictures of each folder that are tried: whether they may be read."""
+
+REMOVABLE = ("/media/", "/mnt/", "/run/media/")
+
+
+@dataclass
+class Tree:
+    """What a walk through a source has met. `closed` are folders, `unreadable` pictures that may not be read."""
+
+    folders: int = 0
+    pictures: int = 0
+    closed: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def folders(settings: Settings) -> Iterator[Finding]:
+    if not settings.sources:
+        yield Finding("problem", "no folder is named", "put one into the config: sources: [~/Pictures]")
+        return
+    filters, watched = Filters(settings.sources, SUFFIXES), 0
+    for source in settings.sources:
+        if trouble := _absent(source):
+            yield trouble
+            continue
+        tree = _walk(source, filters)
+        yield from _contents(source, tree)
+        silence = ground(source, filters, mounts.table()).silence
+        if silence:
+            hint = f"a new picture waits for up to {settings.poll:g} s (poll); run Tagger where the disk is, if that is long"
+            yield Finding("note", f"{_name(source)} {silence}", hint)
+        watched += 0 if silence else tree.folders
+    yield from _neighbours(settings.sources)
+    yield from _watches(watched)
+
+
+def _absent(source: Source) -> Finding | None:
+    """Why nothing can be said of what is in it."""
+    path = source.start
+    mount = mounts.around(str(path), mounts.table())
+    if mount and not mounts.announces_changes(mount.kind) and not _answers(path):
+        what = f"{_name(source)} lies on {mount.kind}, which does not answer"
+        return Finding("problem", what, "is its server up? Tagger goes on with the other folders meanwhile")
+    try:
+        os.scandir(path).close()
+    except FileNotFoundError:
+        return Finding(
+            "problem", f"{_name(source)}: no such folder", _bring(path) or "make it, or name another"
+        )
+    except NotADirectoryError:
+        return Finding("problem", f"{_name(source)} is no folder", "name a folder")
+    except PermissionError:
+        return Finding("problem", f"{_name(source)} may not be read by {account.name()}", _open(path))
+    except OSError as error:
+        hint = "the kernel's log may say more: dmesg"
+        return Finding("problem", f"{_name(source)} cannot be read: {error.strerror}", hint)
+    return None
+
+
+def _answers(path: Path) -> bool:
+    """Whether it can be opened and read from: what `stat` tells may come from the kernel's own memory."""
+    command = ("find", str(path), "-maxdepth", "0", "-empty")
+    try:
+        subprocess.run(command, timeout=PATIENCE, capture_output=True, check=False)  # noqa: S603 - looks at one path
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _contents(source: Source, tree: Tree) -> Iterator[Finding]:
+    if not tree.pictures:
+        yield _empty(source, tree)
+    else:
+        counts = f"{_count(tree.pictures, 'picture')} in {_count(tree.folders, 'folder')}"
+        yield Finding("ok", f"{_name(source)}: {counts}, on {mounts.file_system(source.start)}")
+    if tree.closed:
+        what = f"{_count(len(tree.closed), 'folder')} in it may not be read by {account.name()}: {shown(tree.closed[0])}"
+        yield Finding("warning", what, _open(Path(tree.closed[0])))
+    if tree.unreadable:
+        what = f"pictures in it may not be read by {account.name()}, such as {shown(tree.unreadable[0])}"
+        yield Finding("warning", what, _open(Path(tree.unreadable[0])))
+
+
+def _empty(source: Source, tree: Tree) -> Finding:
+    path = source.start
+    if hint := _bring(path):
+        return Finding("problem", f"{_name(source)} is empty: nothing is mounted there", hint)
+    mount = mounts.around(os.path.realpath(path), mounts.table())
+    if f"{path}/".startswith(REMOVABLE) and mount and mount.point == "/" and tree.folders == 1:
+        hint = "mount what belongs there, if anything does"
+        return Finding("warning", f"{_name(source)} is empty, and lies on the system's own disk", hint)
+    return Finding("note", f"{_name(source)} holds no pictures yet")
+
+
+def _bring(path: Path) -> str:
+    """How to mount what fstab has for the path, where it is not mounted; else nothing."""
+    try:
+        lines = FSTAB.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return ""
+    fields = [line.split() for line in lines if not line.lstrip().startswith("#")]
+    planned = {field[1].replace("\\040", " ") for field in fields if len(field) > 2 and field[2] != "swap"}
+    missing = planned - {mount.point for mount in mounts.table()}
+    point = next((str(around) for around in (path, *path.parents) if str(around) in missing), "")
+    return f"mount it: mount {shlex.quote(point)}; {FSTAB} has it" if point else ""
+
+
+def _walk(source: Source, filters: Filters) -> Tree:
+    tree, waiting = Tree(), [str(source.start)]
+    while waiting:
+        folder = waiting.pop()
+        tree.folders += 1
+        try:
+            with os.scandir(folder) as entries:
+                waiting += [path for entry in entries if (path := _met(entry, source, filters, tree))]
+        except FileNotFoundError:
+            continue
+        except OSError:
+            tree.closed.append(folder)
+    return tree
+
+
+def _met(entry: os.DirEntry[str], source: Source, filters: Filters, tree: Tree) -> str:
+    """A folder to enter; a picture is counted."""
+    if entry.is_dir(follow_symlinks=False):
+        return entry.path if filters.enters(entry.path, source) else ""
+    if filters.owns(entry.path, source):
+        tree.pictures += 1
+        if (
+            tree.pictures <= SAMPLE
+            and not account.may(entry.path, os.R_OK)
+            and account.may(entry.path, os.F_OK)
+        ):
+            tree.unreadable.append(entry.path)
+    return ""
+
+
+def _neighbours(sources: Sequence[Source]) -> Iterator[Finding]:
+    for one, other in combinations(sources, 2):
+        outer, inner = sorted((one, other), key=lambda source: len(source.path.parts))
+        if outer.path in inner.path.parents:
+            yield Finding(
+                "note", f"{_name(inner)} lies in {outer.name}: its pictures are {inner.name}'s alone"
+            )
+        elif _is_inside(os.path.realpath(outer.path), os.path.realpath(inner.path)):
+            what = (
+                f"{inner.name} and {outer.name} meet behind a symbolic link: pictures there are tagged twice"
+            )
+            yield Finding("warning", what, "name one of the two only")
+
+
+def _is_inside(one: str, other: str) -> bool:
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _watches(wanted: int) -> Iterator[Finding]:
+    if refusal := _refusal():
+        hint = REFUSED.get(refusal, "close other programs that watch folders")
+        yield Finding("warning", f"folders cannot be watched: {os.strerror(refusal)}", hint)
+        return
+    limit = min((int(file.read_text()) for file in LIMITS if file.exists()), default=0)
+    what = f"{_count(wanted, 'folder')} to be watched, of {limit:,} that may be, other programs' included"
+    hint = f"{REFUSED[errno.ENOSPC]}; to keep it, put fs.inotify.max_user_watches=524288 into /etc/sysctl.d/tagger.conf"
+    if wanted > limit:
+        yield Finding("warning", f"{what}: new pictures are found by scanning again and again", hint)
+    elif wanted > limit / 2:
+        yield Finding("note", what, hint)
+    elif wanted:
+        yield Finding("ok", what)
+
+
+def _refusal() -> int:
+    """Why the kernel gives no queue of events; 0 where it does."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.inotify_init1(os.O_CLOEXEC)
+    if descriptor < 0:
+        return ctypes.get_errno()
+    os.close(descriptor)
+    return 0
+
+
+def _open(path: Path) -> str:
+    """How to let this account read a path."""
+    shut = account.closed(path)
+    right = "X" if shut != path else "rX"
+    return f"let it: setfacl --modify u:{account.name()}:{right} {shlex.quote(str(shut))}"
+
+
+def _count(number: int, of: str) -> str:
+    return f"{number:,} {of}" if number == 1 else f"{number:,} {of}s"
+
+
+def _name(source: Source) -> str:
+    return f"{source.name} ({shown(str(source.start))})"

@@ -1,0 +1,104 @@
+"""The service of systemd's, and the address of the web."""
+
+import errno
+import json
+import os
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+from tagger.config import Settings, Web
+from tagger.doctor.finding import Finding
+from tagger.errors import ConfigError
+from tagger.service import install
+from tagger.service.layout import SYSTEM, UNIT, Layout, users
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask in their place
+_PATIENCE = 2
+
+
+def service(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - all checks are called alike
+    installed = [layout for layout in (SYSTEM, users()) if os.path.lexists(layout.unit)]
+    if not installed:
+        yield Finding("note", "not installed as a service", "tagger service install does it")
+    for layout in installed:
+        yield _state(layout)
+
+
+def _state(layout: Layout) -> Finding:
+    user = "" if layout.is_system else "--user "
+    try:
+        found = install.status(layout)
+    except install.ServiceError as error:
+        what = f"{layout.unit} is installed, but systemd does not answer: {error.what}"
+        return Finding("warning", what, error.hint or "is systemd what runs this machine?")
+    state, journal = found["ActiveState"], f"journalctl {user}-u {UNIT} says why"
+    if state == "active":
+        return Finding("ok", f"{UNIT} runs: {found['StatusText'] or 'it has said nothing yet'}")
+    if state in ("activating", "reloading", "deactivating"):
+        return Finding("note", f"{UNIT} is {state}: {found['StatusText']}", journal)
+    if state == "failed":
+        return Finding("problem", f"{UNIT} has failed: {found['Result']}", journal)
+    return Finding("warning", f"{UNIT} is installed and does not run", f"systemctl {user}start {UNIT}")
+
+
+def web(settings: Settings) -> Iterator[Finding]:
+    web = settings.web
+    if not web.enabled:
+        yield Finding("ok", "off")
+        return
+    try:
+        secret = web.secret
+    except ConfigError as error:
+        yield Finding("problem", f"{error.where}: {error.what}", error.hint)
+        return
+    if not web.is_local:
+        hint = "put a server with TLS before it (docs/api.md) where others than you share the network"
+        yield Finding(
+            "note", f"{web.host} can be reached from elsewhere: the token goes there in the clear", hint
+        )
+    yield _address(web, secret)
+
+
+def _address(web: Web, secret: str) -> Finding:
+    where = f"{web.host}:{web.port}"
+    family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
+    try:
+        socket.create_server((web.host, web.port), family=family).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return _neighbour(web, secret)
+        hint = (
+            "set web.host and web.port to what this account may listen on; ports from 1024 on need no rights"
+        )
+        return Finding("problem", f"nobody can listen on {where}: {error.strerror}", hint)
+    return Finding("ok", "a free port is taken" if web.port == 0 else f"{where} is free")
+
+
+def _neighbour(web: Web, secret: str) -> Finding:
+    """Who has the address."""
+    where, taken = f"{web.host}:{web.port}", "stop who has it, or set web.port to another"
+    try:
+        said = _asked(web, secret)
+    except urllib.error.HTTPError as error:
+        if error.code != 401:
+            return Finding("problem", f"{where} is taken by another program", taken)
+        hint = "if it is Tagger, restart it: it was started with another token; else set web.port to another"
+        return Finding("problem", f"{where} is taken by who does not know this token", hint)
+    except (OSError, ValueError):
+        return Finding("problem", f"{where} is taken by another program", taken)
+    if not isinstance(said, dict) or set(said) != {"version"}:
+        return Finding("problem", f"{where} is taken by another program", taken)
+    return Finding("ok", f"{where}: Tagger {said['version']} answers")
+
+
+def _asked(web: Web, secret: str) -> Any:
+    host = _EVERYWHERE.get(web.host, web.host)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{web.port}/version"
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    request = urllib.request.Request(address, headers=headers)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(request, timeout=_PATIENCE) as answer:
+        return json.loads(answer.read(1000))
