@@ -44,6 +44,7 @@ MACHINES = Path("/etc/tagger/config.yaml")
 SHORTEST_TOKEN = 16
 """Characters: of random ones, nobody guesses so many."""
 _MAKE_ONE = "`openssl rand -hex 16` makes one"
+_FILL_IT = "put the token into it; where there is no such file, the start of `tagger run` makes one"
 
 
 def _is_loopback(host: str) -> bool:
@@ -245,12 +246,12 @@ class Web(Section):
     @property
     def secret(self) -> str:
         """The token, from wherever it is; empty where none is needed. Raises ConfigError."""
-        if self.token_file is None:
+        if self.token or self.token_file is None:
             return self.token
         try:
             secret = self.token_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError("web.token_file", f"cannot be read: {error}", "put the token into it") from None
+            raise ConfigError("web.token_file", f"cannot be read: {error}", _FILL_IT) from None
         if len(secret) < SHORTEST_TOKEN:
             raise ConfigError("web.token_file", f"holds fewer than {SHORTEST_TOKEN} characters", _MAKE_ONE)
         return secret

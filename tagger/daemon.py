@@ -286,11 +286,13 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[
     if desk is None:
         yield
         return
+    from tagger.web import token
     from tagger.web.app import create_app
     from tagger.web.house import House
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 
+    token.ensure(settings.web)
     with closing(Database.open(settings.database, create=False)) as database:
         classifier = worker.classifier
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)

@@ -11,8 +11,8 @@ import typer  # noqa: E402
 from tagger.cli import (  # noqa: E402
     calibrate,
     config,
-    doctor,
     db,
+    doctor,
     duplicates,
     export,
     label,
@@ -31,7 +31,7 @@ from tagger.cli import (  # noqa: E402
     tag,
     web,
 )
-from tagger.errors import TaggerError  # noqa: E402
+from tagger.errors import ModelError, TaggerError  # noqa: E402
 
 app = typer.Typer(
     name="tagger",
@@ -91,6 +91,10 @@ def _options(
         gc.enable()
 
 
+_LEFT_OUT = {"torch", "torchvision", "onnx"}
+"""What an install for a small machine is without (docs/install.md)."""
+
+
 def main() -> None:
     """The `tagger` command: errors of ours become a sentence on stderr and an exit code."""
     # A path may hold bytes that are no text; printing it must not be what fails.
@@ -100,3 +104,11 @@ def main() -> None:
     except TaggerError as error:
         typer.echo(f"tagger: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if (name := str(error.name).partition(".")[0]) not in _LEFT_OUT:
+            raise
+        hint = (
+            "without it Tagger has the built-in model on a CPU; for more, pip install torch torchvision onnx"
+        )
+        typer.echo(f"tagger: {ModelError(name, 'is not installed', hint)}", err=True)
+        sys.exit(ModelError.exit_code)

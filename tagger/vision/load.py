@@ -3,6 +3,7 @@
 import difflib
 import logging
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from tagger.config import Engine as EngineSettings
@@ -130,8 +131,8 @@ def chosen(engine: EngineSettings) -> Choice:
 
 
 def _has_gpu() -> bool:
-    """Torch is asked, and imported, only where there is a driver."""
-    if not _NVIDIA.exists():
+    """Torch is asked, and imported, only where there is a driver; an install may be without it."""
+    if not (_NVIDIA.exists() and find_spec("torch")):
         return False
     from tagger.vision.engines.torch import has_gpu
 

@@ -1,0 +1,43 @@
+"""Makes the token that `web.token_file` shall hold, where there is none yet: a container, or a first start, needs no one to.
+
+Only a start makes it, so that reload, doctor and config check say what they find. Rejected: an entrypoint of the image's
+alone, for a service that listens to a network needs the same.
+"""
+
+import logging
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from tagger.config import Web
+from tagger.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+def ensure(web: Web) -> None:
+    """Its address is in the log that once. Raises ConfigError where the file cannot be written."""
+    if web.token or web.token_file is None or web.token_file.exists():
+        return
+    token = secrets.token_hex(16)
+    try:
+        _write(web.token_file, token)
+    except OSError as error:
+        hint = "put a token into it, or name a file in a folder that Tagger may write to"
+        raise ConfigError("web.token_file", f"cannot be made: {error}", hint) from None
+    log.info(
+        "made a token, %s; open http://localhost:%d/login?token=%s once", web.token_file, web.port, token
+    )
+
+
+def _write(path: Path, token: str) -> None:
+    """Whole or not at all, and its owner's alone from the first byte."""
+    half = path.with_name(f"{path.name}.new")
+    with suppress(FileNotFoundError):
+        half.unlink()
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{token}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    half.replace(path)
