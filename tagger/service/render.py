@@ -36,8 +36,12 @@ def config(layout: Layout, folders: Sequence[Path]) -> str:
 def unit(layout: Layout, program: Path) -> str:
     """The unit that ships, for the program that is installed."""
     text = layout.shipped.read_text(encoding="utf-8")
-    command = next(line for line in text.splitlines() if line.startswith("ExecStart="))
-    return _replace(text, command, f"ExecStart={_quoted(program)} run --config {_quoted(layout.config)}")
+    for key, command in (("ExecStart", "run"), ("ExecReload", "reload")):
+        shipped = next(line for line in text.splitlines() if line.startswith(f"{key}="))
+        text = _replace(
+            text, shipped, f"{key}={_quoted(program)} {command} --config {_quoted(layout.config)}"
+        )
+    return text
 
 
 def dropins(layout: Layout, settings: Settings, program: Iterable[Path], version: int) -> dict[str, str]:

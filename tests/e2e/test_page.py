@@ -236,7 +236,7 @@ HANDED = """([kind, bytes]) => {
 
 
 def test_the_status_follows_the_work_and_failures_are_tried_again(
-    site: Site, page: Page, inbox: Path, paint: Painter
+    site: Site, page: Page, inbox: Path, tmp_path: Path
 ) -> None:
     page.goto(f"{site.address}/status")
     (inbox / "late.png").write_bytes(b"half a picture")
@@ -245,6 +245,8 @@ def test_the_status_follows_the_work_and_failures_are_tried_again(
     expect(failures).to_contain_text("not a picture")
     page.get_by_role("button", name="Retry all").click()
     site.daemon.wait_for("late.png: ")
+    tagger(tmp_path, "pause", "--database", tmp_path / "tags.db")
+    expect(page.get_by_text("Paused")).to_be_visible()
     inbox.rename(inbox.with_name("elsewhere"))
     expect(page.get_by_role("region", name="Sources")).to_contain_text("is away")
 

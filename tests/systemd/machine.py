@@ -99,12 +99,16 @@ class Machine:
 def build(folder: Path) -> Path:
     """Installs a system, and in it Tagger from a wheel of this checkout; gives its root."""
     root, suite = folder / "root", SUITES[sys.version_info[:2]]
+    debootstrap(PACKAGES, suite, root)
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(root / "root"), ".")
+    run(*_nspawn(root), "--pipe", "sh", "-c", _INSTALL)
+    return root
+
+
+def debootstrap(packages: str, suite: str, root: Path) -> None:
     # In mounts of its own, so that none of debootstrap's stays; and no power cut matters to it.
     own = ["env", "DPKG_FORCE=unsafe-io", "unshare", "--mount", "--propagation", "private"]
-    _run(*own, "debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(root))
-    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(root / "root"), ".")
-    _run(*_nspawn(root), "--pipe", "sh", "-c", _INSTALL)
-    return root
+    run(*own, "debootstrap", "--variant=minbase", f"--include={packages}", suite, str(root))
 
 
 @contextmanager
@@ -116,7 +120,7 @@ def booted(root: Path) -> Iterator[Machine]:
         words, env=hierarchy, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as nspawn:
         try:
-            machine = Machine(root, _leader(nspawn.pid))
+            machine = Machine(root, leader_of(nspawn.pid, "systemd"))
             machine.until("systemctl is-system-running", "running")
             yield machine
         finally:
@@ -141,7 +145,7 @@ def _nspawn(root: Path) -> list[str]:
     ]
 
 
-def _leader(nspawn: int) -> int:
+def leader_of(nspawn: int, name: str) -> int:
     """Its child, once there is one and it is in namespaces of its own."""
     ours = Path("/proc/self/ns/pid_for_children").readlink()
     deadline = monotonic() + PATIENCE
@@ -152,15 +156,15 @@ def _leader(nspawn: int) -> int:
                 for task in Path(f"/proc/{nspawn}/task").iterdir()
                 for pid in (task / "children").read_text().split()
             )
-            if Path(f"/proc/{child}/ns/pid").readlink() != ours and _is_systemd(child):
+            if Path(f"/proc/{child}/ns/pid").readlink() != ours and _is_called(child, name):
                 return child
-    raise AssertionError("the machine does not boot")
+    raise AssertionError(f"{name} does not start")
 
 
-def _is_systemd(pid: int) -> bool:
-    return Path(f"/proc/{pid}/comm").read_text().strip() == "systemd"
+def _is_called(pid: int, name: str) -> bool:
+    return Path(f"/proc/{pid}/comm").read_text().strip() == name
 
 
-def _run(*words: str) -> None:
+def run(*words: str) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"

@@ -69,6 +69,20 @@ def test_members_of_the_group_read_the_tags_while_it_runs(machine: Machine) -> N
     machine.do("runuser -u tagger -- tagger retry --all")
 
 
+def test_a_reload_takes_a_good_config_and_refuses_a_bad_one(machine: Machine) -> None:
+    machine.do(
+        "cp -p /etc/tagger/config.yaml /root/; echo 'thresholds: {spider web: 0.9}' >>/etc/tagger/config.yaml"
+    )
+    machine.do("sed -i '0,/^thresholds: {}/{/^thresholds: {}/d}' /etc/tagger/config.yaml")
+    process = machine.shown("MainPID")
+    machine.do("systemctl reload tagger")
+    machine.do("echo 'rescan: soon' >>/etc/tagger/config.yaml")
+    assert machine.ask("systemctl reload tagger").returncode
+    assert "rescan" in machine.log()
+    machine.do("cp -p /root/config.yaml /etc/tagger/; systemctl reload tagger")
+    assert (machine.shown("MainPID"), machine.shown("ActiveState")) == (process, "active")
+
+
 def test_it_tags_again_soon_after_kill_9(
     machine: Machine, tmp_path: Path, paint: Painter, capsys: pytest.CaptureFixture[str]
 ) -> None:

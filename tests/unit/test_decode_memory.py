@@ -22,7 +22,7 @@ from tagger.vision.models import Preprocessing
 
 PREPROCESSING = Preprocessing(64, 56, "bilinear", (0, 0, 0), (1, 1, 1))
 SIZE = (2000, 1500)
-NOISE = 2_000_000
+NOISE = 2_300_000
 """Bytes of the interpreter's own, which come and go."""
 TURNED = Image.Exif()
 TURNED[ExifTags.Base.Orientation] = 6

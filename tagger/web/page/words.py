@@ -48,6 +48,7 @@ CHINESE = {
     "Not watched": "未监视",
     "Older": "较旧",
     "Open the file": "打开文件",
+    "Paused: files wait until `tagger resume`.": "已暂停：文件等待 `tagger resume`。",
     "Pictures": "图片",
     "Pictures a second": "每秒图片",
     "Rejected by you": "由你否定",
