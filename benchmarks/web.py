@@ -45,7 +45,12 @@ CLIENTS = 16
 SECONDS = 10.0
 FILES = 1_000_000
 RUNS = 10
-SERVED = ("TAGGER_ENGINE__BACKEND=openvino", "TAGGER_WEB__ENABLED=true", "TAGGER_WEB__PORT=0")
+SERVED = (
+    "TAGGER_ENGINE__BACKEND=openvino",
+    "TAGGER_LOG_FORMAT=text",
+    "TAGGER_WEB__ENABLED=true",
+    "TAGGER_WEB__PORT=0",
+)
 USUAL_FILES = 1024
 """That a process may have open, where nobody raised it: systemd's default."""
 QUERIES = {
@@ -238,7 +243,7 @@ def _forget(home: Path) -> None:
 @contextmanager
 def _reader(database: Path) -> Iterator[int]:
     """`tagger web` of a database; its port."""
-    environment = os.environ | {"TAGGER_WEB__PORT": "0"}
+    environment = os.environ | {"TAGGER_WEB__PORT": "0", "TAGGER_LOG_FORMAT": "text"}
     command = [TAGGER, "web", "--database", str(database)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr
