@@ -82,3 +82,14 @@ def test_links_from_page_to_page_lead_somewhere() -> None:
         if not (file.parent / target).exists()
     ]
     assert not broken
+
+
+def test_no_page_names_a_metric_that_is_not_there() -> None:
+    reference = (FOLDER / "metrics.md").read_text(encoding="utf-8")
+    told = {
+        name
+        for file in documents()
+        for name in re.findall(r"\btagger_[a-z_]+", file.read_text(encoding="utf-8"))
+    }
+    suffix = re.compile(r"_(bucket|sum|count)$")
+    assert not [name for name in told if f"`{suffix.sub('', name)}`" not in reference]
