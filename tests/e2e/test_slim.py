@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Painter
 from tests.e2e.command import rows, running, tagger
-from tests.e2e.site import picture
+from tests.e2e.site import TOKEN, picture
 
 ROOT = Path(__file__).parents[2]
 REAL = {"TAGGER_ENGINE__BACKEND": "auto"}
@@ -83,6 +83,15 @@ def test_what_needs_torch_says_so(tmp_path: Path, paint: Painter, arguments: lis
     assert done.returncode == 3
     assert "torch: is not installed\n  without it Tagger has the built-in model on a CPU" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_token_of_ones_own_comes_before_a_file_and_none_is_made(tmp_path: Path) -> None:
+    own = {"TAGGER_WEB__TOKEN": TOKEN, "TAGGER_WEB__TOKEN_FILE": str(tmp_path / "token")}
+    with running(tmp_path, ".", first="web:", **WEB, **own) as daemon:
+        address = daemon.first.split("web: ")[1].strip()
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.get(f"{address}/stats", headers=headers).status_code == 200
+    assert not (tmp_path / "token").exists()
 
 
 def test_a_token_that_cannot_be_made(tmp_path: Path) -> None:
