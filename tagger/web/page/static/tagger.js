@@ -36,7 +36,7 @@ function keepStanding(place) {
 function switchTheme() {
   const root = document.documentElement;
   document.getElementById("theme").addEventListener("click", () => {
-    const isDark = getComputedStyle(root).colorScheme === "dark";
+    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
     document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
   });
