@@ -34,8 +34,8 @@ uninstall:
 	@if [ "$$(readlink /usr/local/bin/tagger)" = $(PREFIX)/bin/tagger ]; then rm /usr/local/bin/tagger; fi
 	@if [ -f $(PREFIX)/pyvenv.cfg ]; then rm -r $(PREFIX); fi
 
-# The units, and a service's whole life on a small Debian that is booted for it, as root; skips that with a reason
-# where it cannot be. Three minutes.
+# The units; a service's whole life on a small Debian that is booted for it; the image's, on another. As root; skips these with
+# a reason where it cannot be. Five minutes.
 test-systemd: .venv/.installed-dev
 	$(BIN)/pytest tests/systemd --machine
 

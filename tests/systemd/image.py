@@ -17,7 +17,6 @@ from pathlib import Path
 from tests.systemd import machine
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = "python3,python3-venv,python-is-python3"
 PIP = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/run/fetched"}
 
 
@@ -59,9 +58,7 @@ class Container:
         return self._nspawn.wait(machine.PATIENCE)
 
 
-def build(folder: Path) -> Image:
-    base, suite = folder / "base", machine.SUITES[sys.version_info[:2]]
-    machine.debootstrap(PACKAGES, suite, base)
+def build(base: Path, folder: Path) -> Image:
     _fetch(folder / "fetched")
     stages: dict[str, Image] = {}
     for word, rest in _instructions((ROOT / "Dockerfile").read_text()):

@@ -17,7 +17,10 @@ from time import monotonic
 SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Debian's, by the Python that is in it."""
 
-PACKAGES = "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sqlite3,python3,libgomp1"
+PACKAGES = (
+    "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,sqlite3,python3,libgomp1,"
+    "python3-venv,python-is-python3"  # for the image
+)
 TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "unshare")
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 NAME = "tagger-test"
@@ -96,19 +99,20 @@ class Machine:
         return self.do(f"systemctl show tagger --property={name} --value")
 
 
-def build(folder: Path) -> Path:
-    """Installs a system, and in it Tagger from a wheel of this checkout; gives its root."""
-    root, suite = folder / "root", SUITES[sys.version_info[:2]]
-    debootstrap(PACKAGES, suite, root)
+def build(debian: Path, folder: Path) -> Path:
+    """Installs Tagger from a wheel of this checkout in a copy of a system; gives its root."""
+    root = folder / "root"
+    run("cp", "-a", str(debian), str(root))
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(root / "root"), ".")
     run(*_nspawn(root), "--pipe", "sh", "-c", _INSTALL)
     return root
 
 
-def debootstrap(packages: str, suite: str, root: Path) -> None:
+def debootstrap(root: Path) -> None:
     # In mounts of its own, so that none of debootstrap's stays; and no power cut matters to it.
+    suite = SUITES[sys.version_info[:2]]
     own = ["env", "DPKG_FORCE=unsafe-io", "unshare", "--mount", "--propagation", "private"]
-    run(*own, "debootstrap", "--variant=minbase", f"--include={packages}", suite, str(root))
+    run(*own, "debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(root))
 
 
 @contextmanager
