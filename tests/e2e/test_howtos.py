@@ -19,8 +19,8 @@ from tests.e2e.command import PATIENCE, environment, running
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sh|sql|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LISTENS = "/events"
-"""Of a command that goes on for ever, and asks a daemon."""
+ADDRESS = "http://127.0.0.1:5000"
+"""Of commands that ask a daemon."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def test_every_step_works(machine: Machine) -> None:
         pytest.skip("there is no sqlite3: apt install sqlite3")
     machine.types("tagger scan")
     for language, text in machine.use.blocks:
-        if language == "sh" and LISTENS not in text:
+        if language == "sh" and ADDRESS not in text:
             machine.types(text)
         elif language == "sql":
             assert asked(machine, text) or "vehicle" in text or "camera_health" in text
@@ -138,19 +138,17 @@ def test_paths_tell_what_the_page_says(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("machine", [CAMERAS], indirect=True)
-def test_who_listens_hears_of_a_picture_as_it_is_tagged(machine: Machine) -> None:
+def test_who_asks_the_daemon_is_told_of_folders_and_of_each_picture(machine: Machine) -> None:
     if shutil.which("curl") is None:
         pytest.skip("there is no curl: apt install curl")
-    [command] = [text for _, text in machine.use.blocks if LISTENS in text]
+    listen, count = (text for language, text in machine.use.blocks if language == "sh" and ADDRESS in text)
     with running(machine.home, first="web:", **machine.variables) as daemon:
-        daemon.wait_for("watching")
         address = daemon.first.split("web: ")[1].strip()
         with subprocess.Popen(
-            ["bash", "-c", f"exec {command.replace('http://127.0.0.1:5000', address)}"],
-            stdout=subprocess.PIPE,
-            text=True,
+            ["bash", "-c", f"exec {listen.replace(ADDRESS, address)}"], stdout=subprocess.PIPE, text=True
         ) as listener:
             assert listener.stdout
             shutil.copy(machine.place(machine.use.files[0]), machine.place("/srv/cameras/gate/Cam2.late.jpg"))
             assert any(line == "event: tagged\n" for line in listener.stdout)
             listener.send_signal(signal.SIGTERM)
+        assert 'source="cameras",status="tagged"} 1.0' in machine.types(count.replace(ADDRESS, address))
