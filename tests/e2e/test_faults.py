@@ -133,6 +133,7 @@ def test_events_that_the_kernel_dropped_are_made_up_for(
     daemon.wait_for("a.png: red")
     room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     daemon.process.send_signal(signal.SIGSTOP)
+    daemon.wait_until_stopped()  # on a busy machine its threads read on for a while
     noise = [os.open(inbox / f"{number}.txt", os.O_WRONLY | os.O_CREAT) for number in range(2)]
     for number in range(room + 1000):
         os.write(noise[number % 2], b"!")

@@ -129,6 +129,7 @@ class Tree(RuleBasedStateMachine):
     def overflow(self, path: str, colour: str) -> None:
         self.overflowed = True
         self.daemon.process.send_signal(signal.SIGSTOP)
+        self.daemon.wait_until_stopped()
         room = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
         files = [(self.inbox / f"noise{number}.txt").open("wb", buffering=0) for number in range(2)]
         for number in range(room + 10):
