@@ -227,7 +227,7 @@ def test_where_no_daemon_works_it_is_said(tmp_path: Path, inbox: Path, config: C
 def test_a_daemon_whose_terminal_is_closed_ends(tmp_path: Path, config: Config) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", TAGGER, "run", "--config", config.file],
+        ["env", "--default-signal=HUP", "setsid", "--ctty", TAGGER, "run", "--config", config.file],
         env=environment(tmp_path),
         stdin=theirs,
         stderr=subprocess.PIPE,

@@ -67,7 +67,8 @@ class Reader:
                 assert process.stdout
                 return process.stdout.readline().replace(str(self.home), "/home/ada")
             finally:
-                os.killpg(process.pid, signal.SIGINT)
+                # Not SIGINT, which is ignored by all that runs in the background of a script.
+                os.killpg(process.pid, signal.SIGTERM)
 
 
 BLOCKS: list[tuple[str, str]] = BLOCK.findall(PAGE)
