@@ -148,6 +148,7 @@ def test_who_asks_the_daemon_is_told_of_folders_and_of_each_picture(machine: Mac
             ["bash", "-c", f"exec {listen.replace(ADDRESS, address)}"], stdout=subprocess.PIPE, text=True
         ) as listener:
             assert listener.stdout
+            assert listener.stdout.readline().startswith("retry:")  # from here on it hears
             shutil.copy(machine.place(machine.use.files[0]), machine.place("/srv/cameras/gate/Cam2.late.jpg"))
             assert any(line == "event: tagged\n" for line in listener.stdout)
             listener.send_signal(signal.SIGTERM)
