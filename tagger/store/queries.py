@@ -14,6 +14,8 @@ from tagger.store.pausing import paused_since
 from tagger.store.schema import UNFINISHED, State, file, model, source
 from tagger.store.views import failed_files, top_tag
 
+_WAITING = (State.PENDING, State.BUSY, State.SUSPECT)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
@@ -23,6 +25,11 @@ class SourceStatus:
     root: str
     files: Mapping[State, int]
     misdated: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many are still to be tagged."""
+        return sum(self.files[state] for state in _WAITING)
 
 
 @dataclass(frozen=True, slots=True)

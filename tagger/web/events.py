@@ -14,8 +14,9 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from tagger.pipeline.bulletin import Notice
 from tagger.search.parse import parse
-from tagger.store import found
+from tagger.store import found, pathtext
 from tagger.store.found import Hit
 from tagger.web.answers import Language
 from tagger.web.house import House
@@ -78,7 +79,7 @@ class Listener:
         notices = self._house.bulletin.since(self._heard)
         self._heard = notices[-1].number if notices else self._heard
         tagged = [self._tagged(hit) for hit in self._arrived()]
-        return tagged + [_event(notice.kind, json.dumps(dict(notice.about))) for notice in notices]
+        return tagged + [_event(notice.kind, _told(notice)) for notice in notices]
 
     def _arrived(self) -> list[Hit]:
         house = self._house
@@ -106,6 +107,10 @@ async def _stream(
                 yield f"id: {listener.seq}\n\n"  # tells nothing, but is where to go on from
             if not news:
                 await anyio.sleep(EVERY)
+
+
+def _told(notice: Notice) -> str:
+    return json.dumps({name: pathtext.to_text(text) for name, text in notice.about.items()})
 
 
 def _event(kind: str, data: str, id_: int | None = None) -> str:

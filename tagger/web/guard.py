@@ -5,7 +5,6 @@ are answered (a name that was bent to 127.0.0.1 is not one), and what changes so
 """
 
 import hmac
-from collections.abc import Iterable
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
@@ -43,10 +42,8 @@ class Guard:
     `rate` is how many requests a second an address may make that are not only for reading; 0 for any number.
     """
 
-    def __init__(
-        self, app: ASGIApp, token: str, most: int, rate: float, hosts: Iterable[str] = LOCAL
-    ) -> None:
-        self._app, self._token, self._most, self._hosts = app, token, most, frozenset(hosts)
+    def __init__(self, app: ASGIApp, token: str, most: int, rate: float) -> None:
+        self._app, self._token, self._most = app, token, most
         self._rate, self._held = Rate(rate), _Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +67,7 @@ class Guard:
     def _refusal(self, request: Request) -> tuple[int, str] | None:
         headers = request.headers
         host = _name(headers.get("host", ""))
-        if not self._token and host not in self._hosts:
+        if not self._token and host not in LOCAL:
             return 421, f"Tagger does not answer to the name {host!r}; ask for it at 127.0.0.1"
         origin = headers.get("origin")
         if request.method not in _SAFE and origin and urlsplit(origin).netloc != headers.get("host"):

@@ -22,10 +22,7 @@ from tagger.pipeline.meters import Histogram, Meters
 from tagger.pipeline.vitals import Vitals
 from tagger.store import queries
 from tagger.store.queries import SourceStatus
-from tagger.store.schema import State
 from tagger.web.house import House
-
-_BACKLOG = (State.PENDING, State.BUSY, State.SUSPECT)
 
 
 def router(house: House) -> APIRouter:
@@ -77,7 +74,7 @@ def _of_the_database(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
     for source in sources:
         for state, count in source.files.items():
             files.add_metric((source.name, str(state)), count)
-        backlog.add_metric((source.name,), sum(source.files[state] for state in _BACKLOG))
+        backlog.add_metric((source.name,), source.waiting)
     yield from (files, backlog)
 
 

@@ -83,7 +83,7 @@ def _add_failures(routes: APIRouter, house: House) -> None:
     @routes.get("/failures")
     def failures(limit: Annotated[int, Query(ge=1, le=10_000)] = 100) -> list[answers.Failure]:
         """Files that could not be tagged, by path."""
-        return [answers.Failure.model_validate(one) for one in islice(queries.failures(database), limit)]
+        return [_failure(one) for one in islice(queries.failures(database), limit)]
 
     @routes.post("/failures/retry")
     def retry() -> answers.Corrected:

@@ -177,6 +177,8 @@ def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path, inbox: Pa
 def test_the_api_keeps_to_its_description_whatever_it_is_asked(
     site: Site, inbox: Path, tmp_path: Path
 ) -> None:
+    (inbox / "no.png").write_bytes(b"no picture")
+    site.daemon.wait_for("no.png: ")
     (inbox / "red.png").write_bytes(picture())
     site.daemon.wait_for("red.png: red")
     schemathesis = Path(sys.executable).with_name("st")

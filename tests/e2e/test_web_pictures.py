@@ -184,6 +184,16 @@ def test_a_file_that_is_no_picture_has_no_thumbnail(site: Site, inbox: Path) -> 
     assert site.client.get("/images/2/file").headers["content-disposition"].startswith("attachment")
 
 
+def test_failures_are_told_whatever_the_file_is_called(site: Site, inbox: Path) -> None:
+    (inbox / os.fsdecode(b"no \xff.png")).write_bytes(b"no picture")
+    site.daemon.wait_for("no ")
+    [failure] = site.get("/failures")
+    assert (failure["source"], failure["state"], failure["attempts"]) == ("inbox", "failed", 1)
+    assert "not a picture" in failure["error"]
+    assert failure["path"] == site.get("/images", params={"q": "state:failed"})["images"][0]["path"]
+    assert site.client.post("/failures/retry").json() == {"images": 1}
+
+
 def test_many_ask_for_many_at_once_and_all_are_answered(site: Site, inbox: Path, paint: Painter) -> None:
     for number in range(60):
         paint(inbox / f"{number}.png", (0, 0, 255), number)

@@ -131,7 +131,7 @@ def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:
         database, now = house.database, datetime.now(UTC)
         failures = list(islice(queries.failures(database), FAILURES))
         stands, pace = queries.status(database), activity.pace(database, now)
-        waiting = sum(stands.files[state] for state in (State.PENDING, State.BUSY, State.SUSPECT))
+        waiting = sum(source.waiting for source in stands.sources)
         left = timedelta(seconds=round(waiting / pace)) if pace else None
         return renderer.page(
             request,
