@@ -243,6 +243,11 @@ def test_the_status_follows_the_work_and_failures_are_tried_again(
     failures = page.get_by_role("region", name="Failures")
     expect(failures).to_contain_text("late.png")
     expect(failures).to_contain_text("not a picture")
+    # Nobody could decode it, so there is nothing to look at.
+    for path in ("/?q=state:failed", "/pictures/1"):
+        page.goto(site.address + path)
+        expect(page.get_by_text("late.png").first).to_be_attached()
+    page.goto(f"{site.address}/status")
     page.get_by_role("button", name="Retry all").click()
     site.daemon.wait_for("late.png: ")
     tagger(tmp_path, "pause", "--database", tmp_path / "tags.db")
