@@ -327,9 +327,9 @@ def test_without_script_the_gallery_has_pages(
     while site.get("/stats")["files"]["done"] < 61:
         page.wait_for_timeout(100)
     page.goto(site.address)
-    assert cards(page) == 60
+    expect(page.locator("li.card")).to_have_count(60)
     page.get_by_role("link", name="More").click()
-    assert cards(page) == 1
+    expect(page.locator("li.card")).to_have_count(1)
     context.close()
 
 
