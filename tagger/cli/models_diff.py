@@ -91,11 +91,11 @@ def _chosen(settings: "Settings", model: str) -> "Settings":
 
 
 def _read(settings: "Settings", files: Sequence[Path]) -> dict[Path, "Reading"]:
-    from tagger import daemon
     from tagger.records import Tagged
+    from tagger.tag import tags_of
 
     typer.echo(f"reading {len(files)} pictures with {settings.model.name}", err=True)
-    outcomes = daemon.tag(settings, files)
+    outcomes = tags_of(settings, files)
     return {file: outcome.reading for file, outcome in outcomes if isinstance(outcome, Tagged)}
 
 

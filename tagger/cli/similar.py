@@ -62,11 +62,11 @@ def _looked_at(settings: "Settings", path: str) -> "Seen":
     if not Path(path).exists():
         raise ConfigError(path, "no such file", "name one that is there, or a seq")
     log_to_stderr("warning", settings.log_format)
-    from tagger import daemon
     from tagger.records import Failed, Tagged
     from tagger.store.features import Seen
+    from tagger.tag import look
 
-    model, outcome = daemon.look(settings, Path(path))
+    model, outcome = look(settings, Path(path))
     if isinstance(outcome, Tagged) and outcome.features:
         return Seen(None, outcome.features, model)
     raise TaggerError(path, outcome.reason if isinstance(outcome, Failed) else "cannot be compared")

@@ -48,9 +48,9 @@ def tag(
     """Print the tags of pictures; nothing is stored. Exits with 1 if a file failed."""
     settings = load_settings(config, database)
     log_to_stderr("warning", settings.log_format)
-    from tagger import daemon
+    from tagger.tag import tags_of
 
-    tagged = daemon.tag(settings, files, crop.value if crop else None)
+    tagged = tags_of(settings, files, crop.value if crop else None)
     answers = _watched(_answer(file, outcome) for file, outcome in tagged)
     if as_json:
         print_json(_object(answer) for answer in answers)

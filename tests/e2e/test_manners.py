@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tagger.config import Settings
-from tagger.daemon import Worker
 from tagger.ingest.settle import Settling
 from tagger.stops import Stops
 from tagger.store.database import Database
 from tagger.vision.load import load_classifier
+from tagger.worker import Worker
 from tests.conftest import Painter
 from tests.e2e.command import Daemon, rows, running, tagger
 from tests.e2e.site import serve, site_of
