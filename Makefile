@@ -5,6 +5,8 @@ KILLS := 500
 MINUTES := 10
 PREFIX := /opt/tagger
 FOLDERS :=
+# What it downloads is put together in TMPDIR: gigabytes, and /tmp is memory on many a machine.
+PIP_INSTALL = pip install --disable-pip-version-check
 
 .PHONY: run test lint install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 
@@ -24,7 +26,7 @@ lint: .venv/.installed-dev
 # As a service of this machine's (docs/service.md), as root: make install FOLDERS='/home/you/Pictures /srv/camera'
 install:
 	$(PYTHON) -m venv $(PREFIX)
-	$(PREFIX)/bin/pip install --disable-pip-version-check .
+	TMPDIR=$(PREFIX) $(PREFIX)/bin/$(PIP_INSTALL) .
 	$(PREFIX)/bin/tagger service install $(FOLDERS)
 	ln -sf $(PREFIX)/bin/tagger /usr/local/bin/tagger
 
@@ -66,15 +68,15 @@ clean:
 	rm -rf .venv
 
 .venv/.installed: pyproject.toml | .venv
-	$(BIN)/pip install --disable-pip-version-check -e .
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) -e .
 	@touch $@
 
 .venv/.installed-dev: pyproject.toml | .venv
-	$(BIN)/pip install --disable-pip-version-check -e '.[dev]'
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) -e '.[dev]'
 	@touch $@ .venv/.installed
 
 .venv/.installed-bench: pyproject.toml | .venv
-	$(BIN)/pip install --disable-pip-version-check -e '.[bench]'
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) -e '.[bench]'
 	@touch $@ .venv/.installed-dev .venv/.installed
 
 .venv:

@@ -1,7 +1,7 @@
 """How readily the processor is left to others: `limits.nice`, counted from what the process was started with.
 
-Linux keeps a priority for each thread, and a new one has its creator's: so each thread that there is gets it. Less
-nice than before, only the privileged may become.
+Linux keeps a priority for each thread, and a new one has its creator's: so each thread gets it that has the caller's, and
+not one that is nicer by itself. Less nice than before, only the privileged may become.
 """
 
 import os
@@ -13,11 +13,11 @@ _NICEST = 19
 
 def be_nice(by: int) -> bool:
     """Whether it could be done."""
-    wanted = min(_AT_THE_START + by, _NICEST)
+    had, wanted = os.getpriority(os.PRIO_PROCESS, 0), min(_AT_THE_START + by, _NICEST)
     try:
         for thread in map(int, os.listdir("/proc/self/task")):
             with suppress(ProcessLookupError):  # one that has just ended
-                if os.getpriority(os.PRIO_PROCESS, thread) != wanted:
+                if os.getpriority(os.PRIO_PROCESS, thread) == had != wanted:
                     os.setpriority(os.PRIO_PROCESS, thread, wanted)
     except PermissionError:
         return False

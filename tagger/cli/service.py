@@ -1,6 +1,7 @@
 """`tagger service`: the daemon as a service of systemd's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,11 +46,8 @@ def uninstall(user: User = False, dry_run: DryRun = False) -> None:
 
 @app.command()
 def status(user: User = False) -> None:
-    """What it does, and where its files are. Exits with 1 if it does not run."""
-    from tagger.service import install as service
-
-    layout = _layout(user)
-    found = service.status(layout)
+    """What it does, and where its files are: the machine's, or yours where that has none. Exits with 1 if it does not run."""
+    layout, found = _standing(user)
     if found["LoadState"] == "not-found":
         typer.echo("not installed; tagger service install does it")
         raise typer.Exit(1)
@@ -60,7 +58,7 @@ def status(user: User = False) -> None:
     typer.echo(f"says      {found['StatusText'] or 'nothing yet'}")
     typer.echo(f"restarts  {found['NRestarts']}")
     typer.echo(f"unit      {layout.unit}\nconfig    {layout.config}\ndata      {layout.data}")
-    typer.echo(f"log       journalctl {'--user ' if user else ''}-u tagger")
+    typer.echo(f"log       journalctl {'' if layout.is_system else '--user '}-u tagger")
     if found["ActiveState"] != "active":
         raise typer.Exit(1)
 
@@ -69,6 +67,18 @@ def _layout(user: bool) -> "Layout":
     from tagger.service.layout import SYSTEM, users
 
     return users() if user else SYSTEM
+
+
+def _standing(user: bool) -> "tuple[Layout, Mapping[str, str]]":
+    from tagger.service import install as service
+
+    layout = _layout(user)
+    found = service.status(layout)
+    if user or found["LoadState"] != "not-found":
+        return layout, found
+    with suppress(service.ServiceError):  # who has no session has no services either
+        return _layout(True), service.status(_layout(True))
+    return layout, found
 
 
 def _take(steps: Iterable["Step"], dry_run: bool) -> None:

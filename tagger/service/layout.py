@@ -14,8 +14,8 @@ _CHECKOUT = Path(__file__).parents[2]
 UNITS = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT / "systemd"
 """The units and drop-ins that come with Tagger: inside an installed wheel, else in the checkout."""
 
-ANNOTATED = UNITS / "tagger.yaml" if _PACKAGED.is_dir() else _CHECKOUT / "config" / "tagger.yaml"
-"""The config that explains every key."""
+ANNOTATED = UNITS / "config.yaml"
+"""The config that explains every key: as it came, whatever has become of a checkout's own, config/tagger.yaml."""
 
 
 @dataclass(frozen=True, slots=True)

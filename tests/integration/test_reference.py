@@ -44,6 +44,11 @@ def test_the_pages_are_what_the_code_says() -> None:
     assert not stale, "write them anew with `python -m tools.reference`, and commit them"
 
 
+def test_a_service_gets_the_same_config() -> None:
+    shipped = (ROOT / "systemd/config.yaml").read_text(encoding="utf-8")
+    assert shipped == EXAMPLE, "cp config/tagger.yaml systemd/config.yaml: a service starts with that one"
+
+
 def test_nothing_of_this_machine_is_in_them() -> None:
     assert not [name for name, text in pages().items() if str(ROOT) in text or str(Path.home()) + "/" in text]
 

@@ -9,6 +9,7 @@ from tests.conftest import Painter
 from tests.systemd.machine import Machine
 
 DATABASE = "/var/lib/tagger/tags.db"
+BOBS = "export XDG_RUNTIME_DIR=/run/user/$(id -u) PATH=$PATH:/opt/tagger/bin HOME=/home/bob; "
 OVERRIDE = "/run/systemd/system/tagger.service.d/test.conf"
 
 
@@ -166,12 +167,11 @@ def test_a_user_has_a_service_of_their_own(machine: Machine, tmp_path: Path, pai
         "install -D -o bob -g bob /root/own.png /home/bob/Pictures/own.png; loginctl enable-linger bob"
     )
     machine.until("systemctl is-active user@$(id -u bob)", "active")
-    bobs = "export XDG_RUNTIME_DIR=/run/user/$(id -u) PATH=$PATH:/opt/tagger/bin HOME=/home/bob; "
-    machine.do(f"{bobs} tagger service install --user", "bob")
+    machine.do(f"{BOBS} tagger service install --user", "bob")
     database = "/home/bob/.local/share/tagger/tags.db"
     machine.until(read("SELECT count(*) FROM top_tag", database), "1")
-    assert "active (running" in machine.do(f"{bobs} tagger service status --user", "bob")
-    assert database.rpartition("/")[0] in machine.do(f"{bobs} tagger service uninstall --user", "bob")
+    assert "active (running" in machine.do(f"{BOBS} tagger service status --user", "bob")
+    assert database.rpartition("/")[0] in machine.do(f"{BOBS} tagger service uninstall --user", "bob")
     machine.do(f"test -e {database}; test -e /home/bob/.config/tagger/config.yaml")
 
 
@@ -184,3 +184,11 @@ def test_uninstalled_it_leaves_the_users_own_alone(machine: Machine) -> None:
     assert machine.do(sums) == before
     assert "not installed" in machine.ask("tagger service status").stdout
     assert machine.do("find /etc/systemd /etc/sysusers.d -name 'tagger*'") == ""
+
+
+def test_where_the_machine_has_none_a_users_own_is_shown(machine: Machine) -> None:
+    machine.do(f"{BOBS} tagger service install --user", "bob")
+    assert "config    /home/bob/.config/tagger/config.yaml" in machine.do(
+        f"{BOBS} tagger service status", "bob"
+    )
+    machine.do(f"{BOBS} tagger service uninstall --user", "bob")
