@@ -410,6 +410,9 @@ def _read(file: Path) -> dict[str, Any]:
         data = documents.read(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(str(file), "no such file", "name another with --config") from None
+    except PermissionError:
+        hint = "`ls -l` says who may: a service's is for its group, so join that and log in anew, or name another with --config"
+        raise ConfigError(str(file), "you may not read it", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(file), f"cannot be read: {error}") from None
     except yaml.YAMLError as error:

@@ -17,6 +17,7 @@ Config = Annotated[
         "--config",
         "-c",
         envvar="TAGGER_CONFIG",
+        readable=False,  # is judged with all else that may be wrong with it
         help="The config file. Default: ~/.config/tagger/config.yaml, where there is one.",
         show_default=False,
     ),

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tagger.vision.models import BUILTIN
-from tests.e2e.command import tagger
+from tests.e2e.command import TAGGER, environment, tagger
+from tests.e2e.test_faults import NO_PRIVILEGES
 
 
 def config(home: Path, text: str) -> Path:
@@ -40,6 +42,21 @@ def test_a_category_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     checked = tagger(tmp_path, "config", "check", "-c", config(tmp_path, "categories: own.yaml"))
     assert checked.returncode == 2
     assert str(tmp_path / "own.yaml") in checked.stderr
+
+
+@pytest.mark.skipif(not shutil.which(NO_PRIVILEGES[0]), reason="needs setpriv")
+def test_whoever_may_not_read_a_config_is_told_who_may(tmp_path: Path) -> None:
+    config(tmp_path, "").chmod(0)
+    done = subprocess.run(
+        [*NO_PRIVILEGES, TAGGER, "status", "--config", tmp_path / "config.yaml"],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "config.yaml: you may not read it" in done.stderr
+    assert "join" in done.stderr
 
 
 @pytest.mark.parametrize("threshold", ["1.5", "-0.1", "much"])
