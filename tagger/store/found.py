@@ -82,6 +82,12 @@ class Hit:
     by: Scored | None
 
 
+def judge(database: Database, query: Query, text: str) -> None:
+    """Raises QueryError where it names what this database does not know."""
+    with database.read() as connection:
+        understood(connection, query, text, min_score=0, walks=False)
+
+
 def search(
     database: Database,
     query: Query,
@@ -122,7 +128,7 @@ def arrived(
 ) -> tuple[list[Hit], int]:
     """What was tagged after the reading `after`, in that order, and after which to ask next. Raises QueryError."""
     with database.read() as connection:
-        asked = understood(connection, query, text, min_score)
+        asked = understood(connection, query, text, min_score, walks=False)
         last = connection.scalar(select(func.max(reading.c.seq))) or after
         rows = connection.execute(asked.arrived(after, _PAGE)).all()
         hits = list(_hits(connection, asked, (row[0] for row in rows)))

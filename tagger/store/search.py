@@ -11,7 +11,7 @@ import difflib
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -55,10 +55,10 @@ from tagger.search.query import (
     Until,
     said,
 )
-from tagger.store import pathtext
+from tagger.store import fields
 from tagger.store.columns import instant_text
+from tagger.store.rarity import rare
 from tagger.store.schema import (
-    UNFINISHED,
     State,
     category,
     category_score,
@@ -72,11 +72,8 @@ from tagger.store.schema import (
 )
 from tagger.store.views import UNSURE
 
-_FIELDS = ("path", "state", "camera", "app_id")
 _MOST_TESTS = 400
 """In all walks together. SQLite merges no more than 500 SELECTs; past so many, to test every picture is no slower."""
-_FEW = 10_000
-"""Files that are looked at one by one to be brought into their order; what more have is soon met in the order of time."""
 _TALLEST = 12
 """SQLite's parser reads some thirty brackets within one another: of a taller query, parts are sets of their own."""
 _WIDEST = 100
@@ -85,9 +82,9 @@ _WIDEST = 100
 _ITS_TAGS, _ITS_SCORES = tag.alias("its_tag"), category_score.alias("its_score")
 _ITS_READING = reading.alias("its_reading")
 _ID_OF: Mapping[FromClause, str] = {tag: "label_id", category_score: "category_id"}
-_NOWHERE = "\N{REPLACEMENT CHARACTER}"
-_NEVER_STORED = re.compile("[\ud800-\udfff]")
-
+_COSTS: Mapping[FromClause, int] = {tag: 1, category_score: 10}
+_SMALL = 5
+"""Of a source with few files: for each, its tags are looked for."""
 Found = Select[Any] | CompoundSelect[Any]
 """Rows of a file's id and its time."""
 
@@ -120,19 +117,21 @@ class Thresholds:
 class _Walk:
     """One label, category, camera or game, and what else a picture with it must be.
 
-    `scores` are rows of a file's id and time; for a camera or a game, the files themselves.
+    `scores` are rows of a file's id and time; for a camera or a game, the files themselves. `cost` says how long it is,
+    roughly, in labels, cameras or games.
     """
 
     scores: Any
     which: ColumnElement[bool]
     rest: tuple[Query, ...] = ()
+    cost: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """A query whose words are known. `min_score` is for the names that come without one, and have no threshold.
 
-    `rare` are the files, by id, of what few have in their path.
+    `rare` are the files, by id, of those parts that few files are.
     """
 
     query: Query
@@ -140,7 +139,7 @@ class Search:
     meanings: Mapping[str, Meaning]
     sources: Mapping[str, int]
     thresholds: Thresholds
-    rare: Mapping[Field, Sequence[int]]
+    rare: Mapping[Query, Sequence[int]]
 
     def found(self, limit: int | None = None, after: tuple[datetime, int] | None = None) -> Found:
         """Newest first; those that come `after` a picture of that time and id."""
@@ -157,7 +156,7 @@ class Search:
 
     def names(self) -> Iterator[Name]:
         """What a picture is found by, from the left."""
-        return (name for name in _names(self.query) if isinstance(name, Name))
+        return (part for part in _sought(self.query) if isinstance(part, Name))
 
     def least(self, name: Name, threshold: float | None) -> float:
         """The score from which on a picture has what is named, where that has a threshold of its own or None."""
@@ -176,12 +175,13 @@ class Search:
     def _pictures(self, after: tuple[datetime, int] | None = None) -> Found:
         walks = self._walks(self.query)
         if not walks or sum(map(_size, walks)) > _MOST_TESTS:
-            tagged = true() if _asks_for_state(self.query) else file.c.captured_at.is_not(None)
-            every = select(file.c.id.label("file_id"), file.c.captured_at.label("captured_at"))
-            is_later = _comes_after(after, file.c.captured_at, file.c.id)
-            return every.where(tagged, is_later, self._test(self.query, file.c.id, file.c.captured_at))
+            walks = [_Walk(file, self._is_tagged, (self.query,))]
         selects = [self._walked(walk, after) for walk in walks]
         return selects[0] if len(selects) == 1 else union(*selects)
+
+    @property
+    def _is_tagged(self) -> ColumnElement[bool]:
+        return true() if _asks_for_state(self.query) else file.c.captured_at.is_not(None)
 
     def _walked(self, walk: _Walk, after: tuple[datetime, int] | None) -> Select[Any]:
         scores = walk.scores.c
@@ -197,11 +197,15 @@ class Search:
         match query:
             case Name():
                 return list(self._walks_of(query))
-            case Field("camera" | "app_id", value) if not _is_pattern(value):
+            case Field("camera" | "app_id", value) if not fields.is_pattern(value):
                 return list(self._walks_of_files(query))
+            case In(name) if query in self.rare:
+                return [
+                    _Walk(file, and_(file.c.source_id == self.sources[name], self._is_tagged), cost=_SMALL)
+                ]
             case Field() if query in self.rare:
                 ids = func.json_each(json.dumps(self.rare[query])).table_valued("value")
-                return [_Walk(file, file.c.id.in_(select(ids.c.value)))]
+                return [_Walk(file, and_(file.c.id.in_(select(ids.c.value)), self._is_tagged), cost=0)]
             case Or(parts):
                 each = [self._walks(part) for part in parts]
                 return None if None in each else [walk for walks in each for walk in walks or ()]
@@ -209,7 +213,7 @@ class Search:
                 ways = [(walks, part) for part in parts if (walks := self._walks(part)) is not None]
                 if not ways:
                     return None
-                walks, chosen = min(ways, key=lambda way: _cost(way[0]))
+                walks, chosen = min(ways, key=lambda way: sum(walk.cost for walk in way[0]))
                 others = tuple(part for part in parts if part is not chosen)
                 return [replace(walk, rest=walk.rest + others) for walk in walks]
         return None
@@ -217,11 +221,11 @@ class Search:
     def _walks_of(self, name: Name) -> Iterator[_Walk]:
         for scores, id_, least in self.by(name):
             is_it = scores.c[_ID_OF[scores]] == id_
-            yield _Walk(scores, and_(is_it, scores.c.score >= least))
+            yield _Walk(scores, and_(is_it, scores.c.score >= least), cost=_COSTS[scores])
 
     def _walks_of_files(self, field: Field) -> Iterator[_Walk]:
         """A camera's pictures lie by source: which of them has it is quickly seen. What has either has a time."""
-        is_it = _FIELD_TESTS[field.name](field)
+        is_it = fields.test(field)
         if field.name == "app_id":
             yield _Walk(file, is_it)
             return
@@ -267,7 +271,7 @@ class Search:
             case In(name):
                 return file.c.source_id == self.sources[name]
             case Field():
-                return _FIELD_TESTS.get(clause.name, _attribute_test)(clause)
+                return fields.test(clause)
             case Uncertain():
                 return exists(1).where(_ITS_READING.c.file_id == id_, _ITS_READING.c.top_score < UNSURE)
         return true()
@@ -295,9 +299,14 @@ def _comes_after(
     return and_(captured_at <= moment, or_(captured_at < moment, id_ < place[1]))
 
 
-def understood(connection: Connection, query: Query, text: str, min_score: float) -> Search:
-    """The query with what its words stand for in this database. Raises QueryError, which points at the one unknown."""
-    parts, rare = list(_leaves(query)), dict[Field, Sequence[int]]()
+def understood(
+    connection: Connection, query: Query, text: str, min_score: float, walks: bool = True
+) -> Search:
+    """The query with what its words stand for in this database. Raises QueryError, which points at the one unknown.
+
+    Where it finds pictures by no walk, there is no need to know what is rare.
+    """
+    parts = list(_leaves(query))
     meanings = {one.text: _meaning(connection, one, text) for one in parts if isinstance(one, Name)}
     sources = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
     for part in parts:
@@ -305,16 +314,14 @@ def understood(connection: Connection, query: Query, text: str, min_score: float
             _refuse(text, part, f"there is no source {said(part.source)}", part.source, sources)
         if isinstance(part, Field):
             _judge_field(connection, text, part)
-            is_plain = part.name not in _FIELDS and not _is_pattern(part.value)
-            if is_plain and len(ids := _files_with(connection, part)) <= _FEW:
-                rare[part] = ids
-    return Search(query, min_score, meanings, sources, Thresholds.read(connection), rare)
+    few = rare(connection, _sought(query), sources) if walks else {}
+    return Search(query, min_score, meanings, sources, Thresholds.read(connection), few)
 
 
 def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
     """A word means all that it is the name of, or else all that it is a synonym of."""
     query = select(word.c.rank, word.c.label_id, word.c.category_id)
-    rows = connection.execute(query.where(word.c.text == _storable(name.text.casefold()))).all()
+    rows = connection.execute(query.where(word.c.text == fields.storable(name.text.casefold()))).all()
     if not rows:
         every = dict.fromkeys(connection.scalars(select(word.c.text).order_by(word.c.rank)))
         _refuse(text, name, f"no label or category is called {said(name.text)}", name.text, every)
@@ -334,9 +341,9 @@ def _judge_field(connection: Connection, text: str, field: Field) -> None:
             f"{said(field.name)} takes no colon",
             f"write {field.name} {text[field.start + len(field.name) + 1 : field.end]}",
         )
-    if field.name not in _FIELDS and not connection.scalar(_some_have(field.name)):
+    if field.name not in fields.OWN and not connection.scalar(fields.some_have(field.name)):
         names = connection.scalars(select(file_attribute.c.name).distinct())
-        _refuse(text, field, f"there is no field {said(field.name)}", field.name, [*_FIELDS, *names])
+        _refuse(text, field, f"there is no field {said(field.name)}", field.name, [*fields.OWN, *names])
     if field.name == "state" and field.value not in set(State):
         _refuse(text, field, f"there is no state {said(field.value)}", field.value, list(State))
 
@@ -354,67 +361,11 @@ def _typed(name: str) -> str:
     return f'"{name}"' if re.search(r"[()（）:：]", name) else name
 
 
-def _some_have(name: str) -> Select[Any]:
-    return select(exists(1).where(file_attribute.c.name == literal(_storable(name), String)))
-
-
-def _files_with(connection: Connection, field: Field) -> Sequence[int]:
-    """Those whose paths tell so, or the first of more than a few."""
-    its = file_attribute.c
-    is_named = its.name == literal(_storable(field.name), String)
-    query = select(its.file_id).where(is_named, _is_like(its.value, field.value))
-    return connection.scalars(query.limit(_FEW + 1)).all()
-
-
-def _attribute_test(field: Field) -> ColumnElement[bool]:
-    its = file_attribute.c
-    is_named = its.name == literal(_storable(field.name), String)
-    return exists(1).where(its.file_id == file.c.id, is_named, _is_like(its.value, field.value))
-
-
-def _is_like(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
-    """The same, or, where it is a pattern, of that form."""
-    bound = literal(_storable(value).replace("\0", _NOWHERE), String)
-    return column.op("GLOB", is_comparison=True)(bound) if _is_pattern(value) else column == bound
-
-
-def _is_pattern(value: str) -> bool:
-    return not {"*", "?"}.isdisjoint(value)
-
-
-def _path_test(field: Field) -> ColumnElement[bool]:
-    """A pattern for the whole path, or, if it begins with a name, for the end of one."""
-    pattern = field.value
-    whole = pattern if pattern.startswith(("/", "*")) else f"*/{pattern}"
-    root = select(func.rtrim(source.c.root, "/", type_=String)).where(source.c.id == file.c.source_id)
-    path = root.scalar_subquery().concat("/").concat(func.trim(file.c.path, "", type_=String))
-    return path.op("GLOB", is_comparison=True)(literal(_storable(whole).replace("\0", _NOWHERE), String))
-
-
-def _state_test(field: Field) -> ColumnElement[bool]:
-    state = State(field.value)
-    is_it = file.c.state == literal(state.value, String)
-    return is_it if state is State.DONE else and_(is_it, UNFINISHED)
-
-
-def _storable(text: str) -> str:
-    """As it would stand in the database; what could not stand there is nothing that is found there."""
-    return _NEVER_STORED.sub(_NOWHERE, pathtext.to_text(text))
-
-
 def _any(tests: list[ColumnElement[bool]]) -> ColumnElement[bool]:
     if len(tests) <= _WIDEST:
         return or_(*tests)
     some = (or_(*tests[start : start + _WIDEST]) for start in range(0, len(tests), _WIDEST))
     return or_(*(type_coerce(Grouping(few), Boolean) for few in some))  # by itself, or_ makes one row of them
-
-
-_FIELD_TESTS: Mapping[str, Callable[[Field], ColumnElement[bool]]] = {
-    "path": _path_test,
-    "state": _state_test,
-    "camera": lambda field: _is_like(file.c.camera, field.value),
-    "app_id": lambda field: _is_like(file.c.app_id, field.value),
-}
 
 
 def _leaves(query: Query) -> Iterator[Query]:
@@ -430,13 +381,15 @@ def _leaves(query: Query) -> Iterator[Query]:
             yield query
 
 
-def _names(query: Query) -> Iterator[Query]:
+def _sought(query: Query) -> Iterator[Query]:
     """What stands in the query without a `not`."""
     match query:
         case And(parts) | Or(parts):
             for part in parts:
-                yield from _names(part)
-        case Name():
+                yield from _sought(part)
+        case Not() | Everything():
+            return
+        case _:
             yield query
 
 
@@ -459,8 +412,3 @@ def _needs_file(query: Query) -> bool:
 
 def _asks_for_state(query: Query) -> bool:
     return any(isinstance(leaf, Field) and leaf.name == "state" for leaf in _leaves(query))
-
-
-def _cost(walks: Sequence[_Walk]) -> int:
-    """Of two ways the one with fewer labels, cameras and games; a category is as long as ten."""
-    return sum(10 if walk.scores is category_score else 1 for walk in walks)

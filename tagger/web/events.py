@@ -70,9 +70,7 @@ class Listener:
         self._query = parse(query, datetime.now(UTC))
         self._heard = house.bulletin.last
         self.seq = found.newest(house.database) if after is None else after
-        found.sql(
-            house.database, self._query, query, house.min_score, 1, counts=False
-        )  # knows every name, or raises
+        found.judge(house.database, self._query, query)
 
     def news(self) -> list[str]:
         """As events; none where there is nothing new."""

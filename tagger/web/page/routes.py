@@ -91,7 +91,7 @@ def _shown(house: House, filters: Filters, cursor: str) -> dict[str, Any]:
 def _found(house: House, filters: Filters, cursor: str) -> list[found.Picture]:
     """What was typed is understood first, alone, so that a mistake is shown where it was made. Raises QueryError."""
     now, database, least = datetime.now(UTC), house.database, house.min_score
-    found.sql(database, parse(filters.q, now), filters.q, least, 1, counts=False)
+    found.judge(database, parse(filters.q, now), filters.q)
     text = filters.query()
     hits = found.search(database, parse(text, now), text, least, PAGE + 1, position_of(cursor))
     return [hit.picture for hit in hits]
