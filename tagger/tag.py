@@ -2,14 +2,15 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from tagger import road
 from tagger.config import Crop, Settings, cache_home, data_home
 from tagger.ingest.filters import Filters
-from tagger.pipeline.channel import Channel
+from tagger.pipeline.channel import Channel, Closed
 from tagger.pipeline.overdue import Overdue
 from tagger.records import ModelIdentity, Outcome, Stamp
 from tagger.vision.classify import Classifier
@@ -22,10 +23,10 @@ Arrivals = SimpleQueue[BaseException | Sequence[Outcome]]
 
 def tags_of(
     settings: Settings, files: Sequence[Path], crop: Crop | None = None
-) -> Iterator[tuple[Path, Outcome]]:
+) -> Generator[tuple[Path, Outcome], None, None]:
     """What the model says of each file, in the order given; no database. Raises TaggerError.
 
-    A file is cropped as its source's are, or as `crop` says.
+    A file is cropped as its source's are, or as `crop` says. To be closed by whoever does not want them all.
     """
     give_back_what_is_freed()
     yield from _tagged(settings, load_classifier(settings, data_home(), cache_home()), files, crop)
@@ -56,8 +57,12 @@ def _tagged(
     pipeline = road.pipeline(settings, supply, steps, classifier.engine.batching, overdue, arrivals.put)
     road.spare_what_is_there()
     pipeline.start()
-    yield from zip(files, _in_order(stamps, arrivals, overdue), strict=True)
-    pipeline.drain(time.monotonic() + road.STOP_WITHIN)
+    try:
+        yield from zip(files, _in_order(stamps, arrivals, overdue), strict=True)
+    finally:  # whoever asked may have gone: what waits is not begun, and no thread is left in an engine
+        with suppress(Closed):
+            supply.take(len(stamps))
+        pipeline.drain(time.monotonic() + road.STOP_WITHIN)
 
 
 def _stamp(file: Path, filters: Filters) -> Stamp:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -50,14 +51,14 @@ def tag(
     log_to_stderr("warning", settings.log_format)
     from tagger.tag import tags_of
 
-    tagged = tags_of(settings, files, crop.value if crop else None)
-    answers = _watched(_answer(file, outcome) for file, outcome in tagged)
-    if as_json:
-        print_json(_object(answer) for answer in answers)
-    elif sys.stdout.isatty():
-        print_table(("file", "label", "score"), _rows(answers))
-    else:
-        print_lines(_rows(answers))
+    with closing(tags_of(settings, files, crop.value if crop else None)) as tagged:
+        answers = _watched(_answer(file, outcome) for file, outcome in tagged)
+        if as_json:
+            print_json(_object(answer) for answer in answers)
+        elif sys.stdout.isatty():
+            print_table(("file", "label", "score"), _rows(answers))
+        else:
+            print_lines(_rows(answers))
 
 
 def _answer(file: Path, outcome: "Outcome") -> Answer:

@@ -42,6 +42,21 @@ def test_scan_without_a_config_keeps_its_database_in_the_data_directory(
     assert rows(tmp_path / "state/tags.db", "SELECT source FROM top_tag") == [("pictures",)]
 
 
+def test_whoever_reads_the_first_tags_and_goes_leaves_nothing_behind(tmp_path: Path, paint: Painter) -> None:
+    files = [paint(tmp_path / f"{number}.png", number=number) for number in range(200)]
+    with subprocess.Popen(
+        [TAGGER, "tag", *files],
+        env=environment(tmp_path, TAGGER_ENGINE__BACKEND="auto"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
