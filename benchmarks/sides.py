@@ -40,7 +40,8 @@ class Place(NamedTuple):
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         """This process's, with settings for Tagger and a home of its own for what it makes."""
         homes = {f"XDG_{kind}_HOME": str(self.home / kind.lower()) for kind in ("DATA", "CACHE", "CONFIG")}
-        return os.environ | homes | {"TAGGER_LOG_FORMAT": "text"} | dict(variables)
+        ours = {"TAGGER_LOG_FORMAT": "text", "ORT_DISABLE_TELEMETRY": "1"}
+        return os.environ | homes | ours | dict(variables)
 
 
 class Run(NamedTuple):

@@ -13,6 +13,9 @@ from tests import kernel
 
 Painter = Callable[..., Path]
 
+# Tests load ONNX Runtime by themselves, too: it would report that to its maker, as tagger.vision.engines.onnx says.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind() -> Iterator[None]:

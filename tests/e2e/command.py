@@ -18,8 +18,12 @@ PATIENCE = 120.0
 
 
 def environment(home: Path, **overrides: str) -> dict[str, str]:
-    """Nothing of this machine's own Tagger: its own home, the engine that needs no weights, a log for people."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("TAGGER_", "XDG_"))}
+    """Nothing of this machine's own Tagger: its own home, the engine that needs no weights, a log for people.
+
+    Nor of what keeps ONNX Runtime from reporting: that is for Tagger to do.
+    """
+    theirs = ("TAGGER_", "XDG_", "ORT_", "CI")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(theirs)}
     ours = {"HOME": str(home), "TAGGER_ENGINE__BACKEND": "fake", "TAGGER_LOG_FORMAT": "text"}
     return clean | ours | overrides
 
