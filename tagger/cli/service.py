@@ -27,6 +27,8 @@ def install(folders: Folders = None, user: User = False, dry_run: DryRun = False
     from tagger.service import install as service
 
     layout = _layout(user)
+    if not dry_run:
+        service.expect_power(layout)
     _take(service.install(layout, [folder.absolute() for folder in folders or ()]), dry_run)
     if not dry_run:
         typer.echo(f"Tagger runs. Its config: {layout.config}; what it does: tagger service status")
@@ -38,6 +40,8 @@ def uninstall(user: User = False, dry_run: DryRun = False) -> None:
     from tagger.service import install as service
 
     layout = _layout(user)
+    if not dry_run:
+        service.expect_power(layout)
     _take(service.uninstall(layout), dry_run)
     for what, path in (("config", layout.config), ("tags", layout.data), ("cache", layout.cache)):
         if path.exists():

@@ -30,9 +30,15 @@ class Step:
     take: Callable[[], object]
 
 
+def expect_power(layout: Layout) -> None:
+    """For any step. Raises ServiceError."""
+    if layout.is_system and os.geteuid():
+        hint = "sudo does; --user installs a service of your own"
+        raise ServiceError("tagger service", "only root may change the machine's services", hint)
+
+
 def install(layout: Layout, folders: Sequence[Path]) -> Iterator[Step]:
     """What brings the service, or brings it up to date with the config. Raises ConfigError, ServiceError."""
-    _expect_power(layout)
     if layout.config.exists() and folders:
         hint = f"add {', '.join(map(str, folders))} to its sources, then: tagger service install"
         raise ConfigError(str(layout.config), "is there already, and is not changed", hint)
@@ -53,7 +59,6 @@ def install(layout: Layout, folders: Sequence[Path]) -> Iterator[Step]:
 
 def uninstall(layout: Layout) -> Iterator[Step]:
     """What takes the service away, and leaves the config, the tags and the account. Raises ServiceError."""
-    _expect_power(layout)
     if not layout.unit.exists():
         raise ServiceError(str(layout.unit), "is not there", "nothing is installed")
     yield _command(*layout.manager, "disable", "--now", UNIT)
@@ -142,9 +147,3 @@ def _version() -> int:
 
 def _whose(layout: Layout) -> str:
     return f"-u {UNIT}" if layout.is_system else f"--user -u {UNIT}"
-
-
-def _expect_power(layout: Layout) -> None:
-    if layout.is_system and os.geteuid():
-        hint = "sudo does; --user installs a service of your own"
-        raise ServiceError("tagger service", "only root may change the machine's services", hint)

@@ -274,24 +274,25 @@ def _expect_file(path: Path) -> None:
 
 
 def _connect_writer(path: Path | None, for_work: bool) -> sqlite3.Connection:
-    connection = _connect(path, "rw", _BUSY_SECONDS_AT_WORK if for_work else _BUSY_SECONDS)
-    connection.execute("PRAGMA foreign_keys = ON")
     if for_work:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-    else:  # a worker may be running, and copies the log back by itself; what people say cannot be found again
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-    return connection
+        pragmas = ("journal_mode = WAL", "synchronous = NORMAL", f"wal_autocheckpoint = {_LOG_PAGES}")
+        return _connect(path, "rw", _BUSY_SECONDS_AT_WORK, "foreign_keys = ON", *pragmas)
+    # A worker may be running, and copies the log back by itself; what people say cannot be found again.
+    pragmas = ("foreign_keys = ON", "synchronous = FULL", "wal_autocheckpoint = 0")
+    return _connect(path, "rw", _BUSY_SECONDS, *pragmas)
 
 
-def _connect(path: Path | None, mode: str, patience: float) -> sqlite3.Connection:
+def _connect(path: Path | None, mode: str, patience: float, *pragmas: str) -> sqlite3.Connection:
     uri = f"{path.as_uri()}?mode={mode}" if path else ":memory:"
     connection = sqlite3.connect(
         uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False
     )
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    try:
+        for pragma in (f"cache_size = -{_CACHE_KIB}", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:  # a file that is no database is found out here
+        connection.close()
+        raise
     return connection
 
 

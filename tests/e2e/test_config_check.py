@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tagger.vision.models import BUILTIN
+from tests.allowed import NO_PRIVILEGES, needs
 from tests.e2e.command import TAGGER, environment, tagger
-from tests.e2e.test_faults import NO_PRIVILEGES
 
 
 def config(home: Path, text: str) -> Path:
@@ -44,7 +44,7 @@ def test_a_category_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "own.yaml") in checked.stderr
 
 
-@pytest.mark.skipif(not shutil.which(NO_PRIVILEGES[0]), reason="needs setpriv")
+@needs(NO_PRIVILEGES)
 def test_whoever_may_not_read_a_config_is_told_who_may(tmp_path: Path) -> None:
     config(tmp_path, "").chmod(0)
     done = subprocess.run(

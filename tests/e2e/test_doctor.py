@@ -16,10 +16,10 @@ import pytest
 from tagger import mounts
 from tagger.config import Settings
 from tagger.doctor.machine import clock
+from tests.allowed import NO_PRIVILEGES, OWN_LIMITS, OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, running, tagger
 from tests.e2e.site import TOKEN, serve, site_of
-from tests.e2e.test_faults import NO_PRIVILEGES, OWN_MOUNTS, needs
 
 Findings = dict[tuple[str, str], list[str]]
 DAMAGED = {"TAGGER_ENGINE__BACKEND": "auto"}
@@ -83,7 +83,7 @@ def test_folders_that_are_not_there_or_no_folders(tmp_path: Path) -> None:
     assert ["no such folder" in said[0], "is no folder" in said[1]] == [True, True]
 
 
-@needs((*NO_PRIVILEGES,))
+@needs(NO_PRIVILEGES)
 def test_folders_and_pictures_that_may_not_be_read(tmp_path: Path, paint: Painter) -> None:
     for place in ("closed/a.png", "way/in/a.png", "half/a.png", "half/inner/b.png"):
         paint(tmp_path / place)
@@ -131,7 +131,7 @@ def test_folders_inside_one_another_or_behind_a_link(tmp_path: Path, inbox: Path
     assert all("tagged twice" in said for said in found["folders", "warning"])
 
 
-@needs(("unshare", "--user", "--map-root-user"))
+@needs(OWN_LIMITS)
 @pytest.mark.parametrize(
     ("limit", "said"), [("watches", "max_user_watches"), ("instances", "max_user_instances")]
 )
@@ -139,7 +139,7 @@ def test_limits_of_what_may_be_watched(tmp_path: Path, inbox: Path, limit: str, 
     for number in range(20):
         (inbox / str(number)).mkdir()
     few = f'echo {5 if limit == "watches" else 0} > /proc/sys/user/max_inotify_{limit} && exec "$@"'
-    within = ("unshare", "--user", "--map-root-user", "sh", "-c", few, "sh")
+    within = (*OWN_LIMITS, "sh", "-c", few, "sh")
     [warning] = ask(tmp_path, inbox, within=within)["folders", "warning"]
     assert f"sysctl fs.inotify.{said}" in warning
 
@@ -197,7 +197,7 @@ def test_a_database_with_a_damaged_page(tmp_path: Path, inbox: Path, database: P
     assert "restore a copy" in said
 
 
-@needs((*NO_PRIVILEGES,))
+@needs(NO_PRIVILEGES)
 def test_a_database_that_cannot_be_made_or_written(tmp_path: Path, inbox: Path, database: Path) -> None:
     place = tmp_path / "place"
     place.mkdir(mode=0o555)

@@ -18,19 +18,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.allowed import NO_PRIVILEGES, OWN_LIMITS, OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, Daemon, environment, rows, running, tagger
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 LABELS = "SELECT path, label FROM top_tag"
 NO_RESCAN = {"TAGGER_RESCAN": "86400"}
-OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
-NO_PRIVILEGES = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
-
-
-def needs(command: tuple[str, ...]) -> pytest.MarkDecorator:
-    able = shutil.which(command[0]) and not subprocess.run([*command, "true"], check=False).returncode
-    return pytest.mark.skipif(not able, reason=f"needs {command[0]} to work here")
 
 
 @pytest.fixture
@@ -148,16 +142,14 @@ def test_events_that_the_kernel_dropped_are_made_up_for(
     daemon.wait_for("later.png: blue")
 
 
+@needs(OWN_LIMITS)
 def test_pictures_in_folders_beyond_the_limit_of_watches_are_found_by_polling(
     tmp_path: Path, inbox: Path, database: Path, paint: Painter
 ) -> None:
-    own_limit = ("unshare", "--user", "--map-root-user")
-    if not shutil.which("unshare") or subprocess.run([*own_limit, "true"], check=False).returncode:
-        pytest.skip("needs unshare and user namespaces, to have a limit of its own")
     for number in range(20):
         (inbox / str(number)).mkdir()
     few = 'echo 5 > /proc/sys/user/max_inotify_watches && exec "$@"'
-    within = (*own_limit, "sh", "-c", few, "sh")
+    within = (*OWN_LIMITS, "sh", "-c", few, "sh")
     polling = {"TAGGER_POLL": "1"} | NO_RESCAN
     with running(tmp_path, inbox, "--database", database, within=within, **polling) as daemon:
         paint(inbox / "19" / "a.png")
@@ -227,11 +219,10 @@ def test_what_was_deleted_is_missing_after_a_scan_and_forgotten_on_demand(
     assert rows(database, "SELECT count(*) FROM file") == [(9,)]
 
 
+@needs(NO_PRIVILEGES)
 def test_a_file_in_a_folder_that_cannot_be_read_is_not_missing(
     tmp_path: Path, inbox: Path, database: Path, paint: Painter
 ) -> None:
-    if not shutil.which(NO_PRIVILEGES[0]):
-        pytest.skip("needs setpriv")
     for number in range(10):
         paint(inbox / f"{number}.png", number=number)
     paint(inbox / "closed" / "a.png", BLUE)
@@ -314,7 +305,7 @@ def test_every_name_is_tagged_kept_apart_and_shown_safely(
 # What cannot be read
 
 
-@pytest.mark.skipif(not shutil.which(NO_PRIVILEGES[0]), reason="needs setpriv")
+@needs(NO_PRIVILEGES)
 def test_a_file_that_may_not_be_read_is_tried_again_and_its_siblings_go_on(
     tmp_path: Path, inbox: Path, database: Path, paint: Painter
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from tagger.config import MACHINES
 from tests.e2e.command import PATIENCE, environment, running
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,8 @@ def test_every_step_works(machine: Machine) -> None:
         pytest.skip("there is no sqlite3: apt install sqlite3")
     machine.types("tagger scan")
     for language, text in machine.use.blocks:
+        if "tagger service install" in text and MACHINES.exists():
+            continue  # this very machine has the service already, and a config that is not to be touched
         if language == "sh" and ADDRESS not in text:
             machine.types(text)
         elif language == "sql":

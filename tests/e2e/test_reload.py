@@ -2,7 +2,6 @@
 
 import os
 import pty
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.allowed import NO_NICE, needs
 from tests.conftest import Painter
 from tests.e2e.command import PATIENCE, TAGGER, Daemon, environment, rows, running, tagger
 from tests.e2e.site import site_of
@@ -242,10 +242,9 @@ def test_a_daemon_whose_terminal_is_closed_ends(tmp_path: Path, config: Config) 
     process.stderr.close()
 
 
-@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+@needs(NO_NICE)
 def test_to_be_less_nice_needs_a_privilege_or_a_restart(tmp_path: Path, config: Config) -> None:
-    within = ("setpriv", "--bounding-set", "-sys_nice")
-    with running(tmp_path, "--config", config.file, within=within):
+    with running(tmp_path, "--config", config.file, within=NO_NICE):
         nicer = config.reload("sources: [inbox]\nlimits: {nice: 5}").stdout
         assert nicer == "taken: limits.nice\n"
         less = config.reload("sources: [inbox]").stdout

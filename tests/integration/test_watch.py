@@ -25,6 +25,7 @@ from tagger.ingest.filters import Filters
 from tagger.ingest.inotify import Emitter, Observer
 from tagger.ingest.watch import Watch
 from tagger.records import Origin, Sighting
+from tests.allowed import OWN_LIMITS, needs
 from tests.kernel import open_files
 
 TIMEOUT = 20
@@ -574,6 +575,7 @@ def a_share_comes_and_goes(folder: str, other: str) -> None:
 # Limits
 
 
+@needs(OWN_LIMITS)
 def test_a_machine_with_too_many_watchers_is_reported_with_the_remedy(pics: Path) -> None:
     [refused, watched] = apart(instances_run_out, pics)
     assert refused.startswith(
@@ -649,6 +651,7 @@ def test_a_machine_with_no_thread_left_is_reported_and_tried_again(
     watched.watch.close()
 
 
+@needs(OWN_LIMITS)
 @pytest.mark.parametrize("limit", ["0", "5"])
 def test_more_folders_than_may_be_watched_are_reported_with_the_remedy(pics: Path, limit: str) -> None:
     for number in range(10):
@@ -680,6 +683,7 @@ def watches_run_out_at_the_start(folder: str, limit: str) -> None:
     watched.watch.close()
 
 
+@needs(OWN_LIMITS)
 def test_a_new_folder_that_gets_no_watch_is_noticed(pics: Path) -> None:
     [refused, watched] = apart(watches_run_out_later, pics)
     assert refused.startswith(f"{pics}: cannot be watched whole: inotify watch limit reached; ")
