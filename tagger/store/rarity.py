@@ -1,7 +1,7 @@
 """Which parts of a search are so few files that they are looked at one by one, instead of in the order of time.
 
-To know, it is tried, within bounds. Rejected: SQLite's own statistics,
-which know of columns, and not of the pattern that is asked for.
+To know, it is tried, within bounds. Rejected: SQLite's own statistics, which know of columns, and not of the pattern that is
+asked for; an index of all pieces of paths (FTS5's trigrams), for which every new picture would pay.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -85,6 +85,7 @@ _ID_OF: Mapping[FromClause, str] = {tag: "label_id", category_score: "category_i
 _COSTS: Mapping[FromClause, int] = {tag: 1, category_score: 10}
 _SMALL = 5
 """Of a source with few files: for each, its tags are looked for."""
+
 Found = Select[Any] | CompoundSelect[Any]
 """Rows of a file's id and its time."""
 
