@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -94,8 +95,9 @@ def test_folders_and_pictures_that_may_not_be_read(tmp_path: Path, paint: Painte
     for place in ("way", "half/inner", "closed"):
         (tmp_path / place).chmod(0o755)
     closed, way = found["folders", "problem"]
-    assert f"setfacl --modify u:root:rX {tmp_path}/closed" in closed
-    assert way.endswith(f"setfacl --modify u:root:X {tmp_path}/way")
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert f"setfacl --modify u:{me}:rX {tmp_path}/closed" in closed
+    assert way.endswith(f"setfacl --modify u:{me}:X {tmp_path}/way")
     inner, picture = found["folders", "warning"]
     assert f"{tmp_path}/half/inner" in inner
     assert f"{tmp_path}/half/a.png" in picture
