@@ -18,7 +18,7 @@ OWN_LIMITS = ("unshare", "--user", "--map-root-user", "sh", "-c", _WRITABLE, "sh
 
 def needs(command: tuple[str, ...]) -> pytest.MarkDecorator:
     able = not command or (shutil.which(command[0]) and _runs([*command, "true"]))
-    return pytest.mark.skipif(not able, reason=f"needs {' '.join(command[:1])} to work here")
+    return pytest.mark.skipif(not able, reason=f"needs {' '.join(command)} to work here")
 
 
 def _runs(command: list[str]) -> bool:

@@ -55,9 +55,7 @@ def _path_test(field: Field) -> ColumnElement[bool]:
 
 
 def _attribute_test(field: Field) -> ColumnElement[bool]:
-    its = file_attribute.c
-    is_named = its.name == literal(storable(field.name), String)
-    return exists(1).where(its.file_id == file.c.id, is_named, _is_like(its.value, field.value))
+    return with_attribute(field).where(file_attribute.c.file_id == file.c.id).exists()
 
 
 def _state_test(field: Field) -> ColumnElement[bool]:

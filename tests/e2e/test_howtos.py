@@ -156,4 +156,4 @@ def test_who_asks_the_daemon_is_told_of_folders_and_of_each_picture(machine: Mac
             shutil.copy(machine.place(machine.use.files[0]), late)
             assert any(late.name in line for line in listener.stdout)
             listener.send_signal(signal.SIGTERM)
-        assert 'source="cameras",status="tagged"}' in machine.types(count.replace(ADDRESS, address))
+        assert 'source="cameras",status="tagged"} 1.0' in machine.types(count.replace(ADDRESS, address))
