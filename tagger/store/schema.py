@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from tagger.store.columns import Instant, PathText
 
-VERSION = "0004"
+VERSION = "0005"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -98,6 +98,8 @@ file = Table(
     Column("colourfulness", Float),
     Column("is_blank", Boolean),
     Column("misdated", Boolean),  # where something told a time that cannot be
+    Column("flatness", Float),  # the part of its pixels that equal their neighbour, 0 to 1
+    Column("from_camera", Boolean),  # whether its EXIF names a camera
     UniqueConstraint("source_id", "path"),
     CheckConstraint("state <> 'done' OR captured_at IS NOT NULL", name="done_is_dated"),
 )
@@ -121,6 +123,16 @@ model = Table(
     Column("description", String, nullable=False),
     Column("used_at", Instant, nullable=False),
     UniqueConstraint("name", "weights_sha256", "preprocessing"),
+)
+
+# One row: the model that `model.name: auto` came to when this database was first used.
+model_choice = Table(
+    "model_choice",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("decided_at", Instant, nullable=False),
 )
 
 label = Table(
@@ -199,6 +211,7 @@ reading = Table(
     Column(
         "look", BigInteger
     ),  # 64 bits of its features: how many of them differ tells how alike two pictures are
+    Column("outdoor", Float),  # the probability (0 to 1) that it was taken outdoors; NULL where the model cannot tell
     UniqueConstraint("file_id", "model_id"),
     sqlite_autoincrement=True,  # a seq is never given twice, so a reader's cursor misses nothing
 )
