@@ -169,7 +169,7 @@ class Source(Section):
 
 
 class Model(Section):
-    name: str = "resnet18"
+    name: str = "auto"
     weights: str = "auto"
     top_k: int = Field(default=5, ge=1, le=100)
 
@@ -177,6 +177,14 @@ class Model(Section):
     @classmethod
     def _weights(cls, value: str, info: ValidationInfo) -> str:
         return value if value == "auto" else str(_absolute(value, info))
+
+    @model_validator(mode="after")
+    def _own_weights_are_of_something(self) -> "Model":
+        if self.weights != "auto" and self.name in ("auto", "builtin"):
+            raise ValueError(
+                f"weights: names a file, so model.name must name its architecture, such as resnet18; it is {self.name}"
+            )
+        return self
 
 
 class Engine(Section):
@@ -279,7 +287,7 @@ class Settings(Section):
     search: Search = Search()
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     keep_old_models: bool = False
-    features: bool = False
+    features: bool = True
     engine: Engine = Engine()
     decode: Decode = Decode()
     batch: Batch = Batch()

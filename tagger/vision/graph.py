@@ -1,33 +1,43 @@
 """The model as a graph file that OpenVINO and ONNX Runtime read.
 
-The built-in model's lies beside its weights. Any other is converted once, in a child process, because torch's
-export takes seconds and a gigabyte that the daemon must not keep, and is cached by the model's identity. Whether a
-cached graph is whole is asked of its hashes: a damaged one could yield wrong scores without a word.
+For each architecture a template lies in `weights/`: the graph, with names and shapes in place of numbers. A model's graph is its
+template, filled: a copy of its tensors as safetensors, and the graph beside it, which points into that file. It is made once,
+without torch, and cached by the model's identity; the built-in model's lies beside its weights already. The tensors are copied,
+because ONNX Runtime refuses those outside the graph's own folder. Whether a cached graph is whole is asked of its hashes: a
+damaged one could yield wrong scores without a word.
 """
 
 import hashlib
 import json
 import logging
-import multiprocessing
 import shutil
-import signal
+import struct
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tagger.errors import ModelError
 from tagger.records import ModelIdentity
+from tagger.vision import tensors
 from tagger.vision.models import BUILTIN
+from tagger.vision.tensors import Tensors
 from tagger.vision.weights import Weights, sha256_of
+
+if TYPE_CHECKING:  # it takes a tenth of a second, which a start with a cached graph need not pay
+    import onnx
 
 log = logging.getLogger(__name__)
 
-REVISION = 2
-"""Of what the converter writes; a new one makes every cached graph anew."""
+REVISION = 3
+"""Of how a template is filled; a new one makes every cached graph anew."""
 
 GRAPH = "model.onnx"
+TENSORS = "model.safetensors"
+HEAD = "head"
+"""The template's property that names its last layer, which has as many outputs as there are labels."""
 INT8_GRAPH = "model.xml"
 _HASHES = "hashes.json"
 
@@ -35,19 +45,18 @@ _HASHES = "hashes.json"
 def graph_of(weights: Weights, cache: Path) -> Path:
     """The graph of `weights`: input `pictures` N×H×W×3 uint8, outputs `probabilities` and `features`.
 
-    Raises ModelError where the weights do not fit their architecture and labels, or cannot be converted.
+    Raises ModelError where the weights do not fit their architecture and labels, or the cache cannot be written.
     """
     if beside := _beside(weights):
         return beside
     folder = _folder(weights, cache)
     if not _is_whole(folder):
-        log.info("converting %s, once; this takes some ten seconds", weights.description)
-        keep(folder, lambda made: _convert(weights, made / GRAPH))
+        keep(folder, lambda made: _fill(weights, made))
     return folder / GRAPH
 
 
 def is_made(weights: Weights, cache: Path) -> bool:
-    """Whether `graph_of` has nothing to convert."""
+    """Whether `graph_of` has nothing to write."""
     return _beside(weights) is not None or _is_whole(_folder(weights, cache))
 
 
@@ -110,21 +119,124 @@ def _is_whole(folder: Path) -> bool:
         return False
 
 
-def _convert(weights: Weights, target: Path) -> None:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _be_interruptible) as child:
-        try:
-            child.submit(_export, weights, target).result()
-        except BrokenProcessPool:
-            what = "its conversion was cut short; is there a gigabyte of memory free?"
-            raise ModelError(str(weights.path), what, "try again, or set engine.backend to torch") from None
+def fitted(weights: Weights) -> Tensors:
+    """The tensors that the architecture has, by its own names for them, in the shapes that it has them in.
+
+    The counters of the training are left out; inference never reads them. Raises ModelError where they do not fit.
+    """
+    found = {name: one for name, one in tensors.read(weights.path).items() if not _is_counter(name)}
+    template = _template(weights)
+    expected = {one.name: tuple(one.dims) for one in template.graph.initializer if one.external_data}
+    _refuse_misfit(weights, expected, found, head_of(template))
+    return found
 
 
-def _be_interruptible() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the child too, without a traceback
+def head_of(template: "onnx.ModelProto") -> str:
+    """The name of the last layer."""
+    return next(one.value for one in template.metadata_props if one.key == HEAD)
 
 
-def _export(weights: Weights, target: Path) -> None:
-    # Here, and so in the child alone: torch.
-    from tagger.vision.engines.torch_export import to_onnx
+def point(template: "onnx.ModelProto", weights: Weights, file: Path) -> None:
+    """Fills the template: its tensors are those in `file`, a safetensors file which will lie beside the graph."""
+    from onnx import TensorProto
 
-    to_onnx(weights, target)
+    layout, start = _layout(file)
+    kinds = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
+    for one in template.graph.initializer:
+        if one.name in layout:
+            entry = layout[one.name]
+            begin, end = entry["data_offsets"]
+            place = {"location": file.name, "offset": start + begin, "length": end - begin}
+            one.data_type, one.dims[:] = kinds[entry["dtype"]], entry["shape"]
+            del one.external_data[:]
+            for key, value in place.items():
+                one.external_data.add(key=key, value=str(value))
+    _widen(template)
+    _set_constants(template, weights)
+
+
+def _fill(weights: Weights, folder: Path) -> None:
+    import onnx
+    from safetensors.numpy import save_file
+
+    found = {name: np.ascontiguousarray(tensor) for name, tensor in fitted(weights).items()}
+    save_file(found, folder / TENSORS)
+    template = _template(weights)
+    point(template, weights, folder / TENSORS)
+    onnx.save(template, folder / GRAPH)
+
+
+def _template(weights: Weights) -> "onnx.ModelProto":
+    import onnx
+
+    path = BUILTIN / f"{weights.architecture.name}.onnx"
+    return onnx.load(path, load_external_data=False)
+
+
+def _layout(file: Path) -> tuple[Mapping[str, Any], int]:
+    """What the header of a safetensors file tells of each tensor, and where in the file their numbers begin."""
+    with file.open("rb") as data:
+        (length,) = struct.unpack("<Q", data.read(8))
+        return json.loads(data.read(length)), 8 + length
+
+
+def _widen(template: "onnx.ModelProto") -> None:
+    """Computes in float32 what is stored in half of it."""
+    from onnx import TensorProto, helper
+
+    narrow = [one.name for one in template.graph.initializer if one.data_type == TensorProto.FLOAT16]
+    wide = {name: f"{name}.wide" for name in narrow}
+    for node in template.graph.node:
+        node.input[:] = [wide.get(name, name) for name in node.input]
+    casts = [helper.make_node("Cast", [name], [to], to=TensorProto.FLOAT) for name, to in wide.items()]
+    nodes = [*casts, *template.graph.node]
+    del template.graph.node[:]
+    template.graph.node.extend(nodes)
+
+
+def _set_constants(template: "onnx.ModelProto", weights: Weights) -> None:
+    """The numbers that are the model's own: how pixels are scaled, and logits; and its sizes."""
+    from onnx import numpy_helper
+
+    preprocessing, graph = weights.preprocessing, template.graph
+    values = {
+        "mean": np.array(preprocessing.mean, np.float32).reshape(3, 1, 1),
+        "std": np.array(preprocessing.std, np.float32).reshape(3, 1, 1),
+        "temperature": np.array(weights.temperature or 1, np.float32),
+    }
+    for one in graph.initializer:
+        if one.name in values:
+            one.CopyFrom(numpy_helper.from_array(values[one.name], one.name))
+    for dimension in graph.input[0].type.tensor_type.shape.dim[1:3]:
+        dimension.dim_value = preprocessing.crop
+    graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(weights.labels)
+
+
+def _is_counter(name: str) -> bool:
+    return name.endswith("num_batches_tracked")
+
+
+def _refuse_misfit(
+    weights: Weights, expected: Mapping[str, tuple[int, ...]], found: Tensors, head: str
+) -> None:
+    """Say in one sentence what is wrong first."""
+    path, name = str(weights.path), weights.architecture.name
+    hint = "set model.name to the architecture that these weights are of"
+    for key in sorted(expected.keys() ^ found.keys()):
+        which = "it lacks" if key in expected else "it also has"
+        raise ModelError(path, f"not the weights of a {name}: {which} {key}", hint)
+    for key, shape in expected.items():
+        own, wanted = found[key].shape, shape
+        if key.startswith(f"{head}."):  # of which there is a row for each class
+            own, wanted = own[1:], wanted[1:]
+        if own != wanted:
+            raise ModelError(path, f"not the weights of a {name}: {key} is {found[key].shape}, not {shape}", hint)
+    _refuse_miscount(weights, len(found[f"{head}.bias"]), len(found[f"{head}.weight"]))
+
+
+def _refuse_miscount(weights: Weights, *counts: int) -> None:
+    labels, beside = len(weights.labels), weights.path.with_suffix(".json")
+    for classes in counts:
+        if classes != labels:
+            what = f"it has {classes} classes, but {labels} labels"
+            raise ModelError(str(weights.path), what, f"list its {classes} labels in {beside}")

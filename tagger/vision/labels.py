@@ -42,6 +42,7 @@ class _Document(BaseModel):
     classes: list[_Class | Annotated[str, Field(min_length=1)]] = Field(min_length=1)
     preprocessing: _Preprocessing | None = None
     sha256: str | None = None
+    temperature: float | None = Field(None, gt=0, le=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class LabelFile:
     labels: tuple[Label, ...]
     preprocessing: Preprocessing | None
     sha256: str | None
+    temperature: float | None
 
 
 @cache
@@ -76,7 +78,7 @@ def read(path: Path) -> LabelFile:
     labels = tuple(_label(entry, path.stem) for entry in document.classes)
     _refuse_repeats(path, (label.key for label in labels))
     _refuse_repeats(path, (label.name.casefold() for label in labels))
-    return LabelFile(labels, _preprocessing(document.preprocessing), document.sha256)
+    return LabelFile(labels, _preprocessing(document.preprocessing), document.sha256, document.temperature)
 
 
 def _parse(path: Path) -> _Document:

