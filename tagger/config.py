@@ -219,7 +219,7 @@ class Limits(Section):
 
 
 class Search(Section):
-    min_score: float = Field(default=0.3, ge=0, le=1)
+    min_score: float = Field(default=0.4, ge=0, le=1)
 
 
 class Health(Section):

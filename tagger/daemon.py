@@ -12,10 +12,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tagger import notify
+from tagger import model_choice, notify
 from tagger.config import Settings, cache_home, data_home
 from tagger.errors import ConfigError, TaggerError
 from tagger.ingest.settle import Settling
+from tagger.model_choice import Standing
 from tagger.pipeline.desk import Desk
 from tagger.pipeline.intake import Tally
 from tagger.priority import be_nice
@@ -26,7 +27,6 @@ from tagger.stops import Stops
 from tagger.store.database import Database
 from tagger.store.lock import Held, lock
 from tagger.vision.classify import Classifier
-from tagger.vision.load import load_classifier
 from tagger.vision.memory import give_back_what_is_freed
 from tagger.worker import Worker
 
@@ -48,7 +48,7 @@ def run(settings: Settings, reread: Callable[[], Settings], taken: Callable[[Set
     SIGHUP has it work on by the settings that `reread` gives; `taken` is told them.
     """
     with _ground(settings, "run", signal.SIGHUP) as ground:
-        config = Config(settings, ground.classifier)
+        config = Config(ground.settings, ground.classifier)
         while other := _watch(config, ground, reread):
             config = other
             taken(config.settings)
@@ -61,7 +61,7 @@ def _watch(config: Config, ground: "_Ground", reread: Callable[[], Settings]) ->
     settings = config.settings
     desk = Desk(WAITING) if settings.web.enabled else None
     worker = Worker(settings, ground.database, config.classifier, Settling, ground.stops, desk)
-    with _serving(settings, worker, desk):
+    with _serving(settings, worker, desk, ground.standing):
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         notify.starting("the folders are watched")
@@ -82,7 +82,7 @@ def _watch(config: Config, ground: "_Ground", reread: Callable[[], Settings]) ->
 
 
 @contextmanager
-def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[None]:
+def _serving(settings: Settings, worker: Worker, desk: Desk | None, standing: Standing) -> Iterator[None]:
     """The web, where it is wanted. It ends last, so that those who wait at the desk are told that nobody answers."""
     if desk is None:
         yield
@@ -100,6 +100,7 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None) -> Iterator[
         house = House(
             database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
             desk, classifier.identity, worker.bulletin, worker.vitals, thumbnails, worker.meters,
+            standing,
         )  # fmt: skip
         server = Server(settings.web, create_app(settings.web, house))
         server.start()
@@ -117,7 +118,7 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
     """
     hold = partial(Settling, patience=SCAN_PATIENCE, give_up=True)
     with _ground(settings, "scan") as ground:
-        worker = Worker(settings, ground.database, ground.classifier, hold, ground.stops)
+        worker = Worker(ground.settings, ground.database, ground.classifier, hold, ground.stops)
         with worker.working(("scan", worker.scanner.once)):
             interrupted = False
             while not (interrupted or worker.intake.finished):
@@ -137,6 +138,7 @@ class _Ground:
     settings: Settings
     database: Database
     classifier: Classifier
+    standing: Standing
     stops: Stops
     held: Held
     reloads: int = 0
@@ -181,8 +183,14 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[_Ground
             for hazard in database.hazards():
                 log.warning("%s", hazard)
             notify.starting("the model is loaded")
-            classifier = load_classifier(settings, data_home(), cache_home())
-            log.info("model: %s", classifier.description)
-            yield _Ground(settings, database, classifier, stops, held)
+            asked, (settings, classifier) = (
+                settings,
+                model_choice.loaded(settings, database, data_home(), cache_home()),
+            )
+            stands = model_choice.standing(asked, database, data_home())
+            log.info("model: %s, because %s", classifier.description, stands.why)
+            if stands.other:
+                log.info("another model: %s", stands.other)
+            yield _Ground(settings, database, classifier, stands, stops, held)
         finally:
             database.close()

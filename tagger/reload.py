@@ -9,7 +9,8 @@ anew, which loads the model, too, and has no old config to go on with.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tagger.config import Section, Settings
+from tagger import model_choice
+from tagger.config import Section, Settings, data_home
 from tagger.errors import ConfigError, DatabaseError
 from tagger.store import queries
 from tagger.store.database import Database
@@ -44,6 +45,7 @@ def judged(old: Config, wanted: Settings, started: Settings, database: Database)
         raise ConfigError("sources", "no folder to work on", "name one in the config")
     if database.patience.tried:
         raise DatabaseError(database.name, "cannot be written now", "reload again once it can be")
+    wanted = model_choice.settled(wanted, database, data_home())
     settings = _without_restart(wanted, started)
     settings.web.secret  # noqa: B018 - raises where it cannot be read
     sources = settings.with_names(queries.roots(database)).sources

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from tagger import road
+from tagger import model_choice, road
 from tagger.config import Crop, Settings, cache_home, data_home
 from tagger.ingest.filters import Filters
 from tagger.pipeline.channel import Channel, Closed
@@ -29,12 +29,13 @@ def tags_of(
     A file is cropped as its source's are, or as `crop` says. To be closed by whoever does not want them all.
     """
     give_back_what_is_freed()
+    settings = model_choice.for_reading(settings, data_home())
     yield from _tagged(settings, load_classifier(settings, data_home(), cache_home()), files, crop)
 
 
 def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
     """Which model looks at a file, and what it says of it, features included. Raises TaggerError."""
-    wanted = settings.model_copy(update={"features": True})
+    wanted = model_choice.for_reading(settings, data_home()).model_copy(update={"features": True})
     classifier = load_classifier(wanted, data_home(), cache_home())
     [(_, outcome)] = _tagged(settings, classifier, [file])
     return classifier.identity, outcome

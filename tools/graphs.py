@@ -17,10 +17,10 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
+from tagger.config import Model
 from tagger.vision.engines.torch_model import Graph, head_name, module
 from tagger.vision.graph import HEAD, point
 from tagger.vision.models import BUILTIN_MODEL, CATALOGUE, Architecture, named
-from tagger.config import Model
 from tagger.vision.weights import resolve
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -76,7 +76,9 @@ def _rename(model: onnx.ModelProto, head: str) -> None:
     }
     kept = set(names) | {INPUT, *OUTPUTS}
     for node in model.graph.node:
-        names |= {name: f"x{len(names) + place}" for place, name in enumerate(node.output) if name not in kept}
+        names |= {
+            name: f"x{len(names) + place}" for place, name in enumerate(node.output) if name not in kept
+        }
     for node in model.graph.node:
         node.name, node.doc_string = "", ""
         node.input[:] = [names.get(name, name) for name in node.input]
@@ -89,9 +91,10 @@ def _rename(model: onnx.ModelProto, head: str) -> None:
 def _empty(model: onnx.ModelProto) -> None:
     """Takes the numbers out of what a weights file has; constants of the graph stay."""
     for one in model.graph.initializer:
-        if one.name not in CONSTANTS:
+        if one.name in CONSTANTS:
+            one.raw_data = bytes(len(one.raw_data))
+        else:
             one.ClearField("raw_data")
-            one.ClearField("float_data")
             one.data_location = TensorProto.EXTERNAL
             one.external_data.add(key="location", value="nowhere")
 
@@ -109,7 +112,8 @@ def _pad_as_needed(model: onnx.ModelProto) -> None:
 
 
 def _drop_unread(model: onnx.ModelProto) -> None:
-    nodes, read = [], {one.name for one in model.graph.output}
+    nodes: list[onnx.NodeProto] = []
+    read = {one.name for one in model.graph.output}
     for node in reversed(model.graph.node):
         if read & set(node.output):
             nodes.insert(0, node)
@@ -126,7 +130,11 @@ def main() -> None:
     graph.graph.name = BUILTIN
     onnx.save(graph, WEIGHTS / f"{BUILTIN}.onnx")
     files = sorted(path for path in WEIGHTS.iterdir() if path.suffix in (".onnx", ".json", ".safetensors"))
-    listed = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.name != "manifest.json"}
+    listed = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.name != "manifest.json"
+    }
     (WEIGHTS / "manifest.json").write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
 
 

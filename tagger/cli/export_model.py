@@ -32,11 +32,12 @@ def export(
     """
     settings = load_settings(config, database)
     from tagger.config import cache_home, data_home
+    from tagger.model_choice import for_reading
     from tagger.vision.export import SUFFIXES
     from tagger.vision.export import export as write
     from tagger.vision.weights import resolve
 
-    weights = resolve(settings.model, data_home())
+    weights = resolve(for_reading(settings, data_home()).model, data_home())
     path = output or Path(weights.architecture.name + SUFFIXES[form])
     write(weights, form, path, cache_home())
     side = weights.preprocessing.crop

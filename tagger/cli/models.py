@@ -14,10 +14,11 @@ from tagger.cli.quantize import quantize
 
 if TYPE_CHECKING:
     from tagger.config import Settings
+    from tagger.model_choice import Standing
     from tagger.vision.models import Architecture
 
 app = typer.Typer(
-    no_args_is_help=True, help="List, show, compare, verify, fetch, import, quantize and export models."
+    no_args_is_help=True, help="List, show, use, compare, verify, fetch, import, quantize and export models."
 )
 for command in (diff, quantize, export):
     app.command()(command)
@@ -30,32 +31,63 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command("list")
 def list_(as_json: Json = False, config: Config = None, database: Database = None) -> None:
-    """List the models, their published accuracy on ImageNet-1k, and whose weights are here."""
-    from tagger.vision.models import CATALOGUE
+    """List the models: how often each is right, how fast it is beside resnet18, and whose weights are here."""
+    from tagger.vision.models import BUILTIN_ENTRY, CATALOGUE
 
     settings = load_settings(config, database)
-    rows = [_described(architecture, settings) for architecture in CATALOGUE]
+    stands = _standing(settings)
+    rows = [_described(entry, stands) for entry in (*CATALOGUE, BUILTIN_ENTRY)]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    typer.echo(f"{'':2}{'model':20}{'parameters':>12}{'top-1 %':>9}{'top-5 %':>9}  weights")
+    typer.echo(f"{'':2}{'model':20}{'parameters':>12}{'top-1 %':>9}{'rate':>6}  weights")
     for row in rows:
         mark = "*" if row["in_use"] else ""
-        numbers = f"{row['parameters']:>12,}{row['top1']:>9.1f}{row['top5']:>9.1f}"
-        typer.echo(f"{mark:2}{row['name']:20}{numbers}  {row['weights']}")
+        rate = "" if row["rate"] is None else f"{row['rate']:.1f}×"
+        typer.echo(
+            f"{mark:2}{row['name']:20}{row['parameters']:>12,}{row['top1']:>9.1f}{rate:>6}  {row['weights']}"
+        )
+    typer.echo(f"* in use: {stands.why}", err=True)
+    if stands.other:
+        typer.echo(stands.other, err=True)
 
 
 @app.command()
 def show(name: Name, as_json: Json = False, config: Config = None, database: Database = None) -> None:
-    """Show where a model's weights come from, their hash, preprocessing and published accuracy."""
+    """Show where a model's weights come from, their hash, preprocessing, accuracy and calibration."""
     from tagger.vision.models import named
 
-    row = _described(named(name), load_settings(config, database))
+    row = _described(named(name), _standing(load_settings(config, database)))
     if as_json:
         typer.echo(json.dumps(row, indent=2))
         return
+    row |= {
+        "temperature": "not measured: scores are as published"
+        if row["temperature"] is None
+        else row["temperature"]
+    }
     for key, value in row.items():
-        typer.echo(f"{key.replace('_', ' '):15}{value}")
+        typer.echo(f"{key.replace('_', ' '):15}{'-' if value is None else value}")
+
+
+@app.command()
+def use(name: Name, config: Config = None, database: Database = None) -> None:
+    """Tag the database's pictures with another model, from the next start on; older tags are made anew behind all new ones."""
+    from contextlib import closing
+
+    from tagger import model_choice
+    from tagger.config import data_home
+    from tagger.errors import ConfigError
+    from tagger.store.database import Database as Store
+    from tagger.vision.models import AUTO, named
+
+    settings, entry = load_settings(config, database), named(name)
+    if settings.model.name != AUTO:
+        hint = f"remove it there, or set it to {name}"
+        raise ConfigError("model.name", f"is {settings.model.name} in the config, which decides", hint)
+    with closing(Store.open(settings.database, create=True)) as store:
+        model_choice.use(settings, store, name, data_home())
+    typer.echo(f"{name} tags from the next start of tagger run or tagger scan on: {entry.merits}")
 
 
 @app.command()
@@ -63,6 +95,7 @@ def verify(config: Config = None, database: Database = None) -> None:
     """Check the hash of every weights file that is here, and load the configured model."""
     from tagger.config import cache_home, data_home
     from tagger.errors import ModelError
+    from tagger.model_choice import for_reading
     from tagger.vision.load import load_classifier
     from tagger.vision.weights import inventory
 
@@ -73,6 +106,7 @@ def verify(config: Config = None, database: Database = None) -> None:
         damaged += [] if whole else [path.name]
     if damaged:
         raise ModelError(", ".join(damaged), "missing or damaged", "fetch it again, or install Tagger again")
+    settings = for_reading(settings, data_home())
     typer.echo(f"{'ok':9}{load_classifier(settings, data_home(), cache_home()).description}")
 
 
@@ -116,24 +150,42 @@ def import_(
 
 def _tell(path: Path, architecture: "Architecture", settings: "Settings") -> None:
     typer.echo(path)
-    if settings.model.name != architecture.name:
-        typer.echo(f"to use it, set model.name to {architecture.name} in the config", err=True)
+    stands, name = _standing(settings), architecture.name
+    if settings.model.name not in ("auto", name):
+        typer.echo(f"to use it, set model.name to {name} in the config", err=True)
+    elif stands.name != name:
+        typer.echo(f"to use it: tagger models use {name}", err=True)
 
 
-def _described(architecture: "Architecture", settings: "Settings") -> dict[str, Any]:
+def _standing(settings: "Settings") -> "Standing":
+    from tagger.config import data_home
+    from tagger.model_choice import standing_now
+
+    return standing_now(settings, data_home())
+
+
+def _described(architecture: "Architecture", stands: "Standing") -> dict[str, Any]:
     return asdict(architecture) | {
         "preprocessing": str(architecture.preprocessing),
         "sha256_prefix": architecture.sha256_prefix,
+        "package": architecture.package.name if architecture.package else None,
         "weights": _whereabouts(architecture),
-        "in_use": settings.model.name == architecture.name,
+        "in_use": stands.name == architecture.name,
     }
 
 
 def _whereabouts(architecture: "Architecture") -> str:
+    """Where its weights are, or how they come here."""
     from tagger.config import data_home
-    from tagger.vision.weights import BUILTIN_MODEL, fetched_path
+    from tagger.errors import ModelError
+    from tagger.vision.models import BUILTIN, BUILTIN_MODEL
+    from tagger.vision.weights import NotHereError, published
 
-    path = fetched_path(architecture, data_home())
-    if path.exists():
-        return str(path)
-    return "built-in (how good: MODEL_CARD.md)" if architecture.name == BUILTIN_MODEL else "not fetched"
+    if architecture.name == BUILTIN_MODEL:
+        return str(BUILTIN / architecture.file)
+    try:
+        return str(published(architecture, data_home()).path)
+    except NotHereError as absent:
+        return f"not here: {absent.hint}"
+    except ModelError as error:
+        return error.what

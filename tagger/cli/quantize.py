@@ -38,13 +38,14 @@ def quantize(
     settings = load_settings(config, database, [images] if images else ())
     from tagger.config import cache_home, data_home
     from tagger.errors import ConfigError, ModelError
+    from tagger.model_choice import for_reading
     from tagger.vision import quantize as int8
     from tagger.vision.weights import resolve
 
     if not settings.sources:
         raise ConfigError("sources", "no pictures to calibrate on", "name a folder: --images FOLDER")
     int8.refuse_where_impossible()
-    weights = resolve(settings.model, data_home())
+    weights = resolve(for_reading(settings, data_home()).model, data_home())
     typer.echo("reading the pictures", err=True)
     pictures = _pictures(settings, weights.preprocessing, int8.MOST)
     verdict = int8.quantize(weights, pictures, data_home(), cache_home(), min_agreement)

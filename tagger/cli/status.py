@@ -14,6 +14,8 @@ from tagger.cli.output import print_json, print_lines, print_table
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tagger.config import Settings
+    from tagger.store.database import Database as Store
     from tagger.store.queries import Failure, Status
 
 FAILED = ("state", "attempts", "next try", "path", "error")
@@ -35,6 +37,7 @@ def status(
             _list(queries.failures(store), as_json)
             return
         found = _as_dict(queries.status(store), settings.database)
+        found["model"] = found["model"] and found["model"] | _why(settings, store)
     typer.echo(json.dumps(found, indent=2) if as_json else _for_people(found))
 
 
@@ -76,6 +79,15 @@ def _as_dict(status: "Status", database: str) -> dict[str, Any]:
     }
 
 
+def _why(settings: "Settings", store: "Store") -> dict[str, str]:
+    """Why this model, and what would bring a better one."""
+    from tagger.config import data_home
+    from tagger.model_choice import standing
+
+    stands = standing(settings, store, data_home())
+    return {"why": stands.why, "other": stands.other}
+
+
 def _present(files: Mapping[Any, int]) -> dict[str, int]:
     return {str(state): count for state, count in files.items() if count}
 
@@ -86,9 +98,11 @@ def _for_people(found: Mapping[str, Any]) -> str:
     model, last = found["model"], found["last_tagged"]
     lines = [
         f"database  {shown(found['database'])}",
-        f"model     {model['description'] if model else 'none yet'}",
+        f"model     {model['description']}, because {model['why']}" if model else "model     none yet",
         f"last      {last['at']}  {shown(last['path'])}" if last else "last      nothing tagged yet",
     ]
+    if model and model["other"]:
+        lines.insert(2, f"          {model['other']}")
     if found["paused_since"]:
         lines.append(f"paused    since {found['paused_since']}: files wait until tagger resume")
     counts = {f"source {name}": files for name, files in found["sources"].items()} | {"total": found["total"]}

@@ -14,8 +14,9 @@ def web(config: Config = None, database: Database = None) -> None:
     """
     settings = load_settings(config, database)
     log_to_stderr(settings.log_level, settings.log_format)
-    from tagger.config import cache_home
+    from tagger.config import cache_home, data_home
     from tagger.errors import TaggerError
+    from tagger.model_choice import standing
     from tagger.stops import Stops
     from tagger.store.database import Database as Store
     from tagger.web.app import create_app
@@ -27,7 +28,8 @@ def web(config: Config = None, database: Database = None) -> None:
     stops.listen((signal.SIGTERM, signal.SIGINT))
     with closing(stops), closing(Store.open(settings.database, create=False)) as store:
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
-        house = House(store, settings.search.min_score, thumbnails=thumbnails)
+        stands = standing(settings, store, data_home())
+        house = House(store, settings.search.min_score, thumbnails=thumbnails, standing=stands)
         server = Server(settings.web, create_app(settings.web, house))
         server.start()
         with closing(thumbnails):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tagger import model_choice
 from tagger.config import Settings, cache_home, data_home
 from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, ModelError
@@ -26,13 +27,17 @@ def weights(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "problem", f"{path} is missing or damaged", "fetch it again, or install Tagger again"
             )
+        stands = model_choice.standing_now(settings, data_home())
+        settings = model_choice.for_reading(settings, data_home())
         load.check(settings, data_home())
         found = resolve(settings.model, data_home())
     except (ModelError, ConfigError) as error:
         yield Finding("problem", f"{error.where}: {error.what}", error.hint)
         return
     if not damaged:
-        yield Finding("ok", f"{found.description}, whole: {found.path}")
+        yield Finding("ok", f"{found.description}, whole: {found.path}; in use because {stands.why}")
+    if stands.other:
+        yield Finding("note", f"auto prefers another model to {stands.name}", stands.other)
 
 
 def engine(settings: Settings) -> Iterator[Finding]:
@@ -41,6 +46,7 @@ def engine(settings: Settings) -> Iterator[Finding]:
     try:
         with ExitStack() as stack:
             cache = cache_home()
+            settings = model_choice.for_reading(settings, data_home())
             if settings.engine.backend != "fake":
                 why = load.chosen(settings.engine).why
                 if not is_made(resolve(settings.model, data_home()), cache):  # it is not ours to keep

@@ -211,7 +211,9 @@ reading = Table(
     Column(
         "look", BigInteger
     ),  # 64 bits of its features: how many of them differ tells how alike two pictures are
-    Column("outdoor", Float),  # the probability (0 to 1) that it was taken outdoors; NULL where the model cannot tell
+    Column(
+        "outdoor", Float
+    ),  # the probability (0 to 1) that it was taken outdoors; NULL where the model cannot tell
     UniqueConstraint("file_id", "model_id"),
     sqlite_autoincrement=True,  # a seq is never given twice, so a reader's cursor misses nothing
 )

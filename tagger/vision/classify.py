@@ -48,8 +48,12 @@ class Classifier:
 
     def identities(self, crops: Mapping[str, Crop]) -> dict[str, ModelIdentity]:
         """The model's identity by source, for those whose pictures are cropped in another way than is usual."""
+        own, usual = self.identity.preprocessing, str(self.preprocessing)
         return {
-            source: replace(self.identity, preprocessing=str(replace(self.preprocessing, frame=crop)))
+            source: replace(
+                self.identity,
+                preprocessing=own.replace(usual, str(replace(self.preprocessing, frame=crop))),
+            )
             for source, crop in crops.items()
             if crop != self.preprocessing.frame
         }

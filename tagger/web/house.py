@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tagger.model_choice import Standing
 from tagger.pipeline.bulletin import Bulletin
 from tagger.pipeline.desk import Desk
 from tagger.pipeline.meters import Meters
@@ -36,3 +37,4 @@ class House:
     vitals: Callable[[], Vitals] | None = None
     thumbnails: Thumbnails | None = None
     meters: Meters | None = None
+    standing: Standing | None = None

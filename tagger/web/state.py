@@ -58,9 +58,11 @@ def _add_state(routes: APIRouter, house: House) -> None:
         )
 
     @routes.get("/version")
-    def version_() -> dict[str, str]:
-        """Tagger's own."""
-        return {"version": version("tagger")}
+    def version_() -> answers.Version:
+        """Tagger's own, which model tags, why, and what would bring a better one."""
+        stands = house.standing
+        own = {"model": stands.name, "why": stands.why, "other": stands.other} if stands else {}
+        return answers.Version(version=version("tagger"), **own)
 
     @routes.get("/healthz")
     def healthz() -> dict[str, str]:

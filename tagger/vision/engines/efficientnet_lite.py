@@ -7,7 +7,6 @@ where the padding is odd, one pixel more at the right and the bottom.
 import math
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -54,7 +53,11 @@ class _Block(nn.Module):
 
     def __init__(self, size: int, stride: int, expansion: int, before: int, channels: int) -> None:
         super().__init__()
-        wide, self.channels, self._goes_around = before * expansion, channels, stride == 1 and before == channels
+        wide, self.channels, self._goes_around = (
+            before * expansion,
+            channels,
+            stride == 1 and before == channels,
+        )
         self._expands = expansion > 1
         if self._expands:
             self._expand_conv, self._bn0 = _Same(before, wide, 1), _norm(wide)
@@ -65,7 +68,8 @@ class _Block(nn.Module):
         y = functional.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
         y = functional.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
-        return x + y if self._goes_around else y
+        narrowed: Tensor = x + y if self._goes_around else y
+        return narrowed
 
 
 class _Same(nn.Conv2d):

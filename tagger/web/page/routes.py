@@ -143,6 +143,7 @@ def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:
             failures=failures,
             failed=stands.files[State.FAILED] + stands.files[State.QUARANTINED],
             vitals=house.vitals() if house.vitals else None,
+            why=house.standing,
         )
 
     @routes.get("/status/chart")

@@ -78,6 +78,7 @@ CHINESE = {
     "Waiting": "等待中",
     "Watched": "监视中",
     "What went wrong": "原因",
+    "Why this model": "选用此模型的原因",
     "a day": "一天",
     "a month": "一个月",
     "a year": "一年",
