@@ -113,7 +113,10 @@ def _other(name: str, home: Path) -> str:
     preferred = weights.IN_ORDER[: weights.IN_ORDER.index(name)] if name in weights.IN_ORDER else ()
     absent = {better: _absence(better, home) for better in preferred}
     for better in sorted(preferred, key=lambda one: bool(absent[one])):
-        use, merits = f"tagger models use {better}", f"{named(better).merits}; {name} has {named(name).merits}"
+        use, merits = (
+            f"tagger models use {better}",
+            f"{named(better).merits}; {name} has {named(name).merits}",
+        )
         way = f"{absent[better]}, then {use}" if absent[better] else f"{better} is here, too: {use}"
         return f"{way} ({better} has {merits})"
     return ""

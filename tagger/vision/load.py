@@ -18,7 +18,7 @@ from tagger.vision.engines import Engine, fake
 from tagger.vision.engines.choice import Choice, choose
 from tagger.vision.graph import fitted, graph_of, int8_graph_of
 from tagger.vision.models import AUTO, BUILTIN_MODEL
-from tagger.vision.weights import Weights, resolve, usable
+from tagger.vision.weights import Weights, passed_over, resolve, usable
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def first(settings: Settings, home: Path, cache: Path) -> Weights:
         except ModelError as error:
             if weights.name == BUILTIN_MODEL:
                 raise
-            log.warning("%s; the next model is taken", error)
+            log.warning("%s", passed_over(error))
         else:
             return weights
     raise AssertionError  # the built-in model is always in line

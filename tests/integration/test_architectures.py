@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 from skimage import data
-from torchvision.models import get_model, get_model_weights
+from torchvision.models import get_model_weights
 
 from tagger.config import Settings
 from tagger.errors import ModelError
@@ -23,12 +23,18 @@ from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import Decoder
 from tagger.vision.engines.torch import TorchEngine
+from tagger.vision.engines.torch_model import module
 from tagger.vision.labels import imagenet
 from tagger.vision.load import load_classifier
 from tagger.vision.models import CATALOGUE, Architecture
 from tagger.vision.weights import fetched_path, resolve
 
 EVERY = pytest.mark.parametrize("architecture", CATALOGUE, ids=lambda architecture: architecture.name)
+TORCHVISIONS = pytest.mark.parametrize(
+    "architecture",
+    [entry for entry in CATALOGUE if entry.package is None],
+    ids=lambda architecture: architecture.name,
+)
 
 
 def pictures() -> list[Image.Image]:
@@ -45,11 +51,11 @@ def content(image: Image.Image) -> Content:
 def random_model(name: str, classes: int = 1000) -> torch.nn.Module:
     """Seeded, with batch statistics that are not the neutral ones, and a head that has opinions."""
     torch.manual_seed(20)
-    model: torch.nn.Module = get_model(name, weights=None, num_classes=classes).eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
-            module.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    model: torch.nn.Module = module(name, classes).eval()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+            layer.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
     with torch.inference_mode():
         reference = model(torch.randn(8, 3, 96, 96))
     head = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
@@ -72,7 +78,7 @@ def decoded(classifier: Classifier, images: list[Image.Image]) -> list[Picture]:
     return [picture for picture in found if isinstance(picture, Picture)]
 
 
-@EVERY
+@TORCHVISIONS
 def test_the_catalogue_says_what_torchvision_says(architecture: Architecture) -> None:
     weights = get_model_weights(architecture.name).DEFAULT
     preset, preprocessing = weights.transforms(), architecture.preprocessing
@@ -85,7 +91,7 @@ def test_the_catalogue_says_what_torchvision_says(architecture: Architecture) ->
     assert [*preprocessing.mean, *preprocessing.std] == [*preset.mean, *preset.std]
 
 
-@EVERY
+@TORCHVISIONS
 def test_every_model_agrees_with_torchvision(architecture: Architecture, tmp_path: Path) -> None:
     model, preset = random_model(architecture.name), get_model_weights(architecture.name).DEFAULT.transforms()
     torch.save(model.state_dict(), tmp_path / "weights.pth")
@@ -121,7 +127,7 @@ def test_features_are_the_input_of_the_last_layer(architecture: Architecture, tm
 @pytest.mark.parametrize(
     "size", [(640, 427), (427, 640), (224, 224), (31, 57), (1000, 40), (256, 255), (333, 250)]
 )
-@EVERY
+@TORCHVISIONS
 def test_preprocessing_is_torchvisions_to_the_last_bit(
     architecture: Architecture, size: tuple[int, int]
 ) -> None:

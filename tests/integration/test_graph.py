@@ -1,4 +1,4 @@
-"""The model as a graph file: the same tags on every engine, converted once, and never trusted when damaged."""
+"""The model as a graph file: the same tags on every engine, filled in once, and never trusted when damaged."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from tagger.config import Settings
+from tagger.config import Model, Settings
 from tagger.errors import ModelError
 from tagger.vision.engines import Engine
 from tagger.vision.engines.choice import Choice
@@ -27,7 +27,7 @@ NAMES = [architecture.name for architecture in CATALOGUE]
 
 
 def built_in() -> Weights:
-    return resolve(Settings().model, Path("/nonexistent"))
+    return resolve(Model(name="builtin"), Path("/nonexistent"))
 
 
 def own(folder: Path, name: str, classes: int = 1000, **more: Any) -> Weights:
@@ -56,7 +56,7 @@ def assert_same(weights: Weights, cache: Path) -> None:
 
 def test_the_built_in_model_is_the_same_on_every_engine(tmp_path: Path) -> None:
     assert_same(built_in(), tmp_path)
-    assert not list(tmp_path.iterdir()), "it needs no conversion"
+    assert not list(tmp_path.iterdir()), "its graph is not written anew"
 
 
 def test_batches_inferred_at_once_keep_their_rows(tmp_path: Path) -> None:
@@ -96,38 +96,38 @@ def test_the_first_pictures_may_come_all_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_other_model_is_converted_and_is_the_same(tmp_path: Path, name: str) -> None:
+def test_every_other_model_is_filled_in_and_is_the_same(tmp_path: Path, name: str) -> None:
     assert_same(own(tmp_path, name), tmp_path)
 
 
 @pytest.fixture(scope="module")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Weights, Path]:
-    folder = tmp_path_factory.mktemp("converted")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Weights, Path]:
+    folder = tmp_path_factory.mktemp("filled")
     weights = own(folder, "resnet18")
     return weights, graph_of(weights, folder)
 
 
-def test_it_is_converted_once(converted: tuple[Weights, Path]) -> None:
-    weights, graph = converted
+def test_it_is_filled_in_once(filled: tuple[Weights, Path]) -> None:
+    weights, graph = filled
     before = graph.stat()
     assert graph_of(weights, graph.parents[2]) == graph
     assert graph.stat() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's count is Linux's")
-def test_once_it_is_loaded_its_file_takes_no_memory(converted: tuple[Weights, Path]) -> None:
-    weights, graph = converted
+def test_once_it_is_loaded_its_file_takes_no_memory(filled: tuple[Weights, Path]) -> None:
+    weights, graph = filled
     loaded = engine("openvino", weights, graph.parents[2])
     loaded.infer(noise(weights, 4))
-    tensors = graph.with_suffix(".bin")
+    tensors = graph.with_suffix(".safetensors")
     assert tensors.stat().st_size > 40_000_000
     assert resident(tensors) < 1000
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
-@pytest.mark.parametrize("suffix", [".onnx", ".bin"])
-def test_a_damaged_graph_is_made_anew(converted: tuple[Weights, Path], suffix: str, damage: str) -> None:
-    weights, graph = converted
+@pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
+def test_a_damaged_graph_is_made_anew(filled: tuple[Weights, Path], suffix: str, damage: str) -> None:
+    weights, graph = filled
     file = graph.with_suffix(suffix)
     cache, whole = graph.parents[2], file.read_bytes()
     if damage == "delete":
@@ -149,7 +149,7 @@ def test_other_weights_of_the_same_name_are_another_graph() -> None:
     assert len({key_of(one) for one in (identity, *others)}) == 3
 
 
-def test_weights_that_do_not_fit_are_refused_by_the_child_in_the_same_words(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     weights = own(tmp_path, "mobilenet_v2", 12)
     with pytest.raises(ModelError, match="it has 12 classes, but 1000 labels"):
         graph_of(weights, tmp_path / "cache")
@@ -187,7 +187,7 @@ def test_a_graph_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
         OnnxEngine(tmp_path / "model.onnx")
 
 
-def test_where_a_model_is_converted_the_process_itself_stays_without_torch(tmp_path: Path) -> None:
+def test_no_torch_is_needed_for_any_model(tmp_path: Path) -> None:
     weights = own(tmp_path, "mobilenet_v2")
     code = (
         "import sys\nfrom pathlib import Path\n"

@@ -50,7 +50,7 @@ def test_what_was_opened_stays_as_it_is_until_a_restart(tmp_path: Path, database
     assert config.changed == ("model.top_k",)
     assert set(config.restart) == {"database", "model.name", "engine.backend", "engine.precision"}
     assert (config.settings.database, config.settings.engine) == (started.database, started.engine)
-    assert (config.settings.model.name, config.classifier.top_k) == ("resnet18", 9)
+    assert (config.settings.model.name, config.classifier.top_k) == ("auto", 9)
 
 
 def test_what_goes_back_to_how_it_was_needs_no_restart_any_more(tmp_path: Path, database: Database) -> None:

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 from typer.testing import CliRunner
 
 from tagger.cli.models import app
+from tagger.config import Model
 from tagger.errors import ModelError
-from tagger.vision.models import CATALOGUE, Preprocessing, named
-from tagger.vision.weights import fetched_path
+from tagger.vision.models import BUILTIN_ENTRY, CATALOGUE, Preprocessing, named
+from tagger.vision.weights import fetched_path, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +40,17 @@ def test_preprocessings_that_differ_have_different_texts() -> None:
 
 def test_list_names_every_model_and_which_is_in_use() -> None:
     done = CliRunner().invoke(app, ["list"])
-    assert [name in done.stdout for name in (entry.name for entry in CATALOGUE)] == [True] * 5
-    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("*")] == ["resnet18"]
+    assert all(entry.name in done.stdout for entry in (*CATALOGUE, BUILTIN_ENTRY))
+    in_use = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("*")]
+    assert in_use == ["efficientnet_lite0"]
+    assert "resnet18's ImageNet-1k weights were not here" in done.stderr
+    assert "tagger models fetch resnet18, then tagger models use resnet18" in done.stderr
 
 
 def test_list_speaks_json() -> None:
     rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)
-    assert [row["name"] for row in rows] == [entry.name for entry in CATALOGUE]
-    assert [row["in_use"] for row in rows] == [True, False, False, False, False]
+    assert [row["name"] for row in rows] == [entry.name for entry in (*CATALOGUE, BUILTIN_ENTRY)]
+    assert [row["name"] for row in rows if row["in_use"]] == ["efficientnet_lite0"]
 
 
 def test_show_tells_where_the_weights_come_from_and_how_to_know_them() -> None:
@@ -67,7 +72,22 @@ def test_verify_passes_what_came_with_tagger() -> None:
     done = CliRunner().invoke(app, ["verify"])
     assert done.exit_code == 0
     assert "damaged" not in done.stdout
-    assert "built-in resnet18, 277 labels" in done.stdout
+    assert "ImageNet-1k efficientnet_lite0, 1000 labels" in done.stdout
+
+
+def test_show_says_where_a_temperature_was_not_measured() -> None:
+    assert "not measured" in CliRunner().invoke(app, ["show", "resnet18"]).stdout
+    assert "0.58" in CliRunner().invoke(app, ["show", "efficientnet_lite0"]).stdout
+
+
+def test_the_built_in_models_entry_says_what_its_file_says() -> None:
+    weights = resolve(Model(name="builtin"), Path("/nonexistent"))
+    with safe_open(weights.path, "np") as file:
+        learned = [name for name in file.keys() if "running" not in name and "num_batches" not in name]  # noqa: SIM118
+        numbers = sum(file.get_tensor(name).size for name in learned)
+    assert BUILTIN_ENTRY.preprocessing == weights.preprocessing
+    assert BUILTIN_ENTRY.temperature == weights.temperature
+    assert BUILTIN_ENTRY.parameters == numbers
 
 
 def test_verify_names_a_fetched_file_that_was_damaged(home: Path) -> None:
