@@ -34,7 +34,7 @@ from tagger.explain import explain
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 PREFIX = "TAGGER_"
-NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_FAILPOINTS", "TAGGER_PHOTOS"}
+NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_FAILPOINTS", "TAGGER_PHOTOS", "TAGGER_SETS"}
 """Variables of ours that are no keys: where the config is, what tests let fail, where they find photos."""
 
 

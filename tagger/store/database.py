@@ -116,7 +116,7 @@ class Database:
             raise DatabaseError(self.name, "was deleted or replaced while in use", hint)
 
     def hazards(self) -> Iterator[str]:
-        """What endangers it here, in words."""
+        """Yield what endangers it where it lies, in words."""
         return hazards(self._path) if self._path else iter(())
 
     def log_rests_for(self, seconds: float) -> bool:

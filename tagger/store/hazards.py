@@ -1,6 +1,10 @@
-"""What is known to endanger a database where it lies, or under the SQLite that is here: said at the start."""
+"""What is known to endanger a database: the place where it lies, and the SQLite that is here.
 
-import sqlite3
+The place is said at every start, since moving the database is in its owner's hand. A fault of SQLite's is not: a
+stock Debian 12 has it and offers no other, so a warning at each start would teach people to overlook warnings.
+`tagger doctor` tells it.
+"""
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +15,13 @@ _MENDED = {(3, 44): 6, (3, 50): 7}
 """https://www.sqlite.org/wal.html#walresetbug: from 3.7.0 on, mended in 3.51.3, and in two older lines."""
 
 
-def hazards(path: Path, version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> Iterator[str]:
-    """A sentence for each: what it is, and what to do."""
+def hazards(path: Path) -> Iterator[str]:
+    """Yield a sentence for each danger of the place where the database lies: what it is, and what to do."""
     kind = mounts.file_system(path)
     if not mounts.announces_changes(kind):
         yield (
             f"the database lies on {kind}, where several programs cannot share SQLite's log safely: "
             "keep it on a disk of this machine, with --database or `database:` in the config"
-        )
-    if loses_resets(version):
-        yield (
-            f"SQLite {'.'.join(map(str, version))} has a rare fault by which two programs that write to one database at "
-            "the same instant can damage it: let only Tagger write to this one, or upgrade to 3.51.3 (reading is safe)"
         )
 
 

@@ -1,7 +1,12 @@
+"""What endangers a database: a fault of SQLite's is `doctor`'s to tell, and nobody else's."""
+
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from tagger.config import Settings
+from tagger.doctor.database import database
 from tagger.store.hazards import hazards
 
 
@@ -20,9 +25,17 @@ from tagger.store.hazards import hazards
         ((3, 53, 1), False),
     ],
 )
-def test_a_sqlite_that_can_damage_a_database_is_named_with_the_remedy(
-    tmp_path: Path, version: tuple[int, int, int], faulty: bool
+def test_doctor_names_a_sqlite_that_can_damage_a_database_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], faulty: bool
 ) -> None:
-    said = " ".join(hazards(tmp_path / "tags.db", version))
-    assert ("upgrade to 3.51.3" in said) is faulty
-    assert (".".join(map(str, version)) in said) is faulty
+    text = ".".join(map(str, version))
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version", text)
+    finding = next(database(Settings(database=":memory:")))
+    assert text in finding.what
+    assert (finding.level, "3.51.3" in finding.hint) == (("note", True) if faulty else ("ok", False))
+
+
+def test_a_start_says_nothing_about_sqlite_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
+    assert list(hazards(tmp_path / "tags.db")) == []
