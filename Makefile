@@ -5,12 +5,14 @@ KILLS := 500
 MINUTES := 10
 PREFIX := /opt/tagger
 FOLDERS :=
+FETCH ?= yes
 # What it downloads is put together in TMPDIR: gigabytes, and /tmp is memory on many a machine.
 PIP_INSTALL = pip install --disable-pip-version-check
 
 .PHONY: run test lint install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 
-run: .venv/.installed
+# The first one also fetches ImageNet-1k weights, 45 MB, if it can; never a later one: make run FETCH=no leaves them out.
+run: .venv/.installed .venv/.fetched
 	@mkdir -p inbox
 	@exec $(BIN)/tagger run --config config/tagger.yaml
 
@@ -69,6 +71,13 @@ clean:
 
 .venv/.installed: pyproject.toml | .venv
 	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) -e .
+	@touch $@
+
+# Tried once. Where no server answers, that takes ten seconds and a line that says how to do it later.
+.venv/.fetched: | .venv/.installed
+ifneq ($(FETCH),no)
+	-$(BIN)/tagger models fetch resnet18 --best-effort
+endif
 	@touch $@
 
 .venv/.installed-dev: pyproject.toml | .venv

@@ -1,6 +1,7 @@
 """`tagger models`: which models there are, and bringing their weights here."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from tagger.cli.export_model import export
 from tagger.cli.models_diff import diff
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.quantize import quantize
+from tagger.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from tagger.config import Settings
@@ -77,7 +79,6 @@ def use(name: Name, config: Config = None, database: Database = None) -> None:
 
     from tagger import model_choice
     from tagger.config import data_home
-    from tagger.errors import ConfigError
     from tagger.store.database import Database as Store
     from tagger.vision.models import AUTO, named
 
@@ -94,7 +95,6 @@ def use(name: Name, config: Config = None, database: Database = None) -> None:
 def verify(config: Config = None, database: Database = None) -> None:
     """Check the hash of every weights file that is here, and load the configured model."""
     from tagger.config import cache_home, data_home
-    from tagger.errors import ModelError
     from tagger.model_choice import for_reading
     from tagger.vision.load import load_classifier
     from tagger.vision.weights import inventory
@@ -111,25 +111,59 @@ def verify(config: Config = None, database: Database = None) -> None:
 
 
 @app.command()
-def fetch(name: Name, config: Config = None, database: Database = None) -> None:
-    """Download a model's ImageNet-1k weights from their official address, and verify them."""
+def fetch(
+    name: Name,
+    best_effort: Annotated[
+        bool,
+        typer.Option(
+            "--best-effort",
+            help="If it cannot be done, say so in a line and end well: for scripts that set up.",
+        ),
+    ] = False,
+    config: Config = None,
+    database: Database = None,
+) -> None:
+    """Download a model's ImageNet-1k weights from their official address, and verify them.
+
+    A download that broke goes on where it stopped. What is here already is not downloaded again.
+    """
+    from tagger.vision.models import named
+
+    architecture = named(name)
+    if best_effort:
+        _try_to_download(architecture)
+    else:
+        settings = load_settings(config, database)
+        _tell(_download(architecture), architecture, settings)
+
+
+def _try_to_download(architecture: "Architecture") -> None:
+    try:
+        typer.echo(_download(architecture, transient=True))
+    except ModelError as error:
+        later = f"{sys.argv[0]} models fetch {architecture.name}"
+        typer.echo(f"tagger: {error.where}: {error.what}; to do it later: {later}", err=True)
+
+
+def _download(architecture: "Architecture", transient: bool = False) -> Path:
+    """Show a bar on a terminal, which a `transient` one leaves no trace of; elsewhere none."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from tagger.config import data_home
     from tagger.vision.fetch import fetch as download
-    from tagger.vision.models import named
 
-    settings, architecture = load_settings(config, database), named(name)
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=None)
-        path = download(
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=transient, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task(architecture.name, total=None)
+        return download(
             architecture,
             data_home(),
             lambda done, total: progress.update(task, completed=done, total=total or None),
         )
-    _tell(path, architecture, settings)
 
 
 @app.command("import")
@@ -177,7 +211,6 @@ def _described(architecture: "Architecture", stands: "Standing") -> dict[str, An
 def _whereabouts(architecture: "Architecture") -> str:
     """Where its weights are, or how they come here."""
     from tagger.config import data_home
-    from tagger.errors import ModelError
     from tagger.vision.models import BUILTIN, BUILTIN_MODEL
     from tagger.vision.weights import NotHereError, published
 

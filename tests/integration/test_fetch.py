@@ -1,13 +1,17 @@
 """Bringing weights here, from a real server over a real socket."""
 
+import fcntl
 import hashlib
+import resource
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,34 +25,75 @@ PREFIX = hashlib.sha256(WEIGHTS).hexdigest()[:8]
 
 
 class Site(BaseHTTPRequestHandler):
-    """Each path is a kind of trouble. As a proxy it is asked for whole addresses, and remembers them."""
+    """Each path is a kind of trouble. As a proxy it is asked for whole addresses, and remembers them.
 
-    asked: list[str]
+    `asked` has each request's path and range, `sent` the bytes of each body.
+    """
+
+    asked: list[tuple[str, str | None]]
+    sent: list[int]
 
     def do_GET(self) -> None:
-        self.asked.append(self.path)
+        wanted = self.headers.get("Range")
+        self.asked.append((self.path, wanted))
         if "/missing/" in self.path:
             self.send_error(404)
-            return
-        body = b"<h1>Please log in</h1>" if "/login/" in self.path else WEIGHTS
-        self.send_response(200)
+        elif "/moved/" in self.path:
+            self.send_response(302)
+            self.send_header("Location", self.path.replace("moved", "whole"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif "/login/" in self.path:
+            self._send(b"<h1>Please log in</h1>", kind="text/html; charset=utf-8")
+        elif "/other/" in self.path:
+            self._send(b"not what was published")
+        elif "/vast/" in self.path:
+            self._send(WEIGHTS, length=10 << 30)
+        else:
+            self._send_weights(wanted)
+
+    def _send_weights(self, wanted: str | None) -> None:
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        if "/whole-only/" in self.path or not start:
+            self._send(WEIGHTS)
+        elif start >= len(WEIGHTS):
+            self.send_error(416)
+        else:
+            self._send(WEIGHTS[start:], part=f"bytes {start}-{len(WEIGHTS) - 1}/{len(WEIGHTS)}")
+
+    def _send(
+        self, body: bytes, kind: str = "application/octet-stream", length: int | None = None, part: str = ""
+    ) -> None:
+        self.send_response(206 if part else 200)
+        self.send_header("Content-Type", kind)
+        if part:
+            self.send_header("Content-Range", part)
         if "/unsized/" not in self.path:
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(length or len(body)))
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if "/truncated/" in self.path else body)
+        body = body[: len(body) // 2] if "/truncated/" in self.path else body
+        self.sent.append(len(body))
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Keeps the test's output clean."""
 
 
+@dataclass
+class Server:
+    address: str
+    asked: list[tuple[str, str | None]]
+    sent: list[int]
+
+
 @contextmanager
-def serving() -> Iterator[tuple[str, list[str]]]:
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Site", (Site,), {"asked": asked}))
+def serving() -> Iterator[Server]:
+    remembered: dict[str, list[Any]] = {"asked": [], "sent": []}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Site", (Site,), remembered))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield Server(f"http://127.0.0.1:{server.server_address[1]}", **remembered)
     finally:
         server.shutdown()
         thread.join()
@@ -56,11 +101,16 @@ def serving() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
-    with serving() as (address, _):
-        yield address
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def site(server: Server) -> str:
+    return server.address
 
 
 def at(address: str) -> Architecture:
@@ -71,12 +121,22 @@ def files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("kind", ["whole", "unsized"])
+def part(home: Path, content: bytes) -> Path:
+    """What an earlier download left behind."""
+    path = fetched_path(at(""), home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    left = path.with_name(f"{path.name}.part")
+    left.write_bytes(content)
+    return left
+
+
+@pytest.mark.parametrize("kind", ["whole", "unsized", "whole-only", "moved"])
 def test_fetched_weights_are_kept_where_auto_finds_them(site: str, tmp_path: Path, kind: str) -> None:
     architecture = at(f"{site}/{kind}")
     path = fetch(architecture, tmp_path)
     assert path == fetched_path(architecture, tmp_path)
     assert path.read_bytes() == WEIGHTS
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert files_below(tmp_path) == [path]
 
 
@@ -88,12 +148,78 @@ def test_progress_ends_with_the_whole_file(site: str, tmp_path: Path) -> None:
     assert told == sorted(told)
 
 
+def test_weights_that_are_here_are_not_downloaded_again(server: Server, tmp_path: Path) -> None:
+    architecture = at(f"{server.address}/whole")
+    path = fetch(architecture, tmp_path)
+    assert fetch(architecture, tmp_path) == path
+    assert len(server.asked) == 1
+    path.write_bytes(WEIGHTS[:-1])
+    assert fetch(architecture, tmp_path).read_bytes() == WEIGHTS
+
+
+# Resuming
+
+
+def test_a_download_that_broke_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    half, told = len(WEIGHTS) // 2, []
+    with pytest.raises(ModelError, match="goes on from there") as failed:
+        fetch(at(f"{server.address}/truncated"), tmp_path)
+    assert f"the connection ended after {half:,} of {len(WEIGHTS):,} bytes" in failed.value.what
+    path = fetch(at(f"{server.address}/whole"), tmp_path, lambda done, total: told.append((done, total)))
+    assert path.read_bytes() == WEIGHTS
+    assert server.sent == [half, len(WEIGHTS) - half]
+    assert (half < told[0][0], told[-1]) == (True, (len(WEIGHTS), len(WEIGHTS)))
+    assert files_below(tmp_path) == [path]
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "ranges"),
+    [
+        ("whole-only", WEIGHTS[:1000], ["bytes=1000-"]),
+        ("whole", b"of another version, or damaged", ["bytes=30-", None]),
+        ("whole", WEIGHTS + b"and more", [f"bytes={len(WEIGHTS) + 8}-", None]),
+        ("whole", WEIGHTS, []),
+        ("whole", b"", [None]),
+    ],
+    ids=["no-ranges", "other", "too-long", "only-its-name-was-missing", "empty"],
+)
+def test_whatever_was_left_behind_the_right_file_comes_of_it(
+    server: Server, tmp_path: Path, kind: str, left: bytes, ranges: list[str | None]
+) -> None:
+    part(tmp_path, left)
+    path = fetch(at(f"{server.address}/{kind}"), tmp_path)
+    assert path.read_bytes() == WEIGHTS
+    assert [wanted for _, wanted in server.asked] == ranges
+    assert files_below(tmp_path) == [path]
+
+
+@pytest.mark.parametrize("kind", ["login", "missing", "vast"])
+def test_what_came_before_outlives_an_answer_that_is_no_file(site: str, tmp_path: Path, kind: str) -> None:
+    left = part(tmp_path, WEIGHTS[:1000])
+    with pytest.raises(ModelError):
+        fetch(at(f"{site}/{kind}"), tmp_path)
+    assert left.read_bytes() == WEIGHTS[:1000]
+
+
+def test_what_another_process_downloads_is_left_to_it(server: Server, tmp_path: Path) -> None:
+    left = part(tmp_path, WEIGHTS[:1000])
+    with left.open("rb") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(ModelError, match="another process is writing these weights now"):
+            fetch(at(f"{server.address}/whole"), tmp_path)
+    assert (left.read_bytes(), server.asked) == (WEIGHTS[:1000], [])
+
+
+# What can go wrong
+
+
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("truncated", f"the connection ended after {len(WEIGHTS) // 2:,} of {len(WEIGHTS):,} bytes"),
-        ("login", "not the published file"),
+        ("login", "a web page came instead: a proxy or a login page answered"),
+        ("other", "not the published file (its sha256 differs): a proxy or a login page may have answered"),
         ("missing", "the server answered 404"),
+        ("vast", f"another file, of {10 << 30:,} bytes"),
     ],
 )
 def test_a_fetch_that_fails_leaves_nothing_and_says_how_to_go_on(
@@ -108,11 +234,43 @@ def test_a_fetch_that_fails_leaves_nothing_and_says_how_to_go_on(
     assert files_below(tmp_path) == []
 
 
+def test_an_answer_without_end_is_cut_off(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tagger.vision.fetch._MOST", len(WEIGHTS) // 2)
+    with pytest.raises(ModelError, match="more than 540,000 bytes came"):
+        fetch(at(f"{site}/unsized"), tmp_path)
+    assert files_below(tmp_path) == []
+
+
 def test_a_fetch_that_fails_keeps_the_file_that_was_there(site: str, tmp_path: Path) -> None:
     path = fetch(at(f"{site}/whole"), tmp_path)
+    path.write_bytes(b"damaged")
     with pytest.raises(ModelError):
         fetch(at(f"{site}/truncated"), tmp_path)
-    assert path.read_bytes() == WEIGHTS
+    assert path.read_bytes() == b"damaged"
+
+
+@pytest.mark.usefixtures("site")
+def test_a_server_that_accepts_and_never_answers_is_waited_for_no_longer_than_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tagger.vision.fetch._SILENCE", 0.2)  # until its thread ends, too
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ModelError, match=r"nothing answered within 0\.1 seconds"):
+            fetch(at(address), tmp_path, patience=0.1)
+    assert files_below(tmp_path) == []
+
+
+def test_a_full_disk_is_named_and_not_filled_further(site: str, tmp_path: Path) -> None:
+    """A limit of the kernel's stands for it: nothing may be longer than half of what comes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(WEIGHTS) // 2, limits[1]))
+        with pytest.raises(ModelError, match="the weights cannot be kept here: File too large"):
+            fetch(at(f"{site}/whole"), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert files_below(tmp_path) == []
 
 
 @pytest.mark.usefixtures("site")
@@ -128,12 +286,12 @@ def test_without_a_network_the_other_way_is_named(tmp_path: Path) -> None:
 def test_a_proxy_is_asked_where_there_is_one(
     site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving() as (proxy, asked):
-        monkeypatch.setenv("http_proxy", proxy)
+    with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.address)
         monkeypatch.setenv("no_proxy", "")
         architecture = at("http://weights.invalid/whole")
         assert fetch(architecture, tmp_path).read_bytes() == WEIGHTS
-    assert asked == [architecture.address]
+    assert proxy.asked == [(architecture.address, None)]
 
 
 def test_a_folder_that_cannot_be_written_is_named(site: str, tmp_path: Path) -> None:
