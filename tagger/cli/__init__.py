@@ -91,7 +91,7 @@ def _options(
         gc.enable()
 
 
-_LEFT_OUT = {"torch", "torchvision", "onnx"}
+_LEFT_OUT = {"torch", "torchvision"}
 """What an install for a small machine is without (docs/install.md)."""
 
 
@@ -107,8 +107,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (name := str(error.name).partition(".")[0]) not in _LEFT_OUT:
             raise
-        hint = (
-            "without it Tagger has the built-in model on a CPU; for more, pip install torch torchvision onnx"
-        )
+        hint = "without it Tagger has its catalogue's models on a CPU; for more, pip install torch torchvision"
         typer.echo(f"tagger: {ModelError(name, 'is not installed', hint)}", err=True)
         sys.exit(ModelError.exit_code)

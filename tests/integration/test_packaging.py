@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = ("torch", "torchvision", "onnx")
+LEFT_OUT = ("torch", "torchvision")
 
 
 @pytest.fixture(scope="module")
