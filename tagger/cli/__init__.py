@@ -107,6 +107,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (name := str(error.name).partition(".")[0]) not in _LEFT_OUT:
             raise
-        hint = "without it Tagger has its catalogue's models on a CPU; for more, pip install torch torchvision"
+        hint = (
+            "without it Tagger has its catalogue's models on a CPU; for more, pip install torch torchvision"
+        )
         typer.echo(f"tagger: {ModelError(name, 'is not installed', hint)}", err=True)
         sys.exit(ModelError.exit_code)

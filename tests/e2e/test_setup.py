@@ -50,7 +50,9 @@ def make(checkout: Path, *words: str, **overrides: str) -> subprocess.CompletedP
     done = subprocess.run(
         ["make", *words],
         cwd=checkout,
-        env=environment(checkout, MAKEFLAGS="", MAKELEVEL="0", **overrides),  # none of a `make test` around this
+        env=environment(
+            checkout, MAKEFLAGS="", MAKELEVEL="0", **overrides
+        ),  # none of a `make test` around this
         capture_output=True,
         text=True,
         check=False,
