@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from tagger.cli.models import app
 from tagger.errors import ModelError
 from tagger.vision.fetch import fetch, import_file
 from tagger.vision.models import Architecture, named
@@ -316,3 +318,14 @@ def test_a_carried_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="damaged on the way"):
         import_file(carried, tmp_path / "home", [at("https://example.org")])
     assert files_below(tmp_path) == [carried]
+
+
+@pytest.mark.parametrize("options", [[], ["--best-effort"]])
+def test_where_no_terminal_is_the_command_prints_the_path_and_draws_no_bar(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setattr("tagger.vision.models.named", lambda _: at(f"{site}/whole"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    done = CliRunner().invoke(app, ["fetch", "resnet50", *options])
+    assert (done.exit_code, done.stdout.strip()) == (0, str(fetched_path(at(site), tmp_path / "tagger")))
+    assert "━" not in done.stderr
