@@ -9,15 +9,29 @@ FETCH ?= yes
 # What it downloads is put together in TMPDIR: gigabytes, and /tmp is memory on many a machine.
 PIP_INSTALL = pip install --disable-pip-version-check
 
-.PHONY: run test lint install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
+# Many tests wait, for a daemon or a patrol: one worker more than there are cores has something to do meanwhile.
+PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 1))
+
+.PHONY: run test test-all test-long coverage lint install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 
 # The first one also fetches ImageNet-1k weights, 45 MB, if it can; never a later one: make run FETCH=no leaves them out.
 run: .venv/.installed .venv/.fetched
 	@mkdir -p inbox
 	@exec $(BIN)/tagger run --config config/tagger.yaml
 
+# What tells soonest that something is broken: five minutes.
 test: .venv/.installed-dev
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(PYTEST) -m 'not long' --ignore=tests/systemd
+
+# Every other test: clients, browsers, servers, kills and a booted Debian. Half an hour; with --jobs=2, the Debian beside the rest.
+test-all: test-long test-systemd
+
+test-long: .venv/.installed-dev
+	$(PYTEST) -m long --ignore=tests/systemd
+
+# Which lines the tests of both run.
+coverage: .venv/.installed-dev
+	$(PYTEST) --ignore=tests/systemd --cov --cov-report=term
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
