@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.kills import Chaos
+
+pytestmark = pytest.mark.long
 
 
 def test_forty_kills_lose_nothing_double_nothing_and_blame_nobody(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from PIL import Image
 from tests.e2e.command import PATIENCE
 from tests.e2e.site import TOKEN, Site, serve, site_of
 
+pytestmark = pytest.mark.long
+
 PAGE = (Path(__file__).parents[2] / "docs/clients.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(sh|python|js)\n(.*?)^```\n\n```(?:json|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")

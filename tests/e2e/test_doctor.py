@@ -22,6 +22,8 @@ from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, running, tagger
 from tests.e2e.site import TOKEN, serve, site_of
 
+pytestmark = pytest.mark.long
+
 Findings = dict[tuple[str, str], list[str]]
 DAMAGED = {"TAGGER_ENGINE__BACKEND": "auto"}
 

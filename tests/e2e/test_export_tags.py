@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, rows, tagger
 
+pytestmark = pytest.mark.long
+
 CONFIG = """
 database: tags.db
 sources: [pictures]

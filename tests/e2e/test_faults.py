@@ -22,6 +22,8 @@ from tests.allowed import NO_PRIVILEGES, OWN_LIMITS, OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, Daemon, environment, rows, running, tagger
 
+pytestmark = pytest.mark.long
+
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 LABELS = "SELECT path, label FROM top_tag"
 NO_RESCAN = {"TAGGER_RESCAN": "86400"}

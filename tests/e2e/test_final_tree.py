@@ -12,12 +12,15 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from PIL import Image
 
 from tests.e2e.command import Daemon, rows, running, tagger
+
+pytestmark = pytest.mark.long
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 FOLDERS = ("", "a", "a/b", "c")

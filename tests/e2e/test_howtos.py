@@ -18,6 +18,8 @@ from PIL import Image
 from tagger.config import MACHINES
 from tests.e2e.command import PATIENCE, environment, running
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sh|sql|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:5000"

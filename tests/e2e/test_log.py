@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import on_a_terminal, running, tagger
 
+pytestmark = pytest.mark.long
+
 AUTO = {"TAGGER_LOG_FORMAT": "auto"}
 
 

@@ -17,6 +17,8 @@ from tagger.worker import Worker
 from tests.conftest import Painter
 from tests.e2e.command import running
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def ear(tmp_path: Path) -> Iterator[socket.socket]:

@@ -13,6 +13,8 @@ from tests.conftest import Painter
 from tests.e2e.command import rows, running, tagger
 from tests.e2e.site import TOKEN, Site, picture, serve, site_of
 
+pytestmark = pytest.mark.long
+
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 128, 0)
 PAGES = ("/", "/pictures/1", "/try", "/status", "/docs")
 expect.set_options(timeout=30_000)

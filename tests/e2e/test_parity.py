@@ -14,6 +14,8 @@ from torchvision import transforms
 from tagger.vision.models import BUILTIN
 from tests.e2e.command import tagger
 
+pytestmark = pytest.mark.long
+
 BATCH = 16
 
 

@@ -19,6 +19,8 @@ from tests.e2e.command import running, tagger
 from tests.e2e.site import TOKEN, Site, picture, serve, site_of
 from tests.unit.test_hostile_pictures import bmp_of, jpeg_of_scans, png
 
+pytestmark = pytest.mark.long
+
 CATEGORIES = """
 colour: {}
 warm: {within: [colour], includes: [red, yellow]}

@@ -19,6 +19,8 @@ from PIL import Image
 from tests.conftest import Painter
 from tests.e2e.command import PATIENCE, TAGGER, environment, rows, running, tagger
 
+pytestmark = pytest.mark.long
+
 DATABASE = ("--database", "tags.db")
 ODD = os.fsdecode(b"new\nline \xff '.png")
 """A name with a line break and a byte that is no text."""

@@ -10,6 +10,8 @@ from PIL import Image
 from tests.conftest import Painter
 from tests.e2e.command import rows, tagger
 
+pytestmark = pytest.mark.long
+
 DATABASE = ("--database", "tags.db")
 WANTED = {"TAGGER_FEATURES": "true"}
 REAL = {"TAGGER_ENGINE__BACKEND": "openvino"}

@@ -13,6 +13,8 @@ from tests.conftest import Painter
 from tests.e2e.command import rows, running, tagger
 from tests.e2e.site import TOKEN, picture
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 REAL = {"TAGGER_ENGINE__BACKEND": "auto"}
 WEB = {"TAGGER_WEB__ENABLED": "true", "TAGGER_WEB__PORT": "0"}

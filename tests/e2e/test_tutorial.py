@@ -18,6 +18,8 @@ from PIL import Image
 
 from tests.e2e.command import PATIENCE, Daemon, environment, running
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
 METRICS = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")

@@ -18,6 +18,8 @@ import pytest
 from tests.e2e.command import tagger
 from tests.e2e.site import TOKEN, Site, picture, serve, site_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def site(tmp_path: Path, inbox: Path) -> Iterator[Site]:

@@ -19,6 +19,8 @@ from tagger.web.server import Server
 from tests.e2e.command import PATIENCE
 from tests.e2e.site import Site, picture, serve, site_of
 
+pytestmark = pytest.mark.long
+
 HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127"
 HALF_A_BODY = b"POST /images/1/verdicts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
 HALF_A_PICTURE = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nhalf"

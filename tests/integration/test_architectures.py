@@ -29,6 +29,8 @@ from tagger.vision.load import load_classifier
 from tagger.vision.models import CATALOGUE, Architecture
 from tagger.vision.weights import fetched_path, resolve
 
+pytestmark = pytest.mark.long
+
 EVERY = pytest.mark.parametrize("architecture", CATALOGUE, ids=lambda architecture: architecture.name)
 TORCHVISIONS = pytest.mark.parametrize(
     "architecture",

@@ -24,6 +24,8 @@ from benchmarks.sql import LARGE
 from tagger.records import Failed
 from tests.integration.shelf import Shelf
 
+pytestmark = pytest.mark.long
+
 CONFIG = Path(__file__).parents[2] / "config/datasette.yaml"
 DATASETTE = Path(sys.executable).with_name("datasette")
 PATIENCE = 60.0

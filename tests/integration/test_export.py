@@ -24,6 +24,8 @@ from tagger.vision.graph import graph_of
 from tagger.vision.weights import Weights, resolve
 from tests.e2e.command import tagger
 
+pytestmark = pytest.mark.long
+
 FORMS = list(SUFFIXES)
 Pixels = NDArray[np.uint8]
 Scores = NDArray[np.float32]

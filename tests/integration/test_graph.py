@@ -23,6 +23,8 @@ from tagger.vision.weights import Weights, resolve
 from tests.integration.test_architectures import random_model
 from tests.kernel import resident
 
+pytestmark = pytest.mark.long
+
 NAMES = [architecture.name for architecture in CATALOGUE]
 
 

@@ -25,6 +25,8 @@ from tagger.vision.quantize import Verdict, quantize
 from tagger.vision.weights import Weights, resolve
 from tests.e2e.command import TAGGER, environment, tagger
 
+pytestmark = pytest.mark.long
+
 needs_int8 = pytest.mark.skipif(
     "int8" not in native_formats() or find_spec("nncf") is None,
     reason="this CPU has neither VNNI nor AMX, or NNCF is not installed",

@@ -28,6 +28,8 @@ from watchdog.observers.inotify_c import (
 from tagger.ingest.inotify import EVENTS, NO_NEWS
 from tests.integration.test_watch import apart, kill, no_more_files, overflow, run
 
+pytestmark = pytest.mark.long
+
 TIMEOUT = 20
 
 

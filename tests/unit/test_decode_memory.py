@@ -20,6 +20,8 @@ from tagger.vision.decode import SUFFIXES, Decoder, Mode
 from tagger.vision.memory import give_back_what_is_freed
 from tagger.vision.models import Preprocessing
 
+pytestmark = pytest.mark.long
+
 PREPROCESSING = Preprocessing(64, 56, "bilinear", (0, 0, 0), (1, 1, 1))
 SIZE = (2000, 1500)
 NOISE = 2_300_000

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import ExifTags, Image
 
 from tagger.config import Decode
@@ -29,6 +30,8 @@ from tagger.vision.decode import SUFFIXES, Decoder, Mode
 from tagger.vision.memory import give_back_what_is_freed
 from tagger.vision.models import Preprocessing
 from tests.unit.test_decode_memory import colour_by_colour, forget_the_peak, memory
+
+pytestmark = pytest.mark.long
 
 PREPROCESSING = Preprocessing(64, 56, "bilinear", (0, 0, 0), (1, 1, 1))
 SECONDS, BYTES = 5, 1_000_000_000
