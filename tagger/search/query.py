@@ -90,12 +90,17 @@ Query = Everything | Name | Since | Until | In | Field | Uncertain | And | Or | 
 
 
 class QueryError(ConfigError):
-    """A query that cannot be used: what is wrong with `text[start:end]`, and what to do."""
+    """A query that cannot be used: what is wrong with `text[start:end]`, and what to do.
 
-    def __init__(self, text: str, start: int, end: int, what: str, hint: str) -> None:
+    `instead` are texts of which each may stand in that place.
+    """
+
+    def __init__(
+        self, text: str, start: int, end: int, what: str, hint: str, instead: tuple[str, ...] = ()
+    ) -> None:
         super().__init__("query", what, hint)
-        self.args = (text, start, end, what, hint)  # by which it is pickled and copied
-        self.text, self.start, self.end = text, start, end
+        self.args = (text, start, end, what, hint, instead)  # by which it is pickled and copied
+        self.text, self.start, self.end, self.instead = text, start, end, instead
 
     def __str__(self) -> str:
         query, carets = _pointed(self.text, self.start, self.end)

@@ -1,6 +1,5 @@
 """People's verdicts: stored at once and durably, and the tags of all copies of the picture written anew with them."""
 
-import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,14 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.errors import ConfigError
 from tagger.records import Features
+from tagger.search import suggestions
 from tagger.store import codes, readings, verdicts
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.prepared import Prepared
 from tagger.store.readings import NewReading, Said
 from tagger.store.schema import (
+    category_label,
     category_score,
     feature,
     file,
@@ -109,9 +110,22 @@ def _label(connection: Connection, name: str) -> int:
 
 
 def _near(connection: Connection, name: str) -> str:
+    """What to do where no label is called so."""
+    if within := _labels_in(connection, name):
+        return f"it is a category; name the label, such as {', '.join(within)}"
+    if suggestions.as_clause(name) or suggestions.is_about_a_time(name):
+        return "a label is what a picture shows; tagger search says how times and conditions are asked for"
     known = connection.scalars(select(word.c.text).where(word.c.label_id.is_not(None)))
-    near = difflib.get_close_matches(name.casefold(), dict.fromkeys(known), n=3, cutoff=0.5)
-    return f"did you mean {', '.join(near)}?" if near else "tagger search shows what pictures are tagged with"
+    near = suggestions.names_like(name.casefold(), dict.fromkeys(known))
+    return f"did you mean {', '.join(near)}?" if near else suggestions.UNTAUGHT
+
+
+def _labels_in(connection: Connection, name: str) -> Sequence[str]:
+    """A few labels of the category of that name; none where there is no such category."""
+    is_it = select(word.c.category_id).where(word.c.text == name.casefold(), word.c.category_id.is_not(None))
+    query = select(label.c.name).join(category_label, category_label.c.label_id == label.c.id)
+    query = query.where(category_label.c.category_id.in_(is_it)).order_by(label.c.name)
+    return connection.scalars(query.distinct().limit(3)).all()
 
 
 def _content(connection: Connection, path: str) -> str:

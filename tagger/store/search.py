@@ -7,15 +7,13 @@ which for a rare label reads the whole table; sets of pictures in memory, which 
 shown.
 """
 
-import difflib
 import itertools
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -63,13 +61,13 @@ from tagger.store.schema import (
     category,
     category_score,
     file,
-    file_attribute,
     label,
     reading,
     source,
     tag,
     word,
 )
+from tagger.store.unknown import unknown_field, unknown_name, unknown_source, unknown_state
 from tagger.store.views import UNSURE
 
 _MOST_TESTS = 400
@@ -312,7 +310,7 @@ def understood(
     sources = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
     for part in parts:
         if isinstance(part, In) and part.source not in sources:
-            _refuse(text, part, f"there is no source {said(part.source)}", part.source, sources)
+            raise unknown_source(connection, text, part, sources)
         if isinstance(part, Field):
             _judge_field(connection, text, part)
     few = rare(connection, _sought(query), sources) if walks else {}
@@ -324,8 +322,7 @@ def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
     query = select(word.c.rank, word.c.label_id, word.c.category_id)
     rows = connection.execute(query.where(word.c.text == fields.storable(name.text.casefold()))).all()
     if not rows:
-        every = dict.fromkeys(connection.scalars(select(word.c.text).order_by(word.c.rank)))
-        _refuse(text, name, f"no label or category is called {said(name.text)}", name.text, every)
+        raise unknown_name(connection, text, name)
     best = [row for row in rows if row.rank == min(row.rank for row in rows)]
     return Meaning(
         tuple(row.label_id for row in best if row.label_id is not None),
@@ -343,23 +340,9 @@ def _judge_field(connection: Connection, text: str, field: Field) -> None:
             f"write {field.name} {text[field.start + len(field.name) + 1 : field.end]}",
         )
     if field.name not in fields.OWN and not connection.scalar(fields.some_have(field.name)):
-        names = connection.scalars(select(file_attribute.c.name).distinct())
-        _refuse(text, field, f"there is no field {said(field.name)}", field.name, [*fields.OWN, *names])
+        raise unknown_field(connection, text, field)
     if field.name == "state" and field.value not in set(State):
-        _refuse(text, field, f"there is no state {said(field.value)}", field.value, list(State))
-
-
-def _refuse(text: str, part: Name | In | Field, what: str, given: str, known: Iterable[str]) -> NoReturn:
-    names = {name.casefold(): name for name in reversed(list(known))}
-    near = difflib.get_close_matches(given.casefold(), names, n=3, cutoff=0.5)
-    some = ", ".join(_typed(names[name]) for name in near or list(names)[:-8:-1]) or "none yet"
-    hint = f"did you mean {some}?" if near else f"there are {some}"
-    raise QueryError(text, part.start, part.end, what, hint)
-
-
-def _typed(name: str) -> str:
-    """As it is written in a query: with brackets or a colon in it, in quotes."""
-    return f'"{name}"' if re.search(r"[()（）:：]", name) else name
+        raise unknown_state(text, field)
 
 
 def _any(tests: list[ColumnElement[bool]]) -> ColumnElement[bool]:

@@ -1,6 +1,5 @@
 """From the settings to a classifier that is ready: the one place that builds an engine."""
 
-import difflib
 import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from tagger.config import Engine as EngineSettings
 from tagger.config import Settings
 from tagger.errors import ConfigError, ModelError
 from tagger.records import Label
+from tagger.search import suggestions
 from tagger.vision import categories, cores
 from tagger.vision.categories import Categories
 from tagger.vision.classify import Classifier
@@ -118,8 +118,8 @@ def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
     known = {name.casefold() for names in named for name in names}
     for name in settings.thresholds:
         if name.casefold() not in known:
-            near = difflib.get_close_matches(name.casefold(), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "tagger search shows the names that there are"
+            near = suggestions.names_like(name.casefold(), known)
+            hint = f"did you mean {near[0]!r}?" if near else suggestions.UNTAUGHT
             raise ConfigError(f"thresholds.{name}", "no label or category is called so", hint)
     return own
 

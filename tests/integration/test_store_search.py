@@ -636,11 +636,17 @@ def test_a_path_goes_on_after_a_nul(full: Cabinet) -> None:
             "no label or category is called '起重'\n  雪 or 起重\n        ^^^^\n  did you mean 起重机?",
         ),
         ("tabby in kam", "there is no source 'kam'\n  tabby in kam\n           ^^^\n  did you mean cam?"),
-        ('in "nowhere at all"', "there are cam, front door, phone"),
+        ('in "nowhere at all"', 'there are cam, "front door", phone'),
         ("pth:*.jpg", "there is no field 'pth'\n  pth:*.jpg\n  ^^^^^^^^^\n  did you mean path?"),
         ("size:3", "there is no field 'size'\n  size:3\n  ^^^^^^\n  there are path, state, camera, app_id"),
         ("state:faild", "there is no state 'faild'\n  state:faild\n  ^^^^^^^^^^^\n  did you mean failed"),
         ("state:zz", "there are pending, busy, done, failed, suspect, quarantined, gone"),
+        ("tabby 0.5", "  tabby 0.5\n  ^^^^^^^^^\n  write tabby >= 0.5; in a shell, put the whole query in"),
+        ("yesterday", "that is asked for by: since yesterday until today"),
+        ("tabby last week", "that is asked for by: tabby since 7d"),
+        ("january", "a time is asked for by since and until, as in: since 2026-03-01"),
+        ("at night", "that is asked for by: is:night"),
+        ("front door", 'that is asked for by: in "front door"'),
         ("since:2h", "'since' takes no colon\n  since:2h\n  ^^^^^^^^\n  write since 2h"),
         ('in:"front door"', 'write in "front door"'),
     ],
@@ -653,9 +659,18 @@ def test_where_no_label_is_close_some_names_are_told_and_nobody_is_asked_whether
     cabinet: Cabinet,
 ) -> None:
     refused = cabinet.refused("zzzzzz")
+    assert "the model does not know such a word" in refused
     assert "there are tabby, " in refused
     assert "n0" not in refused
     assert "did you mean" not in refused
+
+
+def test_a_camera_or_a_folder_is_asked_for_by_its_clause(cabinet: Cabinet) -> None:
+    cabinet.tag_with(cabinet.stamp("lobby/a.jpg"), {"n0": 0.9})
+    assert "that is asked for by: path:*/lobby/*" in cabinet.refused("lobby")
+    assert "that is asked for by: path:*/lobby/*" in cabinet.refused("tabby in lobby")
+    assert cabinet.found("path:*/lobby/*") == ["a.jpg"]
+    assert "asked for by" not in cabinet.refused("battle scene")
 
 
 def test_a_source_is_called_by_its_very_name(cabinet: Cabinet) -> None:
