@@ -1,16 +1,19 @@
 """`tagger search`: the pictures that a query finds."""
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_csv, print_json, print_lines, print_table
+from tagger.cli.redirected import refuse_what_the_shell_took
 
 if TYPE_CHECKING:
     from tagger.search.query import Query
@@ -53,6 +56,7 @@ def search(
     database: Database = None,
 ) -> None:
     """Show the pictures that a query finds, newest first."""
+    refuse_what_the_shell_took(" ".join(words or ()))
     settings = load_settings(config, database)
     from datetime import UTC, datetime
 
@@ -71,7 +75,49 @@ def search(
         elif follow:
             _follow(store, query, text, least, limit, printer(as_json, as_csv, as_lines, as_nul, follow))
         else:
-            printer(as_json, as_csv, as_lines, as_nul)(found.search(store, query, text, least, limit))
+            hits = _Counted(found.search(store, query, text, least, limit))
+            printer(as_json, as_csv, as_lines, as_nul)(hits)
+            if not (as_json or as_csv or as_lines or as_nul):
+                _say_what_is_not_shown(store, query, text, least, hits.number, limit, settings.model.top_k)
+
+
+@dataclass
+class _Counted:
+    """Hits, of which the number is known once they were shown."""
+
+    hits: Iterable["Hit"]
+    number: int = 0
+
+    def __iter__(self) -> Iterator["Hit"]:
+        for hit in self.hits:
+            self.number += 1
+            yield hit
+
+
+def _say_what_is_not_shown(
+    store: "Store", query: "Query", text: str, least: float, shown: int, limit: int, top_k: int
+) -> None:
+    """To people: that there are more, or why there is nothing."""
+    from tagger.store import found
+
+    if shown == limit and (total := found.count(store, query, text, least)) > shown:
+        typer.echo(f"{shown:,} of {total:,}; --limit shows more", err=True)
+    if not shown:
+        for line in _why_nothing(store, query, text, least, top_k):
+            typer.echo(line, err=True)
+
+
+def _why_nothing(store: "Store", query: "Query", text: str, least: float, top_k: int) -> Iterator[str]:
+    from tagger.store.shortfall import shortfalls
+
+    if not text.strip():
+        yield "no picture is tagged yet; tagger scan FOLDER tags what is there"
+        return
+    short = shortfalls(store, query, text, least, top_k)
+    for one in short:
+        yield one.words + (f": tagger search {shlex.quote(one.query)}" if one.query else "")
+    if not short:
+        yield "no picture is so; tagger search '' shows all that are tagged"
 
 
 def _follow(store: "Store", query: "Query", text: str, least: float, limit: int, show: Print) -> None:
@@ -101,15 +147,13 @@ def printer(as_json: bool, as_csv: bool, as_lines: bool, as_nul: bool, follow: b
     if as_lines or as_nul:
         return lambda hits: _print_paths(hits, b"\0" if as_nul else b"\n")
     if sys.stdout.isatty() and not follow:
-        return lambda hits: _show(list(_texts(hits)))
+        return _print_table_if_any
     return lambda hits: print_lines(_texts(hits))
 
 
-def _show(rows: list[tuple[str, ...]]) -> None:
-    if rows:
+def _print_table_if_any(hits: Iterable["Hit"]) -> None:
+    if rows := list(_texts(hits)):
         print_table(COLUMNS, rows)
-    else:
-        typer.echo("no picture; try a lower --min-score, or tagger search '' for everything", err=True)
 
 
 def _print_paths(hits: Iterable["Hit"], end: bytes) -> None:

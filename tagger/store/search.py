@@ -79,7 +79,7 @@ _WIDEST = 100
 
 _ITS_TAGS, _ITS_SCORES = tag.alias("its_tag"), category_score.alias("its_score")
 _ITS_READING = reading.alias("its_reading")
-_ID_OF: Mapping[FromClause, str] = {tag: "label_id", category_score: "category_id"}
+ID_OF: Mapping[FromClause, str] = {tag: "label_id", category_score: "category_id"}
 _COSTS: Mapping[FromClause, int] = {tag: 1, category_score: 10}
 _SMALL = 5
 """Of a source with few files: for each, its tags are looked for."""
@@ -219,7 +219,7 @@ class Search:
 
     def _walks_of(self, name: Name) -> Iterator[_Walk]:
         for scores, id_, least in self.by(name):
-            is_it = scores.c[_ID_OF[scores]] == id_
+            is_it = scores.c[ID_OF[scores]] == id_
             yield _Walk(scores, and_(is_it, scores.c.score >= least), cost=_COSTS[scores])
 
     def _walks_of_files(self, field: Field) -> Iterator[_Walk]:
@@ -284,7 +284,7 @@ class Search:
             ids = [id_ for _, id_, _ in some]
             its = _ITS_TAGS.c if scores is tag else _ITS_SCORES.c
             place = [] if scores is tag else [its.captured_at == captured_at]
-            is_it = its[_ID_OF[scores]].in_(ids)
+            is_it = its[ID_OF[scores]].in_(ids)
             ways.append(exists(1).where(is_it, *place, its.file_id == id_, its.score >= least))
         return or_(false(), *ways)
 
@@ -332,13 +332,9 @@ def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
 
 def _judge_field(connection: Connection, text: str, field: Field) -> None:
     if field.name in ("since", "until", "in"):
-        raise QueryError(
-            text,
-            field.start,
-            field.end,
-            f"{said(field.name)} takes no colon",
-            f"write {field.name} {text[field.start + len(field.name) + 1 : field.end]}",
-        )
+        clause = f"{field.name} {text[field.start + len(field.name) + 1 : field.end]}"
+        what = f"{said(field.name)} takes no colon"
+        raise QueryError(text, field.start, field.end, what, f"write {clause}", (clause,))
     if field.name not in fields.OWN and not connection.scalar(fields.some_have(field.name)):
         raise unknown_field(connection, text, field)
     if field.name == "state" and field.value not in set(State):

@@ -4,6 +4,7 @@ import ast
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -167,6 +168,89 @@ def test_a_wrong_query_is_pointed_at(tagged: Path, query: str, message: str, opt
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert message in wrong.stderr
     assert "Traceback" not in wrong.stderr
+
+
+# What is not found, and what is not shown
+
+
+def said(home: Path, *arguments: str) -> str:
+    """What a search says beside its answer."""
+    done = tagger(home, "search", *arguments, *DATABASE)
+    assert done.returncode == 0
+    return done.stderr
+
+
+def test_who_finds_nothing_is_told_the_best_score_and_how_to_lower_the_bar(tagged: Path) -> None:
+    [line] = said(tagged, "grey", "--min-score", "0.9").splitlines()
+    told = re.fullmatch(
+        r"no picture scores grey at 0.90 or more; the best is (0\.\d+): tagger search 'grey >= \1'", line
+    )
+    assert told
+    assert search(tagged, f"grey >= {told[1]}")
+    assert "grey at 0.90 or more; the best is" in said(tagged, "grey >= 0.9 and blue since 2d")
+
+
+def test_who_finds_nothing_is_told_what_else_keeps_it(tagged: Path) -> None:
+    assert said(tagged, "blue since 2h") == (
+        "blue alone is found; the rest of the query leaves none of its pictures: tagger search blue\n"
+    )
+    assert said(tagged, "since 2h") == "no picture is so; tagger search '' shows all that are tagged\n"
+    assert said(tagged, "vehicle") == (
+        "vehicle has no score in any picture: a category's score is stored only from 0.2 on\n"
+    )
+
+
+def test_of_a_label_that_was_never_among_the_best_it_is_said_how_many_are_stored(
+    tmp_path: Path, paint: Painter
+) -> None:
+    paint(tmp_path / "pictures" / "sky.png", (0, 0, 255))
+    tagger(tmp_path, "scan", "pictures", *DATABASE, TAGGER_MODEL__TOP_K="2")
+    done = tagger(tmp_path, "search", "yellow", *DATABASE, TAGGER_MODEL__TOP_K="2")
+    assert "only each picture's best 2 labels are stored (model.top_k)" in done.stderr
+
+
+def test_who_is_shown_a_part_is_told_of_how_many(tagged: Path) -> None:
+    assert said(tagged, "--limit", "2") == "2 of 3; --limit shows more\n"
+    assert said(tagged, "--limit", "3") == said(tagged) == ""
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--nl", "-0", "--count"])
+def test_programs_are_told_nothing_beside_their_answer(tagged: Path, form: str) -> None:
+    assert said(tagged, form, "--limit", "1") == said(tagged, form, "grey >= 0.9") == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "made", "query"),
+    [
+        ("blue >= 0.5", "=", "blue >= 0.5"),
+        ("blue or red >= 50% --json", "=", "blue or red >= 50%"),
+        ("blue >=0.5", "=0.5", "blue >= 0.5"),
+        ("blue > 0.5", "0.5", "blue >= 0.5"),
+    ],
+)
+def test_a_comparison_that_the_shell_took_is_told_of(tagged: Path, typed: str, made: str, query: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{TAGGER} search {typed} --database tags.db"],
+        cwd=tagged,
+        env=environment(tagged),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"made a file called {made} here" in done.stderr
+    assert f"remove it (rm ./{made}), and put the query in quotes: tagger search '{query}'" in done.stderr
+    assert (tagged / made).read_bytes() == b""
+
+
+def test_an_answer_may_be_written_into_any_other_file(tagged: Path) -> None:
+    with (tagged / "blue.txt").open("wb") as file:
+        command = [str(TAGGER), "search", "blue", "--nl", *DATABASE]
+        subprocess.run(
+            command, cwd=tagged, env=environment(tagged), stdout=file, timeout=PATIENCE, check=True
+        )
+    assert (tagged / "blue.txt").read_bytes() == search(tagged, "blue", "--nl")
 
 
 def test_the_built_in_model_s_pictures_are_found_in_chinese(tmp_path: Path) -> None:
