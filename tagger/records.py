@@ -264,3 +264,8 @@ def shown(path: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in path
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things for people: `1 picture`, `1,200 pictures`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -49,4 +49,16 @@ def label(
     paths = [os.path.abspath(file) for file in files]
     with closing(Store.open(settings.database, create=False)) as store:
         count = rule(store, paths, Ruling(add or (), remove or (), clear or ()), datetime.now(UTC))
-    typer.echo(f"{count:,} {'picture has' if count == 1 else 'pictures have'} other tags now")
+    typer.echo(_changed(len(set(paths)), count))
+
+
+def _changed(named: int, files: int) -> str:
+    """What has changed: `files` are the pictures that were `named` and all their copies."""
+    from tagger.records import counted
+
+    copies = files - named
+    if copies <= 0:
+        return f"{counted(files, 'picture')} {'has' if files == 1 else 'have'} other tags now"
+    its = "its copy" if copies == 1 else f"its {copies:,} copies"
+    others = its if named == 1 else f"{copies:,} {'copy' if copies == 1 else 'copies'}"
+    return f"{counted(named, 'picture')} and {others} have other tags now"

@@ -17,7 +17,7 @@ def pause(config: Config = None, database: Database = None) -> None:
 
     with closing(Store.open(settings.database, create=False)) as store:
         since = pausing.pause(store, datetime.now(UTC))
-    typer.echo(f"paused since {since.isoformat(timespec='seconds')}; tagger resume goes on")
+    typer.echo(f"paused since {since.isoformat(timespec='seconds')}; continue with: tagger resume")
 
 
 def resume(config: Config = None, database: Database = None) -> None:

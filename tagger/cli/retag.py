@@ -27,6 +27,7 @@ def retag(
     settings = load_settings(config, database)
     from datetime import UTC, datetime
 
+    from tagger.records import counted
     from tagger.search.parse import parse
     from tagger.store import found, upkeep
     from tagger.store.database import Database as Store
@@ -35,4 +36,4 @@ def retag(
     query = parse(text, datetime.now(UTC))
     with closing(Store.open(settings.database, create=False)) as store:
         count = upkeep.retag(store, found.ids(store, query, text, settings.search.min_score))
-    typer.echo(f"{count:,} {'picture is' if count == 1 else 'pictures are'} tagged anew")
+    typer.echo(f"{counted(count, 'picture')} {'is' if count == 1 else 'are'} tagged anew")

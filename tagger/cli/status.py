@@ -104,7 +104,7 @@ def _for_people(found: Mapping[str, Any]) -> str:
     if model and model["other"]:
         lines.insert(2, f"          {model['other']}")
     if found["paused_since"]:
-        lines.append(f"paused    since {found['paused_since']}: files wait until tagger resume")
+        lines.append(f"paused    since {found['paused_since']}; continue with: tagger resume")
     counts = {f"source {name}": files for name, files in found["sources"].items()} | {"total": found["total"]}
     width = max(map(len, counts))
     lines += [f"{name:{width}}  {_counted(files)}" for name, files in counts.items()]

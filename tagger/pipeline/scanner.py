@@ -17,7 +17,7 @@ from tagger.ingest.scan import walk
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.progress import advanced, excused
-from tagger.records import Sighting, Stamp, shown
+from tagger.records import Sighting, Stamp, counted, shown
 from tagger.store.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,9 @@ class Scanner:
             if self._closed:
                 raise Closed
         if files:
-            log.info("%s: %d pictures were dated anew, by path_pattern and timezone", source.name, files)
+            log.info(
+                "%s: dated anew, by path_pattern and timezone: %s", source.name, counted(files, "picture")
+            )
 
     def _visit_new_folders(self) -> None:
         with self._changed:

@@ -14,7 +14,7 @@ from threading import Condition
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.progress import excused
-from tagger.records import Stamp, shown
+from tagger.records import Stamp, counted, shown
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Trial:
                 raise Closed
             self._wanted = False
         if suspects := self._intake.suspects():
-            log.info("%d pictures were in hand when Tagger last died; they are tried apart", len(suspects))
+            log.info("in hand when Tagger last died, and tried apart: %s", counted(len(suspects), "picture"))
         while suspects:
             # Here first, where it may take for ever: that a server is silent is not for a file to be blamed for.
             with excused():

@@ -64,14 +64,14 @@ def unknown_source(connection: Connection, text: str, part: In, sources: Iterabl
     if ways := list(_places(connection, part.source)):
         hint = f"that is asked for by: {', or '.join(ways)}"
         return QueryError(text, part.start, part.end, what, hint)
-    hint, near = _near(part.source, list(sources))
+    hint, near = _near("sources", part.source, list(sources))
     return QueryError(text, part.start, part.end, what, hint, tuple(map(_value, near)))
 
 
 def unknown_field(connection: Connection, text: str, field: Field) -> QueryError:
     """Return what to say of a field that no file has."""
     names = connection.scalars(select(file_attribute.c.name).distinct())
-    hint, near = _near(field.name, [*fields.OWN, *names])
+    hint, near = _near("fields", field.name, [*fields.OWN, *names])
     value = text[field.start : field.end].partition(":")[2] or _value(field.value)
     instead = tuple(f"{name}:{value}" for name in near)
     return QueryError(text, field.start, field.end, f"there is no field {said(field.name)}", hint, instead)
@@ -79,13 +79,13 @@ def unknown_field(connection: Connection, text: str, field: Field) -> QueryError
 
 def unknown_state(text: str, field: Field) -> QueryError:
     """Return what to say of a state that no file can be in."""
-    hint, near = _near(field.value, list(State))
+    hint, near = _near("states", field.value, list(State))
     instead = tuple(f"state:{state}" for state in near)
     return QueryError(text, field.start, field.end, f"there is no state {said(field.value)}", hint, instead)
 
 
-def _near(given: str, names: Sequence[str]) -> tuple[str, list[str]]:
+def _near(kind: str, given: str, names: Sequence[str]) -> tuple[str, list[str]]:
     plain = {name.casefold(): name for name in names}
     near = [plain[one] for one in suggestions.spelled(given.casefold(), plain)]
     some = ", ".join(map(_value, near or names[:_SOME])) or "none yet"
-    return (f"did you mean {some}?" if near else f"there are {some}"), near
+    return (f"did you mean {some}?" if near else f"{kind}: {some}"), near

@@ -40,6 +40,19 @@ def test_a_corrected_picture_is_found_by_what_it_is_and_not_by_what_it_is_not(ho
     assert rows(home / "tags.db", "SELECT label FROM image_tags WHERE by = 'human'") == [("blue",)]
 
 
+def test_copies_that_change_too_are_told_of(home: Path) -> None:
+    for number in (1, 2):
+        (home / f"inbox/copy{number}.png").write_bytes((home / "inbox/red.png").read_bytes())
+        run(home, "scan")
+        its = "its copy" if number == 1 else "its 2 copies"
+        said = run(home, "label", home / "inbox/red.png", "--add" if number == 1 else "--clear", "blue")
+        assert said.stdout == f"1 picture and {its} have other tags now\n"
+    both = (home / "inbox/copy1.png", home / "inbox/blue.png")
+    assert (
+        run(home, "label", *both, "--add", "green").stdout == "2 pictures and 2 copies have other tags now\n"
+    )
+
+
 def test_it_stays_when_everything_is_tagged_anew(home: Path) -> None:
     run(home, "label", home / "inbox/red.png", "--remove", "red")
     before = best(home)

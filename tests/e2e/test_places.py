@@ -52,7 +52,7 @@ def test_a_new_pattern_dates_what_is_there_without_tagging_it_anew(home: Path) -
     scan(home)
     assert found(home, "camera:Cam*") == []
     before = rows(home / "tags.db", "SELECT path, seq FROM top_tag ORDER BY seq")
-    assert "3 pictures were dated anew" in scan(home, CAMERA, "UTC")
+    assert "dated anew, by path_pattern and timezone: 3 pictures" in scan(home, CAMERA, "UTC")
     assert len(found(home, "camera:Cam*")) == 3
     assert rows(home / "tags.db", "SELECT path, seq FROM top_tag ORDER BY seq") == before
 

@@ -160,7 +160,7 @@ def test_nothing_is_lost_and_nothing_tagged_twice_by_reloads_amid_a_backlog(
         while rows(database, "SELECT count(*) FROM top_tag") != [(len(pictures),)]:
             assert daemon.process.poll() is None
         assert daemon.stop(signal.SIGTERM) == 0
-    assert "were in hand when Tagger last died" not in daemon.log
+    assert "in hand when Tagger last died" not in daemon.log
     assert {path for (path,) in rows(database, "SELECT path FROM top_tag")} == pictures
     assert rows(database, "SELECT max(seq) FROM reading") == [(len(pictures),)]
 
