@@ -12,7 +12,7 @@ from tagger.config import Crop, Settings, cache_home, data_home
 from tagger.ingest.filters import Filters
 from tagger.pipeline.channel import Channel, Closed
 from tagger.pipeline.overdue import Overdue
-from tagger.records import ModelIdentity, Outcome, Stamp
+from tagger.records import ModelIdentity, Outcome, Stamp, Taxonomy
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import SUFFIXES
 from tagger.vision.load import load_classifier
@@ -23,14 +23,15 @@ Arrivals = SimpleQueue[BaseException | Sequence[Outcome]]
 
 def tags_of(
     settings: Settings, files: Sequence[Path], crop: Crop | None = None
-) -> Generator[tuple[Path, Outcome], None, None]:
-    """What the model says of each file, in the order given; no database. Raises TaggerError.
+) -> tuple[Taxonomy, Generator[tuple[Path, Outcome], None, None]]:
+    """What the model says of each file, in the order given, and the categories it speaks of. Raises TaggerError.
 
     A file is cropped as its source's are, or as `crop` says. To be closed by whoever does not want them all.
     """
     give_back_what_is_freed()
     settings = model_choice.for_reading(settings, data_home())
-    yield from _tagged(settings, load_classifier(settings, data_home(), cache_home()), files, crop)
+    classifier = load_classifier(settings, data_home(), cache_home())
+    return classifier.taxonomy, _tagged(settings, classifier, files, crop)
 
 
 def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
@@ -43,7 +44,7 @@ def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
 
 def _tagged(
     settings: Settings, classifier: Classifier, files: Sequence[Path], crop: Crop | None = None
-) -> Iterator[tuple[Path, Outcome]]:
+) -> Generator[tuple[Path, Outcome], None, None]:
     sources = () if crop else settings.sources
     crops = {"": crop or classifier.preprocessing.frame} | {source.name: source.crop for source in sources}
     filters = Filters(sources, SUFFIXES)

@@ -106,7 +106,9 @@ class Worker:
             lambda: self.watch.polled,
         )
         self.meters = Meters(roots)
-        self._report = Report(lambda: self.intake.in_flight, self._depths)
+        self._report = Report(
+            lambda: self.intake.in_flight, self._not_begun, classifier.taxonomy, settings.search.min_score
+        )
         self.classifier, self.bulletin = classifier, Bulletin()
         self._troubles: Mapping[str, str] = {}
         self._database, self._stops, self._look_at = database, stops, 0.0
@@ -132,13 +134,9 @@ class Worker:
         counts = (tally.tagged, tally.failed)
         return Vitals(troubles, self._pipeline.waiting, *counts, away, self.intake.unsettled_for)
 
-    def _depths(self) -> dict[str, int]:
+    def _not_begun(self) -> int:
         tally = self.intake.tally
-        return {
-            "waiting": max(0, tally.new - tally.tagged - tally.failed - self.intake.in_flight),
-            "in hand": self.intake.in_flight,
-            **self._pipeline.waiting,
-        }
+        return max(0, tally.new - tally.tagged - tally.failed - self.intake.in_flight)
 
     def summary(self) -> str:
         """The same in a line."""
@@ -227,7 +225,7 @@ def _court(settings: Settings) -> Court:
 
 def _limits(settings: Settings) -> dict[str, float]:
     """What views compare with, by section and key."""
-    sections = {"health": settings.health, "sessions": settings.sessions}
+    sections = {"health": settings.health, "sessions": settings.sessions, "search": settings.search}
     return {
         f"{section}.{name}": value
         for section, values in sections.items()

@@ -95,7 +95,7 @@ def _read(settings: "Settings", files: Sequence[Path]) -> dict[Path, "Reading"]:
     from tagger.tag import tags_of
 
     typer.echo(f"reading {len(files)} pictures with {settings.model.name}", err=True)
-    outcomes = tags_of(settings, files)
+    _, outcomes = tags_of(settings, files)
     return {file: outcome.reading for file, outcome in outcomes if isinstance(outcome, Tagged)}
 
 

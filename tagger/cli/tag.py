@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,10 +13,10 @@ import typer
 
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.output import print_json, print_lines, print_table
+from tagger.cli.output import print_json, print_lines
 
 if TYPE_CHECKING:
-    from tagger.records import Outcome, Tag
+    from tagger.records import Outcome, Reading, Tag, Taxonomy
 
 
 class Crop(StrEnum):
@@ -32,6 +33,8 @@ class Answer:
     file: str
     tags: "tuple[Tag, ...]"
     error: str | None
+    instead: tuple[str, str] | None = None
+    """Where the best tag is not sure, what is said in its place: a category and its score, or that nothing is sure."""
 
 
 def tag(
@@ -51,25 +54,42 @@ def tag(
     log_to_stderr("warning", settings.log_format)
     from tagger.tag import tags_of
 
-    with closing(tags_of(settings, files, crop.value if crop else None)) as tagged:
-        answers = _watched(_answer(file, outcome) for file, outcome in tagged)
+    taxonomy, outcomes = tags_of(settings, files, crop.value if crop else None)
+    answer = partial(_answer, taxonomy=taxonomy, min_score=settings.search.min_score)
+    with closing(outcomes) as tagged:
+        answers = _watched(answer(file, outcome) for file, outcome in tagged)
         if as_json:
             print_json(_object(answer) for answer in answers)
         elif sys.stdout.isatty():
-            print_table(("file", "label", "score"), _rows(answers))
+            _show(answers)
         else:
             print_lines(_rows(answers))
 
 
-def _answer(file: Path, outcome: "Outcome") -> Answer:
+def _answer(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", min_score: float) -> Answer:
     from tagger.records import Failed, Gone, Tagged
 
     if isinstance(outcome, Tagged):
-        return Answer(str(file), outcome.reading.tags, None)
+        reading = outcome.reading
+        return Answer(str(file), reading.tags, None, _instead(reading, taxonomy, min_score))
     if isinstance(outcome, Failed):
         return Answer(str(file), (), outcome.reason)
+    if file.is_dir():
+        return Answer(str(file), (), "this is a folder: name pictures, or use tagger scan")
     what = "no such file" if isinstance(outcome, Gone) else "not a regular file, or being written just now"
     return Answer(str(file), (), what)
+
+
+def _instead(reading: "Reading", taxonomy: "Taxonomy", min_score: float) -> tuple[str, str] | None:
+    from tagger.certainty import NOT_SURE, certainty_of
+
+    sure = certainty_of(reading, taxonomy, min_score)
+    if sure.is_sure:
+        return None
+    if sure.category is None:
+        return NOT_SURE, ""
+    names = {one.key: one.name for one in taxonomy.categories}
+    return names[sure.category], f"{dict(reading.categories)[sure.category]:.3f}"
 
 
 def _watched(answers: Iterable[Answer]) -> Iterator[Answer]:
@@ -84,6 +104,33 @@ def _watched(answers: Iterable[Answer]) -> Iterator[Answer]:
         yield answer
     if failed:
         raise typer.Exit(1)
+
+
+def _show(answers: Iterable[Answer]) -> None:
+    """For people: each file once, and its tags below it; guesses are faint, and farther in."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from tagger.records import shown
+
+    console = Console(highlight=False)
+    for answer in answers:
+        if answer.error is None:
+            console.print(Text(shown(answer.file), "bold"), soft_wrap=True)
+            for line, style in _lines(answer):
+                console.print(Text(line, style), soft_wrap=True)
+
+
+def _lines(answer: Answer) -> Iterator[tuple[str, str]]:
+    """What is said of a file, with the style of each line."""
+    tags = [(tag.label.name, f"{tag.score:.3f}") for tag in answer.tags]
+    width = max(len(name) for name, _ in tags) + 4
+    if answer.instead:
+        name, score = answer.instead
+        yield f"  {name:{width}}{score}".rstrip(), ""
+    indent, style = ("    ", "dim") if answer.instead else ("  ", "")
+    for name, score in tags:
+        yield f"{indent}{name:{width + 2 - len(indent)}}{score}", style
 
 
 def _rows(answers: Iterable[Answer]) -> Iterator[tuple[str, str, str]]:

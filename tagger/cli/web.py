@@ -29,7 +29,9 @@ def web(config: Config = None, database: Database = None) -> None:
     with closing(stops), closing(Store.open(settings.database, create=False)) as store:
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
         stands = standing(settings, store, data_home())
-        house = House(store, settings.search.min_score, thumbnails=thumbnails, standing=stands)
+        house = House(
+            store, settings.search.min_score, settings.model.top_k, thumbnails=thumbnails, standing=stands
+        )
         server = Server(settings.web, create_app(settings.web, house))
         server.start()
         with closing(thumbnails):

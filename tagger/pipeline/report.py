@@ -5,11 +5,13 @@ So the one photo somebody dropped is named with its tags at once, and a backlog 
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from threading import Lock
 
-from tagger.records import Failed, Outcome, Tagged, shown
+from tagger.certainty import NOT_SURE, certainty_of
+from tagger.records import Failed, Outcome, Reading, Tagged, Taxonomy, counted, shown
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +30,20 @@ class _Minute:
 
 
 class Report:
-    """`in_flight` gives the number of files on the road. The last of them to be stored finds none. `depths` tells how many
-    files wait, by place.
+    """`in_flight` gives the number of files on the road. The last of them to be stored finds none. `waiting` gives how many
+    files nobody has begun. A best label that scores less than `min_score` is not said to be what a picture shows.
     """
 
     def __init__(
         self,
         in_flight: Callable[[], int],
-        depths: Callable[[], Mapping[str, int]] = dict,
+        waiting: Callable[[], int],
+        taxonomy: Taxonomy,
+        min_score: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._in_flight, self._depths, self._clock = in_flight, depths, clock
+        self._in_flight, self._waiting, self._clock = in_flight, waiting, clock
+        self._taxonomy, self._min_score = taxonomy, min_score
         self._outcomes = self._failed = 0
         self._lock, self._minute = Lock(), _Minute(clock())
 
@@ -65,16 +70,27 @@ class Report:
         with self._lock:
             minute, self._minute = self._minute, _Minute(now)
         if minute.done or minute.failed:
-            log.info("%s", _summary(minute, now, self._depths()))
+            log.info("%s", _summary(minute, self._waiting()))
 
     def _say(self, outcomes: Sequence[Outcome]) -> None:
         if self._outcomes == 1 and isinstance(only := outcomes[0], Tagged):
             stamp = only.stamp
             about = {"path": stamp.path, "source": stamp.source}
-            log.info("%s: %s", shown(stamp.path), _tags(only), extra=about)
+            log.info("%s: %s", shown(stamp.path), self._words(only.reading), extra=about)
         elif tagged := self._outcomes - self._failed:
-            log.info("tagged %d pictures", tagged)
+            log.info("tagged %s", counted(tagged, "picture"))
         self._outcomes = self._failed = 0
+
+    def _words(self, reading: Reading) -> str:
+        """Its best labels; where none is sure, its category or that nothing is sure, and the labels as guesses behind it."""
+        guesses = ", ".join(f"{tag.label.name} {tag.score:.2f}" for tag in reading.tags[:3])
+        sure = certainty_of(reading, self._taxonomy, self._min_score)
+        if sure.is_sure:
+            return guesses
+        if sure.category is None:
+            return f"{NOT_SURE} ({guesses})"
+        names = {one.key: one.name for one in self._taxonomy.categories}
+        return f"{names[sure.category]} {dict(reading.categories)[sure.category]:.2f} ({guesses})"
 
 
 def _warn(failed: Failed) -> None:
@@ -82,19 +98,12 @@ def _warn(failed: Failed) -> None:
     log.warning("%s: %s", shown(failed.stamp.path), failed.reason, extra=about)
 
 
-def _tags(tagged: Tagged) -> str:
-    return ", ".join(f"{tag.label.name} {tag.score:.2f}" for tag in tagged.reading.tags[:3])
-
-
-def _summary(minute: _Minute, now: float, depths: Mapping[str, int]) -> str:
-    rate = (minute.done + minute.failed) / (now - minute.since)
-    parts = [f"in a minute {minute.done:,} tagged, {minute.failed:,} failed, {rate:.1f} a second"]
+def _summary(minute: _Minute, waiting: int) -> str:
+    """The time is the median of those files that came since the start."""
+    parts = [f"{counted(minute.done + minute.failed, 'picture')} in the last minute"]
+    if minute.failed:
+        parts.append(f"{minute.failed:,} failed")
+    parts.append(f"{waiting:,} waiting" if waiting else "none waiting")
     if minute.waits:
-        half, most = _quantile(minute.waits, 0.5), _quantile(minute.waits, 0.99)
-        parts.append(f"from arrival to row {half:.2f} s (p50), {most:.2f} s (p99)")
-    parts.append(", ".join(f"{place} {count:,}" for place, count in depths.items()))
-    return "; ".join(filter(None, parts))
-
-
-def _quantile(values: Sequence[float], part: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+        parts.append(f"{median(minute.waits):.1f} s from file to tags")
+    return ", ".join(parts)

@@ -6,6 +6,7 @@ may start from the label's index or from the file's.
 
 from sqlalchemy import Connection, Float, Integer, String, column, table
 
+from tagger.config import Search
 from tagger.store import sessions
 from tagger.store.columns import Instant, PathText
 
@@ -58,7 +59,8 @@ _VIEWS = {
                reading.top_score AS score, tag.rank,
                model.name AS model, file.captured_at, file.seen_at, reading.tagged_at,
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
-               file.camera, file.app_id
+               file.camera, file.app_id,
+               reading.top_score >= {_limit("search.min_score", Search().min_score)} AS is_sure
         {_JOINS}
         WHERE tag.rank = 1
     """,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from tagger.store.database import Database
-from tagger.store.schema import category, label, model, model_class
+from tagger.store.schema import category, category_within, label, model, model_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +33,16 @@ def categories(database: Database) -> list[Named]:
     query = select(category.c.key, category.c.name, func.coalesce(category.c.name_zh, ""))
     with database.read() as connection:
         return [Named(*row) for row in connection.execute(query.order_by(category.c.name))]
+
+
+def wholes(database: Database) -> dict[str, list[str]]:
+    """Return the keys of the categories that each category is within, by its key."""
+    part, whole = category.alias("part"), category.alias("whole")
+    query = select(part.c.key, whole.c.key).select_from(category_within)
+    query = query.join(part, part.c.id == category_within.c.category_id)
+    query = query.join(whole, whole.c.id == category_within.c.parent_id)
+    found: dict[str, list[str]] = {}
+    with database.read() as connection:
+        for key, parent in connection.execute(query):
+            found.setdefault(key, []).append(parent)
+    return found

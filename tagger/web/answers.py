@@ -53,6 +53,12 @@ class Result(BaseModel):
     categories: list[Category] = []
     health: Health | None = None
     error: str | None = None
+    is_sure: bool = Field(
+        default=False, description="whether the best label scores `search.min_score` or more"
+    )
+    instead: Category | None = Field(
+        default=None, description="the category that is shown where the best label is not sure"
+    )
 
 
 class Prediction(BaseModel):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from tagger.certainty import certainty_of
 from tagger.records import Failed, Tagged
 from tagger.records import Tag as Read
 from tagger.web import answers
@@ -73,16 +74,21 @@ class Speech:
     def __init__(self, house: House) -> None:
         self._categories = {one.key: one for one in house.taxonomy.categories}
         self._of_label = _categories_by_label(house.taxonomy.members)
+        self._taxonomy, self._min_score = house.taxonomy, house.min_score
 
     def result(self, picture: Upload, outcome: Tagged | Failed, least: float, lang: Language) -> Result:
         if isinstance(outcome, Failed):
             return Result(file=picture.name, tags=[], error=outcome.reason)
-        health = outcome.facts.health
+        health, reading = outcome.facts.health, outcome.reading
+        sure = certainty_of(reading, self._taxonomy, self._min_score)
+        categories = {key: self._category(key, score, lang) for key, score in reading.categories}
         return Result(
             file=picture.name,
-            tags=[self._tag(one, lang) for one in outcome.reading.tags if one.score >= least],
-            categories=[self._category(key, score, lang) for key, score in outcome.reading.categories],
+            tags=[self._tag(one, lang) for one in reading.tags if one.score >= least],
+            categories=list(categories.values()),
             health=answers.Health.model_validate(health) if health else None,
+            is_sure=sure.is_sure,
+            instead=categories[sure.category] if sure.category else None,
         )
 
     def _tag(self, tag: Read, lang: Language) -> answers.Tag:

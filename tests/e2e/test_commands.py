@@ -107,6 +107,43 @@ def test_tag_follows_a_link_and_survives_a_loop_of_them(tmp_path: Path, paint: P
     assert "Traceback" not in answer.stderr
 
 
+def test_a_folder_is_not_tagged_but_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    answer = tagger(tmp_path, "tag", "pictures")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "tagger: pictures: this is a folder: name pictures, or use tagger scan" in answer.stderr
+
+
+def plain(seen: str) -> list[str]:
+    """The lines of a terminal, without their styles."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen).splitlines()
+
+
+def test_on_a_terminal_a_file_is_named_once_with_its_tags_below(tmp_path: Path, paint: Painter) -> None:
+    folder = "a-folder-with-a-long-name/" * 4
+    for name, colour in (("sky.png", (0, 0, 255)), ("rose.png", (255, 0, 0))):
+        paint(tmp_path / folder / name, colour)
+    seen = plain(on_a_terminal(tmp_path, "tag", f"{folder}sky.png", f"{folder}rose.png"))
+    assert [line for line in seen if not line.startswith(" ")] == [f"{folder}sky.png", f"{folder}rose.png"]
+    assert [seen[at].split()[0] for at in (1, 7)] == ["blue", "red"]
+    assert len({len(line) for line in seen if line.startswith(" ")}) == 1
+
+
+def test_of_what_is_not_sure_a_terminal_shows_the_category_or_that_it_is_not_known(
+    tmp_path: Path, paint: Painter
+) -> None:
+    paint(tmp_path / "orange.png", (255, 120, 0))
+    (tmp_path / "own.yaml").write_text("warm: {includes: [mean-colour/red, mean-colour/yellow]}\n")
+    settings = {"TAGGER_SEARCH__MIN_SCORE": "0.95", "TAGGER_CATEGORIES": "own.yaml"}
+    sure, *guesses = plain(on_a_terminal(tmp_path, "tag", "orange.png", **settings))[1:]
+    assert re.fullmatch(r"  warm +0\.9\d\d", sure)
+    assert [line[:4] for line in guesses] == ["    "] * 5
+    settings = {"TAGGER_SEARCH__MIN_SCORE": "1"}
+    assert plain(on_a_terminal(tmp_path, "tag", "orange.png", **settings))[1] == "  not sure"
+    piped = tagger(tmp_path, "tag", "orange.png", **settings).stdout.splitlines()
+    assert [line.split("\t")[0] for line in piped] == ["orange.png"] * 5
+
+
 def test_tag_needs_no_database(tmp_path: Path, paint: Painter) -> None:
     paint(tmp_path / "sky.png", (0, 0, 255))
     answer = tagger(tmp_path, "tag", "sky.png")
@@ -277,6 +314,6 @@ def test_on_a_terminal_a_scan_shows_its_rate_and_the_answers_are_tables(
     found = on_a_terminal(tmp_path, "search", "blue", "--limit", "1", "--database", "tags.db")
     assert "captured_at" in found.splitlines()[0]
     tagged = on_a_terminal(tmp_path, "tag", "pictures/7.png")
-    assert re.sub(r"\x1b\[[0-9;]*m", "", tagged).splitlines()[0].split() == ["file", "label", "score"]
+    assert re.sub(r"\x1b\[[0-9;]*m", "", tagged).splitlines()[0] == "pictures/7.png"
     nothing = on_a_terminal(tmp_path, "search", "green", "--database", "tags.db")
-    assert "no picture; try a lower --min-score" in nothing
+    assert "green has no score in any picture" in nothing

@@ -175,9 +175,11 @@ def test_a_wrong_query_is_pointed_at(tagged: Path, query: str, message: str, opt
 
 def said(home: Path, *arguments: str) -> str:
     """What a search says beside its answer."""
-    done = tagger(home, "search", *arguments, *DATABASE)
-    assert done.returncode == 0
-    return done.stderr
+    command = [str(TAGGER), "search", *arguments, *DATABASE]
+    done = subprocess.run(
+        command, cwd=home, env=environment(home), capture_output=True, timeout=PATIENCE, check=True
+    )
+    return done.stderr.decode()
 
 
 def test_who_finds_nothing_is_told_the_best_score_and_how_to_lower_the_bar(tagged: Path) -> None:

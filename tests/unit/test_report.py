@@ -3,11 +3,30 @@ import logging
 import pytest
 
 from tagger.pipeline.report import EVERY, Report
-from tagger.records import Facts, Failed, Label, Outcome, Reading, Stamp, Tag, Tagged
+from tagger.records import (
+    Category,
+    Facts,
+    Failed,
+    Known,
+    Label,
+    Outcome,
+    Reading,
+    Stamp,
+    Tag,
+    Tagged,
+    Taxonomy,
+)
+
+TAXONOMY = Taxonomy("", (Category("animal", "animal"), Category("bird", "bird", within=("animal",))))
+LEAST = 0.4
 
 
-def tagged(name: str) -> Outcome:
-    reading = Reading((Tag(Label("n1", "robin"), 0.9, 1),), 0.9, 0.9, 0.1)
+def tagged(name: str, score: float = 0.9, categories: tuple[tuple[str, float], ...] = ()) -> Outcome:
+    labels = (Label("n1", "robin"), Label("n2", "junco"))
+    tags = tuple(
+        Tag(label, score / rank, rank) for rank, label in enumerate(labels[: 1 if score > 0.5 else 2], 1)
+    )
+    reading = Reading(tags, score, 0.9, 0.1, categories)
     return Tagged(Stamp(f"/p/{name}", "p", 1, 0, 0), Facts("", 1, 1, "PNG", None), reading)
 
 
@@ -17,7 +36,8 @@ class Road:
     def __init__(self) -> None:
         self.in_flight = 0
         self.now = 0.0
-        self.report = Report(lambda: self.in_flight, lambda: {"waiting": 1200}, lambda: self.now)
+        self.waiting = 1200
+        self.report = Report(lambda: self.in_flight, lambda: self.waiting, TAXONOMY, LEAST, lambda: self.now)
 
 
 @pytest.fixture
@@ -31,6 +51,34 @@ def test_a_single_picture_is_named_with_its_tags_at_once(
 ) -> None:
     road.report.stored([tagged("a.png")])
     assert caplog.messages == ["/p/a.png: robin 0.90"]
+
+
+def test_a_picture_of_which_no_label_is_sure_is_named_by_its_narrowest_category(
+    road: Road, caplog: pytest.LogCaptureFixture
+) -> None:
+    road.report.stored([tagged("a.png", 0.3, (("animal", 0.8), ("bird", 0.7)))])
+    road.report.stored([tagged("b.png", 0.3, (("animal", 0.8), ("bird", 0.35)))])
+    assert caplog.messages == [
+        "/p/a.png: bird 0.70 (robin 0.30, junco 0.15)",
+        "/p/b.png: animal 0.80 (robin 0.30, junco 0.15)",
+    ]
+
+
+def test_of_a_picture_that_is_not_known_only_guesses_are_told(
+    road: Road, caplog: pytest.LogCaptureFixture
+) -> None:
+    road.report.stored([tagged("a.png", 0.21, (("animal", 0.39),))])
+    assert caplog.messages == ["/p/a.png: not sure (robin 0.21, junco 0.10)"]
+
+
+def test_a_label_is_sure_from_the_least_score_on(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+    road.report.stored([tagged("a.png", LEAST, (("animal", 0.9),))])
+    assert caplog.messages == ["/p/a.png: robin 0.40, junco 0.20"]
+
+
+def test_one_picture_is_no_pictures(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+    road.report.stored([Known(Stamp("/p/a.png", "p", 1, 0, 0), "")])
+    assert caplog.messages == ["tagged 1 picture"]
 
 
 def test_a_backlog_is_told_in_sums_and_none_is_left_out(road: Road, caplog: pytest.LogCaptureFixture) -> None:
@@ -48,9 +96,17 @@ def test_each_minute_with_work_in_it_is_summed_up(road: Road, caplog: pytest.Log
     assert caplog.messages == []
     road.now = EVERY
     road.report.look()
-    assert caplog.messages == [
-        "in a minute 100 tagged, 0 failed, 1.7 a second; "
-        "from arrival to row 5.00 s (p50), 9.90 s (p99); waiting 1,200"
+    assert caplog.messages == ["100 pictures in the last minute, 1,200 waiting, 5.0 s from file to tags"]
+
+
+def test_a_summary_tells_what_failed_and_that_nothing_waits(
+    road: Road, caplog: pytest.LogCaptureFixture
+) -> None:
+    road.in_flight, road.waiting, road.now = 9, 0, EVERY
+    road.report.stored([tagged("a.png"), Failed(Stamp("/p/b.png", "p", 1, 0, 0), "decode", "empty")], [0.62])
+    road.report.look()
+    assert caplog.messages[1:] == [
+        "2 pictures in the last minute, 1 failed, none waiting, 0.6 s from file to tags"
     ]
 
 
@@ -64,7 +120,7 @@ def test_of_a_backlog_nobody_says_how_long_it_waited(road: Road, caplog: pytest.
     road.in_flight, road.now = 9, EVERY
     road.report.stored([tagged("a.png"), tagged("b.png")])
     road.report.look()
-    assert caplog.messages == ["in a minute 2 tagged, 0 failed, 0.0 a second; waiting 1,200"]
+    assert caplog.messages == ["2 pictures in the last minute, 1,200 waiting"]
 
 
 def test_each_failure_is_told_with_its_reason(road: Road, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,7 +1,10 @@
 """What the gallery's filters ask for, in the search language: so that a page can be had by `tagger search` too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+from urllib.parse import urlencode
+
+from tagger.search.query import QueryError
 
 Since = Literal["", "1h", "24h", "7d", "30d"]
 Certainty = Literal["", "certain", "uncertain"]
@@ -34,6 +37,37 @@ class Filters:
         """What is not as it is from the start: the address's query."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: value for name, value in fields.items() if value}
+
+    def address(self, cursor: str = "") -> str:
+        """Where the gallery shows this, from what comes after `cursor` on."""
+        return "/?" + urlencode(self.chosen() | ({"cursor": cursor} if cursor else {}))
+
+    def instead(self, q: str) -> "Filters":
+        """The same with another search."""
+        return replace(self, q=q)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with the search: the part of it, what is before and behind that, and searches to try instead.
+
+    `proposals` are what may stand in place of the part, and the address of each search.
+    """
+
+    what: str
+    before: str
+    part: str
+    behind: str
+    hint: str
+    proposals: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, error: QueryError, filters: Filters) -> "Mistake":
+        text, start, end = error.text, error.start, error.end
+        proposals = (
+            (one, filters.instead(text[:start] + one + text[end:]).address()) for one in error.instead
+        )
+        return cls(error.what, text[:start], text[start:end], text[end:], error.hint, tuple(proposals))
 
 
 def _quoted(text: str) -> str:

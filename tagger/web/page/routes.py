@@ -1,22 +1,25 @@
 """The addresses of the pages, and what each needs to know."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.staticfiles import StaticFiles
 
+from tagger.certainty import certainty
 from tagger.errors import ConfigError
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
 from tagger.store import activity, found, judgement, queries, vocabulary
 from tagger.store.schema import State
+from tagger.store.shortfall import shortfalls
 from tagger.web.house import House
 from tagger.web.page.chart import SPANS, chart, first_moment, periods
-from tagger.web.page.gallery import Certainty, Filters, Since
+from tagger.web.page.gallery import Certainty, Filters, Mistake, Since
 from tagger.web.page.render import Renderer
 from tagger.web.reading import cursor_of, look_alikes, picture_of, position_of
 
@@ -29,6 +32,14 @@ SERIES = 5
 """Lines of the chart: more colours are hard to tell apart."""
 
 _STATIC = Path(__file__).with_name("static")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Where the best tag is not sure, `category` is what is said in its place; None: nothing is sure."""
+
+    is_sure: bool
+    category: found.Scored | None
 
 
 def files() -> StaticFiles:
@@ -66,6 +77,20 @@ def _add_gallery(routes: APIRouter, house: House, renderer: Renderer) -> None:
         return renderer.page(request, "gallery.html", **shown, **choices)
 
 
+def _answers(house: House) -> Callable[[found.Picture], Answer]:
+    """Return what tells of each picture what it is said to show."""
+    within = vocabulary.wholes(house.database)
+
+    def answer(picture: found.Picture) -> Answer:
+        categories = {one.key: one for one in picture.categories}
+        scores = {key: one.score for key, one in categories.items()}
+        top_score = picture.tags[0].score if picture.tags else 0.0
+        sure = certainty(top_score, scores, within, house.min_score)
+        return Answer(sure.is_sure, categories[sure.category] if sure.category else None)
+
+    return answer
+
+
 def _shown(house: House, filters: Filters, cursor: str) -> dict[str, Any]:
     """A page of the gallery; `after` is the address of what follows."""
     shown = {
@@ -74,17 +99,18 @@ def _shown(house: House, filters: Filters, cursor: str) -> dict[str, Any]:
         "pictures": [],
         "here": "",
         "after": "",
-        "error": "",
+        "mistake": None,
+        "short": [],
+        "answer": _answers(house),
     }
     try:
         pictures = _found(house, filters, cursor)
     except QueryError as error:
-        return shown | {"error": str(error)}
-    chosen = filters.chosen()
-    after = ""
-    if len(pictures) > PAGE:
-        after = "/?" + urlencode(chosen | {"cursor": cursor_of(pictures[PAGE - 1])})
-    here = "/?" + urlencode(chosen | ({"cursor": cursor} if cursor else {}))
+        return shown | {"mistake": Mistake.of(error, filters)}
+    if not (pictures or cursor):
+        shown |= {"short": _short(house, filters)}
+    after = filters.address(cursor_of(pictures[PAGE - 1])) if len(pictures) > PAGE else ""
+    here = filters.address(cursor)
     return shown | {"pictures": pictures[:PAGE], "after": after, "here": here}
 
 
@@ -95,6 +121,13 @@ def _found(house: House, filters: Filters, cursor: str) -> list[found.Picture]:
     text = filters.query()
     hits = found.search(database, parse(text, now), text, least, PAGE + 1, position_of(cursor))
     return [hit.picture for hit in hits]
+
+
+def _short(house: House, filters: Filters) -> list[tuple[str, str]]:
+    """Why the names that were typed find nothing, and the address of a search that would find something."""
+    query = parse(filters.q, datetime.now(UTC))
+    short = shortfalls(house.database, query, filters.q, house.min_score, house.top_k)
+    return [(one.words, one.query and filters.instead(one.query).address()) for one in short]
 
 
 def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
@@ -110,6 +143,7 @@ def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
             newer=newer,
             older=older,
             rulings=rulings,
+            answer=_answers(house),
             writes=house.desk is not None,
         )
 
@@ -121,7 +155,7 @@ def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
             hits = look_alikes(house, one, ALIKE)
         except ConfigError as error:
             missing = str(error)
-        return renderer.page(request, "alike.html", hits=hits, missing=missing)
+        return renderer.page(request, "alike.html", hits=hits, missing=missing, answer=_answers(house))
 
 
 def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:

@@ -34,7 +34,7 @@ export function picture(article) {
 
   async function renew() {
     const page = parsed(await fetchPart(location.href));
-    article.querySelector("#tags").replaceWith(page.querySelector("#tags"));
+    for (const part of ["#instead", "#tags"]) article.querySelector(part).replaceWith(page.querySelector(part));
     mark();
   }
 

@@ -23,15 +23,22 @@ export function tryIt(drop) {
     }
   }
 
+  function insteadOf(category) {
+    if (category) return tagOf(category);
+    const item = document.createElement("li");
+    item.append(plain("span", answer.dataset.notSure));
+    return item;
+  }
+
   function show(result, model, milliseconds) {
     if (result.error) {
       answer.replaceChildren(paragraph("mistake", result.error));
       return;
     }
-    const list = document.createElement("ol");
-    list.className = "tags";
-    list.append(...result.tags.map(tagOf));
-    answer.replaceChildren(list, paragraph("quiet", `${model.name} · ${Math.round(milliseconds)} ms`));
+    const tags = result.tags.map(tagOf);
+    const guesses = result.tags.map((tag) => plain("li", `${tag.name} ${percent(tag.score)}`));
+    const parts = result.is_sure ? [listOf(tags, "tags")] : [listOf([insteadOf(result.instead)], "tags"), listOf(guesses, "guesses")];
+    answer.replaceChildren(...parts, paragraph("quiet", `${model.name} · ${Math.round(milliseconds)} ms`));
   }
 
   drop.addEventListener("dragover", (event) => {
@@ -54,16 +61,32 @@ function tagOf(tag) {
   name.className = "name";
   name.textContent = tag.name;
   score.className = "score";
-  score.textContent = `${Math.round(tag.score * 100)} %`;
+  score.textContent = percent(tag.score);
   meter.value = tag.score;
   meter.ariaHidden = "true";
   item.append(name, score, meter);
   return item;
 }
 
+function percent(score) {
+  return `${Math.round(score * 100)} %`;
+}
+
+function listOf(items, kind) {
+  const list = document.createElement("ol");
+  list.className = kind;
+  list.append(...items);
+  return list;
+}
+
 function paragraph(kind, text) {
-  const element = document.createElement("p");
+  const element = plain("p", text);
   element.className = kind;
-  element.textContent = text;
   return element;
+}
+
+function plain(element, text) {
+  const made = document.createElement(element);
+  made.textContent = text;
+  return made;
 }
