@@ -127,6 +127,12 @@ Crop = Mode | Box
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_nothing(cls, value: Any) -> Any:
+        """A section whose keys are all left out is null in YAML."""
+        return {} if value is None else value
+
 
 class Source(Section):
     """A folder to watch. `start` is where the work begins: the folder, or one inside it that was asked for."""

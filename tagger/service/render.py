@@ -28,8 +28,7 @@ def config(layout: Layout, folders: Sequence[Path]) -> str:
     text = ANNOTATED.read_text(encoding="utf-8")
     text = _replace(text, "database: ../tags.db", f"database: {_yaml(layout.data / 'tags.db')}")
     text = _replace(text, "path: ../inbox        ", f"path: {first} ")
-    text = _replace(text, "name: inbox     ", "name: ''        ")
-    settle = next(line for line in text.splitlines(keepends=True) if line.startswith("    settle:"))
+    settle = next(line for line in text.splitlines(keepends=True) if line.startswith("    #settle:"))
     return _replace(text, settle, settle + "".join(f"  - path: {other}\n" for other in others))
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from tagger.config import Settings, Source, data_home, environment, load
 from tagger.errors import ConfigError
+from tools.reference.config import uncommented
 
 ANNOTATED = Path(__file__).parents[2] / "config" / "tagger.yaml"
 
@@ -308,21 +309,38 @@ def leaves(
 
 
 def test_the_annotated_config_names_every_key_with_its_default() -> None:
-    data = yaml.safe_load(ANNOTATED.read_text())
+    data = yaml.safe_load(uncommented(ANNOTATED.read_text()))
     [source] = data["sources"]
     keys = [*leaves(Settings, data), *leaves(Source, {**source}, "sources.")]
     example = {
         "database": "../tags.db",
         "sources": [source],
         "sources.path": "../inbox",
-        "sources.name": "inbox",
     }
     expected = {key: example.get(key, list(value) if value == () else value) for key, value, _ in keys}
     assert {key: given for key, _, given in keys} == expected
 
 
-def test_the_annotated_config_explains_every_key() -> None:
+def test_the_annotated_config_leaves_all_to_the_defaults_but_the_folder_and_the_database() -> None:
+    data = yaml.safe_load(ANNOTATED.read_text())
+    assert {key: value for key, value in data.items() if value is not None} == {
+        "database": "../tags.db",
+        "sources": [{"path": "../inbox"}],
+    }
+
+
+def test_any_key_of_the_annotated_config_can_be_set_by_taking_one_character_away(tmp_path: Path) -> None:
     lines = ANNOTATED.read_text().splitlines()
+    left_out = [index for index, line in enumerate(lines) if re.match(r" *#\w+:", line)]
+    for index in left_out:
+        changed = [*lines[:index], lines[index].replace("#", "", 1), *lines[index + 1 :]]
+        (tmp_path / "tagger.yaml").write_text("\n".join(changed))
+        load(tmp_path / "tagger.yaml", environ={})
+    assert len(left_out) > 50
+
+
+def test_the_annotated_config_explains_every_key() -> None:
+    lines = uncommented(ANNOTATED.read_text()).splitlines()
     keys = {index: line for index, line in enumerate(lines) if re.match(r"[ -]*\w+:( |$)", line)}
     sections = {"model:", "search:", "engine:", "decode:", "batch:", "limits:", "health:", "web:"}
     unexplained = [

@@ -17,6 +17,7 @@ Relative paths are relative to the file, and `~` is your home. Any key can be ov
 capitals, with two underscores for each dot, such as `TAGGER_MODEL__TOP_K=3`; its value is read as YAML.
 """
 HEAD = ("key", "value", "default", "")
+_LEFT_OUT = re.compile(r"^( *)#(?=\w+:)", re.MULTILINE)
 _KEY = re.compile(r"( *(?:- )?)(\w+):")
 
 
@@ -55,10 +56,15 @@ def _row(key: str, value: Mapping[str, Any], comments: dict[str, str]) -> tuple[
     return f"`{key}`", words.of(value), default, words.prose(comment)
 
 
+def uncommented(example: str) -> str:
+    """The same config with every key in force: those that it leaves out have a `#` right before them."""
+    return _LEFT_OUT.sub(r"\1", example)
+
+
 def _comments(example: str) -> Iterator[tuple[str, str]]:
     """What stands above each key and beside it. A comment with an empty line under it belongs to none."""
     section, above = "", list[str]()
-    for line in example.splitlines():
+    for line in uncommented(example).splitlines():
         if line.lstrip().startswith("#"):
             above.append(line.strip("# "))
         elif key := _KEY.match(line):
