@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from tagger import documents, place
+from tagger import defaults, documents, place
 from tagger.errors import ConfigError
 from tagger.explain import explain
 
@@ -305,6 +305,12 @@ class Settings(Section):
     poll: float = Field(default=10, ge=1, le=86400)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Auto | Literal["text", "json"] = "auto"
+    _pinned: tuple[defaults.Pinned, ...] = PrivateAttr(())
+
+    @property
+    def pinned(self) -> tuple[defaults.Pinned, ...]:
+        """Keys that were written out with a default of an earlier release."""
+        return self._pinned
 
     @field_validator("sources")
     @classmethod
@@ -381,12 +387,14 @@ def load(
     `folders` take the place of the configured sources; one inside a configured source keeps
     that source's settings, and sources inside a folder keep theirs.
     """
-    data = _overlay(_read(file) if file else {}, _overrides(environ))
+    written, variables = _read(file) if file else {}, _overrides(environ)
+    data = _overlay(written, variables)
     if database is not None:
         data["database"] = database if "://" in database else str(_below(Path.cwd(), Path(database)))
     base = file.absolute().parent if file else Path.cwd()
     try:
         settings = Settings.model_validate(data, context={"base": base})
+        settings._pinned = (*defaults.pinned(written, str(file), variables, PREFIX, Settings()),)
         return _limited(settings, [_below(Path.cwd(), folder) for folder in folders])
     except ValidationError as error:
         raise ConfigError(str(file or "config"), explain(error, Settings), _see(file)) from None

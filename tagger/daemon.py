@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tagger import model_choice, notify
+from tagger import defaults, model_choice, notify
 from tagger.config import Settings, cache_home, data_home
 from tagger.errors import ConfigError, TaggerError
 from tagger.ingest.settle import Settling
@@ -24,6 +24,7 @@ from tagger.records import shown
 from tagger.reload import Config, judged
 from tagger.road import LOOK_EVERY
 from tagger.stops import Stops
+from tagger.store.before import has_uncalibrated_tags
 from tagger.store.database import Database
 from tagger.store.lock import Held, lock
 from tagger.vision.classify import Classifier
@@ -170,6 +171,7 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[_Ground
     """`signals` are heard besides those to stop."""
     if not settings.sources:
         raise ConfigError("sources", "no folder to work on", f"name one: tagger {command} FOLDER")
+    _tell_what_an_earlier_release_left(settings)
     give_back_what_is_freed()
     stops = Stops()
     # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
@@ -194,3 +196,11 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[_Ground
             yield _Ground(settings, database, classifier, stands, stops, held)
         finally:
             database.close()
+
+
+def _tell_what_an_earlier_release_left(settings: Settings) -> None:
+    """In keys of the config: old defaults, and thresholds from before scores were calibrated."""
+    if old := defaults.told(settings.pinned):
+        log.info("old defaults are kept: %s; what is left out follows the default", old)
+    if settings.thresholds and has_uncalibrated_tags(settings.database):
+        log.info("thresholds: scores mean something else since 0.2.0; tagger calibrate suggests new ones")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from tagger.config import Settings
+from tagger.doctor.config import config
 from tagger.doctor.database import database
 from tagger.doctor.finding import Finding
 from tagger.doctor.folders import folders
@@ -11,6 +12,7 @@ from tagger.doctor.model import engine, weights
 from tagger.doctor.service import service, web
 
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    config,
     folders,
     database,
     weights,

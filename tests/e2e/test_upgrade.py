@@ -184,3 +184,46 @@ def test_a_program_written_for_the_api_of_then_works(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "8 pictures\n"
+
+
+def noted(home: Path, *arguments: object, **overrides: str) -> list[str]:
+    """What `tagger doctor` notes of the config."""
+    done = tagger(home, "doctor", "--json", *arguments, **overrides)
+    found = json.loads(done.stdout)["findings"]
+    return [one["what"] for one in found if (one["topic"], one["level"]) == ("config", "note")]
+
+
+@pytest.mark.parametrize("name", ["tagger.yaml", "service.yaml"])
+def test_old_defaults_in_a_config_of_then_are_named_first_of_all(tmp_path: Path, name: str) -> None:
+    shutil.copy(KEPT / name, tmp_path)
+    (tmp_path / "inbox").mkdir()
+    arguments = ("inbox", "-c", name, "--database", "tags.db")
+    first, *_ = tagger(tmp_path, "scan", *arguments).stderr.splitlines()
+    said = noted(tmp_path, *arguments)
+    for key in ("features: false (the default is true now)", "search.min_score: 0.3 (the default is"):
+        assert key in first
+        assert [key in one for one in said].count(True) == 1
+    assert " INFO " in first
+    assert all(one.endswith(f", in {name}") for one in said)
+
+
+def test_a_variable_that_says_an_old_default_is_named_and_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("sources: [inbox]\nsearch: {min_score: 0.3}\n")
+    variables = {"TAGGER_SEARCH__MIN_SCORE": "0.7", "TAGGER_FEATURES": "false"}
+    [said] = noted(tmp_path, "-c", "config.yaml", **variables)
+    assert said == "features: false (the default is true now), in TAGGER_FEATURES"
+
+
+def test_the_config_that_ships_now_keeps_no_old_default(tmp_path: Path) -> None:
+    config = Path(__file__).parents[2] / "config/tagger.yaml"
+    assert noted(tmp_path, "-c", config, "--database", tmp_path / "tags.db") == []
+
+
+def test_thresholds_from_before_scores_were_calibrated_are_reported(tmp_path: Path) -> None:
+    home = laid_out(tmp_path)
+    words = "thresholds were set for scores of release 0.1.0"
+    assert any(words in one for one in noted(home, "-c", "config.yaml"))
+    said = tagger(home, "scan", "-c", "config.yaml", **REAL).stderr
+    assert "thresholds: scores mean something else since 0.2.0; tagger calibrate suggests new ones" in said
+    (home / "none.yaml").write_text("sources: [album]\ndatabase: tags.db\n")
+    assert not any("thresholds" in one for one in noted(home, "-c", "none.yaml"))

@@ -1,0 +1,17 @@
+"""What the config says that its owner may no longer mean. What is wrong with it, every command says before anything else."""
+
+from collections.abc import Iterator
+
+from tagger import defaults
+from tagger.config import Settings
+from tagger.doctor.finding import Finding
+from tagger.store import before
+
+
+def config(settings: Settings) -> Iterator[Finding]:
+    for one in settings.pinned:
+        what = defaults.told([one])
+        yield Finding("note", what, "leave it out to follow the default")
+    if settings.thresholds and before.has_uncalibrated_tags(settings.database):
+        what = "thresholds were set for scores of release 0.1.0, which mean something else since 0.2.0"
+        yield Finding("note", what, "tagger calibrate suggests new ones, once the pictures are tagged anew")
