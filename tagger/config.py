@@ -438,7 +438,8 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(file), f"cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(str(file), f"is not YAML: {error}", "check the indentation there") from None
+        what, hint = documents.in_words(error)
+        raise ConfigError(str(file), f"is not YAML: {what}", hint) from None
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -468,7 +469,9 @@ def _value(variable: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ConfigError(variable, f"is not a YAML value: {error}", "quote it") from None
+        raise ConfigError(
+            variable, f"is not a YAML value: {documents.in_words(error)[0]}", "quote it"
+        ) from None
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def _document(path: Path) -> dict[Any, Any]:
             str(path), f"the categories cannot be read: {error}", "check `categories`"
         ) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there never was
-        raise ConfigError(str(path), f"is not YAML: {error}", "check the indentation there") from None
+        what, hint = documents.in_words(error)
+        raise ConfigError(str(path), f"is not YAML: {what}", hint) from None
     if not isinstance(document, dict | None):
         raise ConfigError(str(path), "must hold categories' keys, such as `dog:`", _FORM)
     return document or {}
