@@ -18,21 +18,38 @@ WORDS = {
 """What pydantic's types of errors are to someone who writes YAML."""
 
 
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
 def explain(error: ValidationError, settings: type[BaseModel]) -> str:
     """A line per wrong key of `settings`."""
     return "\n".join(_sentence(detail, settings) for detail in error.errors())
 
 
 def _sentence(detail: ErrorDetails, settings: type[BaseModel]) -> str:
-    """One line per wrong key: its dotted path, what was expected, and the closest valid name."""
+    """One line per wrong key: where it is, what was expected, and the closest valid name."""
     loc = [part for part in detail["loc"] if part not in ("constrained-int", "literal['auto']", "int")]
-    key = ".".join(str(part) for part in loc)
+    key = _place(loc)
     if detail["type"] == "extra_forbidden":
         return f"{key}: no such key{_closest(str(loc[-1]), _keys_beside(loc, settings))}"
     if detail["type"] in ("missing", "value_error"):
         return f"{key}: {WORDS.get(detail['type'], detail['msg'].removeprefix('Value error, '))}"
     words = WORDS.get(detail["type"], detail["msg"].replace("Input should be", "must be"))
     return f"{key}: {words}, not {detail['input']!r}"
+
+
+def _place(loc: list[Any]) -> str:
+    """A dotted key; entries of lists are counted from the first, between commas."""
+    words, joint = "", ""
+    for part in loc:
+        is_entry = isinstance(part, int) and bool(words) and "[key]" not in loc
+        words += f", {_entry(part)}" if is_entry else f"{joint}{part}"
+        joint = ", " if is_entry else "."
+    return words
+
+
+def _entry(index: int) -> str:
+    return f"{_ORDINALS[index]} entry" if index < len(_ORDINALS) else f"entry {index + 1}"
 
 
 def _keys_beside(loc: list[Any], settings: type[BaseModel]) -> list[str]:

@@ -83,3 +83,32 @@ def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path: Path) -> N
     checked = tagger(tmp_path, "config", "check", "-c", config(tmp_path, "rescan: 5\nrescan: 6"))
     assert checked.returncode == 2
     assert all(words in checked.stderr for words in ("'rescan' is there twice", "line 3"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model:\n\ttop_k: 3", ["line 3: it begins with a tab", "use spaces, not tabs"]),
+        ("rescan: 5: 6", ["line 2: mapping values are not allowed here", "check the indentation"]),
+        ("rescan: [5", ["line 2: expected ',' or ']'", "check the indentation, quotes and brackets"]),
+        ("rescan: 5\nrescan: 6", ["line 3: 'rescan' is there twice", "keep one of the two"]),
+        ("rescan: \x01", ["special characters are not allowed"]),
+    ],
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_what_is_no_yaml_is_told_with_its_file_and_line(
+    tmp_path: Path, text: str, said: list[str], own: bool
+) -> None:
+    file = config(tmp_path, "categories: own.yaml" if own else text)
+    (tmp_path / "own.yaml").write_text(f"# mine\n{text}")
+    checked = tagger(tmp_path, "config", "check", "-c", file)
+    assert checked.returncode == 2
+    assert "unicode string" not in checked.stderr
+    assert all(words in checked.stderr for words in ("own.yaml" if own else "config.yaml", *said))
+
+
+def test_a_mistake_in_a_list_is_told_by_the_entry_that_has_it(tmp_path: Path) -> None:
+    file = config(tmp_path, "")
+    file.write_text("sources: [inbox, {path: b, path_pattern: '[a'}]")
+    checked = tagger(tmp_path, "config", "check", "-c", file)
+    assert "sources, second entry, path_pattern: '[a'" in checked.stderr

@@ -71,5 +71,5 @@ def test_what_cannot_be_used_is_refused_with_key_and_reason(
     (home / "config.yaml").write_text(f"sources: [{{path: inbox, {key}: {value}}}]\n")
     said = tagger(home, "config", "check", "-c", home / "config.yaml")
     assert said.returncode == 2
-    assert f"sources.0.{key}" in said.stderr
+    assert f"sources, first entry, {key}" in said.stderr
     assert reason in said.stderr

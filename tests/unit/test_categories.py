@@ -162,7 +162,12 @@ class TestUsersFile:
         ("7: {}", "7", "small letters", "docs/categories.md"),
         ("dog: beagle", "dog", "not 'beagle'", "docs/categories.md"),
         ("dog: {includes: beagle}", "dog", "includes: must be a valid list", "docs/categories.md"),
-        ("dog: {synonyms: [no]}", "dog", "synonyms.0: must be text, not False", "docs/categories.md"),
+        (
+            "dog: {synonyms: [no]}",
+            "dog",
+            "synonyms, first entry: must be text, not False",
+            "docs/categories.md",
+        ),
         ("dog: {include: [beagle]}", "dog", "did you mean 'includes'?", "docs/categories.md"),
     ],
 )

@@ -182,47 +182,87 @@ def test_a_folder_named_twice_is_there_once(file: Path) -> None:
     [
         ("source: [x]", "source", "no such key; did you mean 'sources'?"),
         ("model: {topk: 3}", "model.topk", "no such key; did you mean 'top_k'?"),
-        ("sources: [{path: x, recursve: no}]", "sources.0.recursve", "did you mean 'recursive'?"),
+        ("sources: [{path: x, recursve: no}]", "sources, first entry, recursve", "did you mean 'recursive'?"),
         ("engine: {zzz: 3}", "engine.zzz", "there are backend, precision"),
-        ("sources: [a, {name: b}]", "sources.1.path", "is missing"),
+        ("sources: [a, {name: b}]", "sources, second entry, path", "is missing"),
         ("sources: x", "sources", "must be a list, not 'x'"),
-        ("sources: [1]", "sources.0", "not 1"),
-        ("sources: [{path: x, include: '*.png'}]", "sources.0.include", "must be a list, not '*.png'"),
+        ("sources: [1]", "sources, first entry", "not 1"),
+        (
+            "sources: [{path: x, include: '*.png'}]",
+            "sources, first entry, include",
+            "must be a list, not '*.png'",
+        ),
         ("model: resnet50", "model", "must hold keys of its own, not 'resnet50'"),
         ("model: {top_k: 0}", "model.top_k", "must be greater than or equal to 1, not 0"),
         ("model: {top_k: 1.5}", "model.top_k", "must be a whole number, not 1.5"),
         ("model: {top_k: many}", "model.top_k", "must be a whole number, not 'many'"),
-        ("sources: [{path: x, settle: -1}]", "sources.0.settle", "not -1"),
-        ("sources: [{path: x, settle: .nan}]", "sources.0.settle", "not nan"),
-        ("sources: [{path: x, settle: true}]", "sources.0.settle", "must be a number, not True"),
+        ("sources: [{path: x, settle: -1}]", "sources, first entry, settle", "not -1"),
+        ("sources: [{path: x, settle: .nan}]", "sources, first entry, settle", "not nan"),
+        ("sources: [{path: x, settle: true}]", "sources, first entry, settle", "must be a number, not True"),
         (
             "sources: [{path: x, crop: centre}]",
-            "sources.0.crop",
+            "sources, first entry, crop",
             "or a box [x, y, width, height], not 'centre'",
         ),
         (
             "sources: [{path: x, crop: [0, 0, 1]}]",
-            "sources.0.crop",
+            "sources, first entry, crop",
             "must be center, squash, letterbox, tiles",
         ),
-        ("sources: [{path: x, crop: [0, 0, true, 1]}]", "sources.0.crop", "not [0, 0, True, 1]"),
-        ("sources: [{path: x, crop: [0.5, 0, 0.6, 1]}]", "sources.0.crop", "reaches out of the frame"),
-        ("sources: [{path: x, crop: [0, 0.01, 1, 0.995]}]", "sources.0.crop", "reaches out of the frame"),
-        ("sources: [{path: x, crop: [0, -0.1, 0.6, 1]}]", "sources.0.crop", "reaches out of the frame"),
-        ("sources: [{path: x, crop: [0, 0, .nan, 1]}]", "sources.0.crop", "a width and a height above 0"),
-        ("sources: [{path: x, crop: [0, 0, 1, 0]}]", "sources.0.crop", "a width and a height above 0"),
-        ("sources: [{path: x, recursive: 1}]", "sources.0.recursive", "must be true or false, not 1"),
-        ("sources: [{path: x, name: a/b}]", "sources.0.name", "not 'a/b'"),
-        ("sources: [{path: x, path_pattern: '[0-9]+'}]", "sources.0.path_pattern", "has no named group"),
+        ("sources: [{path: x, crop: [0, 0, true, 1]}]", "sources, first entry, crop", "not [0, 0, True, 1]"),
+        (
+            "sources: [{path: x, crop: [0.5, 0, 0.6, 1]}]",
+            "sources, first entry, crop",
+            "reaches out of the frame",
+        ),
+        (
+            "sources: [{path: x, crop: [0, 0.01, 1, 0.995]}]",
+            "sources, first entry, crop",
+            "reaches out of the frame",
+        ),
+        (
+            "sources: [{path: x, crop: [0, -0.1, 0.6, 1]}]",
+            "sources, first entry, crop",
+            "reaches out of the frame",
+        ),
+        (
+            "sources: [{path: x, crop: [0, 0, .nan, 1]}]",
+            "sources, first entry, crop",
+            "a width and a height above 0",
+        ),
+        (
+            "sources: [{path: x, crop: [0, 0, 1, 0]}]",
+            "sources, first entry, crop",
+            "a width and a height above 0",
+        ),
+        (
+            "sources: [{path: x, recursive: 1}]",
+            "sources, first entry, recursive",
+            "must be true or false, not 1",
+        ),
+        ("sources: [{path: x, name: a/b}]", "sources, first entry, name", "not 'a/b'"),
+        (
+            "sources: [{path: x, path_pattern: '[0-9]+'}]",
+            "sources, first entry, path_pattern",
+            "has no named group",
+        ),
         (
             "sources: [{path: x, path_pattern: '(?P<in>x)'}]",
-            "sources.0.path_pattern",
+            "sources, first entry, path_pattern",
             "cannot be called 'in'",
         ),
-        ("sources: [{path: x, timezone: Asia/Shangai}]", "sources.0.timezone", "mean 'Asia/Shanghai'?"),
-        ("sources: [{path: x, timezone: 8}]", "sources.0.timezone", "must be text, not 8"),
-        ("sources: [~no-such-user/x]", "sources.0.path", "~no-such-user/x: there is no such user"),
-        (r'sources: ["a\0b"]', "sources.0.path", "NUL"),
+        (
+            "sources: [{path: x, timezone: Asia/Shangai}]",
+            "sources, first entry, timezone",
+            "mean 'Asia/Shanghai'?",
+        ),
+        ("sources: [{path: x, timezone: 8}]", "sources, first entry, timezone", "must be text, not 8"),
+        (
+            "sources: [~no-such-user/x]",
+            "sources, first entry, path",
+            "~no-such-user/x: there is no such user",
+        ),
+        (r'sources: ["a\0b"]', "sources, first entry, path", "NUL"),
         ("sources: [{path: a, name: x}, {path: b, name: x}]", "sources", "two sources have the name 'x'"),
         ("sources: [/x, /y/../x/]", "sources", "two sources have the path '/x'"),
         ("engine: {backend: tensorflow}", "engine.backend", "'onnx', 'torch' or 'fake', not 'tensorflow'"),
@@ -243,7 +283,10 @@ def test_a_wrong_key_is_named_with_what_was_expected(file: Path, text: str, key:
 @pytest.mark.parametrize("key", ["include", "exclude"])
 def test_a_pattern_that_could_never_match_is_refused(file: Path, key: str, pattern: str) -> None:
     said = complaint(file, f"sources: [{{path: x, {key}: ['*.png', '{pattern}']}}]")
-    assert f"sources.0.{key}.1: {pattern!r} must be relative to the source's folder" in said
+    assert (
+        f"sources, first entry, {key}, second entry: {pattern!r} must be relative to the source's folder"
+        in said
+    )
 
 
 def test_every_wrong_key_is_named_at_once(file: Path) -> None:
