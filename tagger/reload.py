@@ -32,7 +32,7 @@ class Config:
 
     @property
     def words(self) -> str:
-        taken = ", ".join(self.changed) or "nothing has changed"
+        taken = f"{', '.join(self.changed) or 'nothing'} changed"
         return f"{taken}; needs a restart: {', '.join(self.restart)}" if self.restart else taken
 
 

@@ -73,6 +73,6 @@ def _say(answer: "Mapping[str, Any]") -> None:
         typer.echo(f"tagger: the config is not taken, and the one before goes on: {refused}", err=True)
         raise typer.Exit(2)
     changed, restart = answer["changed"], answer["restart"]
-    typer.echo(f"taken: {', '.join(changed)}" if changed else "nothing has changed")
+    typer.echo(f"config reloaded: {', '.join(changed) or 'nothing'} changed")
     if restart:
         typer.echo(f"needs a restart: {', '.join(restart)}")

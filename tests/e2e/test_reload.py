@@ -53,7 +53,7 @@ def test_a_source_is_added_and_another_left_without_a_restart(
         paint(inbox / "a.png")
         daemon.wait_for("a.png: red")
         paint(tmp_path / "more" / "before.png", number=1)
-        assert config.reload("sources: [more]").stdout == "taken: sources\n"
+        assert config.reload("sources: [more]").stdout == "config reloaded: sources changed\n"
         daemon.wait_for("before.png: red")
         paint(inbox / "unseen.png", number=2)
         paint(tmp_path / "more" / "after.png", number=3)
@@ -79,7 +79,7 @@ def test_thresholds_categories_the_log_and_limits_change_without_a_restart(
             "categories: own.yaml"
         )
         said = config.reload(text).stdout
-        assert set(said.removeprefix("taken: ").strip().split(", ")) == {
+        assert set(said.removeprefix("config reloaded: ").removesuffix(" changed\n").split(", ")) == {
             "thresholds", "log_level", "limits.rate", "limits.nice", "categories",
         }  # fmt: skip
         daemon.wait_for("DEBUG")
@@ -89,7 +89,7 @@ def test_thresholds_categories_the_log_and_limits_change_without_a_restart(
         while rows(database, "SELECT category FROM image_categories WHERE category = 'warm'") != [("warm",)]:
             assert daemon.process.poll() is None
         own.write_text("hot: {includes: [red]}")
-        assert config.reload(text).stdout == "taken: categories\n"
+        assert config.reload(text).stdout == "config reloaded: categories changed\n"
         while rows(database, "SELECT category FROM image_categories WHERE category = 'hot'") != [("hot",)]:
             assert daemon.process.poll() is None
 
@@ -127,12 +127,15 @@ def test_what_needs_a_restart_is_named_and_the_rest_is_taken(
 ) -> None:
     with running(tmp_path, "--config", config.file) as daemon:
         text = "sources: [inbox]\nmodel: {weights: own.pth, top_k: 2}\n"
-        assert config.reload(text).stdout == "taken: model.top_k\nneeds a restart: model.weights\n"
+        assert (
+            config.reload(text).stdout
+            == "config reloaded: model.top_k changed\nneeds a restart: model.weights\n"
+        )
         paint(inbox / "a.png")
         daemon.wait_for("a.png: red")
         assert rows(database, "SELECT count(*) FROM image_tags") == [(2,)]
-        assert config.reload("sources: [inbox]").stdout == "taken: model.top_k\n"
-        assert config.reload("sources: [inbox]").stdout == "nothing has changed\n"
+        assert config.reload("sources: [inbox]").stdout == "config reloaded: model.top_k changed\n"
+        assert config.reload("sources: [inbox]").stdout == "config reloaded: nothing changed\n"
 
 
 def test_another_database_needs_a_restart_and_is_said_so_in_the_log(
@@ -156,7 +159,7 @@ def test_nothing_is_lost_and_nothing_tagged_twice_by_reloads_amid_a_backlog(
             daemon.wait_for("stored")
             pictures.add(str(paint(inbox / f"new{number}.png", number=1000 + number)))
             daemon.process.send_signal(signal.SIGHUP)
-            daemon.wait_for("the config is taken")
+            daemon.wait_for("config reloaded: ")
         while rows(database, "SELECT count(*) FROM top_tag") != [(len(pictures),)]:
             assert daemon.process.poll() is None
         assert daemon.stop(signal.SIGTERM) == 0
@@ -182,7 +185,7 @@ def test_reloads_leave_no_threads_and_no_files_behind(
 def test_the_web_goes_on_with_the_new_config(tmp_path: Path, inbox: Path, config: Config) -> None:
     with running(tmp_path, "--config", config.file) as daemon:
         said = config.reload("sources: [inbox]\nweb: {enabled: true, port: 0}\nmodel: {top_k: 2}").stdout
-        assert said == "taken: model.top_k, web.enabled, web.port\n"
+        assert said == "config reloaded: model.top_k, web.enabled, web.port changed\n"
         daemon.first = daemon.wait_for("web:")
         with site_of(daemon) as site:
             assert site.get("/readyz")["status"] in ("ok", "not ready")
@@ -248,6 +251,6 @@ def test_a_daemon_whose_terminal_is_closed_ends(tmp_path: Path, config: Config) 
 def test_to_be_less_nice_needs_a_privilege_or_a_restart(tmp_path: Path, config: Config) -> None:
     with running(tmp_path, "--config", config.file, within=NO_NICE):
         nicer = config.reload("sources: [inbox]\nlimits: {nice: 5}").stdout
-        assert nicer == "taken: limits.nice\n"
+        assert nicer == "config reloaded: limits.nice changed\n"
         less = config.reload("sources: [inbox]").stdout
-        assert less == "taken: limits.nice\nneeds a restart: limits.nice\n"
+        assert less == "config reloaded: limits.nice changed\nneeds a restart: limits.nice\n"
