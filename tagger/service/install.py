@@ -132,10 +132,27 @@ def _run(words: Sequence[str], hint: str = "") -> str:
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - systemd's own
     except FileNotFoundError:
-        raise ServiceError(words[0], "no such program", "is systemd what runs this machine?") from None
+        raise _absent() or ServiceError(
+            words[0], "no such program", "install it: it comes with systemd"
+        ) from None
     if done.returncode:
+        if absent := _absent():
+            raise absent
         raise ServiceError(" ".join(words), done.stderr.strip() or f"ended with {done.returncode}", hint)
     return done.stdout
+
+
+def runs_systemd() -> bool:
+    """Whether systemd has started this system, as sd_booted(3) finds it out."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def _absent() -> ServiceError | None:
+    """What to say of any failure where there is no systemd at all."""
+    hint = "have what starts programs here start this one: tagger run"
+    return (
+        None if runs_systemd() else ServiceError("tagger service", "this system does not run systemd", hint)
+    )
 
 
 def _version() -> int:

@@ -114,3 +114,11 @@ def test_what_is_not_installed_cannot_be_uninstalled(tmp_path: Path) -> None:
     done = tagger(tmp_path, "service", "uninstall", "--user")
     assert done.returncode == 1
     assert "nothing is installed" in done.stderr
+
+
+@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="needs a system without systemd")
+def test_where_no_systemd_runs_status_says_so(tmp_path: Path) -> None:
+    done = tagger(tmp_path, "service", "status")
+    assert done.returncode == 1
+    assert "this system does not run systemd" in done.stderr
+    assert "systemctl" not in done.stderr
