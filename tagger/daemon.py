@@ -62,14 +62,14 @@ def _watch(config: Config, ground: "_Ground", reread: Callable[[], Settings]) ->
     settings = config.settings
     desk = Desk(WAITING) if settings.web.enabled else None
     worker = Worker(settings, ground.database, config.classifier, Settling, ground.stops, desk)
-    with _serving(settings, worker, desk, ground.standing):
+    with _serving(settings, worker, desk, ground.standing) as address:
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         notify.starting("the folders are watched")
         worker.intake.look()  # before any file is taken: a pause outlives a restart
         sights = (("patrol", worker.patrol.step), ("scan", worker.scanner.step), ("care", worker.care.step))
         with worker.working(*sights):
-            ground.answer(config)
+            ground.answer(config, address)
             tidings = notify.Tidings()
             while not (number := worker.stopped(LOOK_EVERY)) or number == signal.SIGHUP:
                 tidings.tell(worker.patrol.begun, worker.hung, worker.summary())
@@ -83,10 +83,10 @@ def _watch(config: Config, ground: "_Ground", reread: Callable[[], Settings]) ->
 
 
 @contextmanager
-def _serving(settings: Settings, worker: Worker, desk: Desk | None, standing: Standing) -> Iterator[None]:
-    """The web, where it is wanted. It ends last, so that those who wait at the desk are told that nobody answers."""
+def _serving(settings: Settings, worker: Worker, desk: Desk | None, standing: Standing) -> Iterator[str]:
+    """The web, where it is wanted, and its address. It ends last, so that those who wait at the desk are told that nobody answers."""
     if desk is None:
-        yield
+        yield ""
         return
     from tagger.web import token
     from tagger.web.app import create_app
@@ -106,7 +106,7 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None, standing: St
         server = Server(settings.web, create_app(settings.web, house))
         server.start()
         try:
-            yield
+            yield server.address
         finally:
             thumbnails.close()
             server.close(SERVED_WITHIN)
@@ -134,7 +134,7 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
 
 @dataclass
 class _Ground:
-    """What stays, whatever is built on it. `reloads` were asked for so far."""
+    """What stays, whatever is built on it. `reloads` were asked for so far; `web` is where it answers over HTTP."""
 
     settings: Settings
     database: Database
@@ -143,6 +143,7 @@ class _Ground:
     stops: Stops
     held: Held
     reloads: int = 0
+    web: str = ""
 
     def reloaded(self, config: Config, reread: Callable[[], Settings]) -> Config | None:
         """What the config says now; None where it cannot be taken, and all goes on as before."""
@@ -152,18 +153,18 @@ class _Ground:
             other = judged(config, reread(), self.settings, self.database)
         except TaggerError as error:
             log.error("the config is not taken, and the one before goes on: %s", error)
-            self.held.answer({"reload": self.reloads, "refused": str(error)})
+            self.held.answer({"web": self.web, "reload": self.reloads, "refused": str(error)})
             notify.say("READY=1")
             return None
         if not be_nice(other.settings.limits.nice):
             other = replace(other, restart=(*other.restart, "limits.nice"))
-        log.info("the config is taken: %s", other.words)
+        log.info("config reloaded: %s", other.words)
         return other
 
-    def answer(self, config: Config) -> None:
-        """To whoever asked for this config, now that all works by it."""
-        if self.reloads:
-            self.held.answer({"reload": self.reloads, "changed": config.changed, "restart": config.restart})
+    def answer(self, config: Config, web: str) -> None:
+        """To whoever asked for this config, now that all works by it, and to whoever asks for the web's address."""
+        self.web, said = web, {"reload": self.reloads, "changed": config.changed, "restart": config.restart}
+        self.held.answer({"web": web} | (said if self.reloads else {}))
 
 
 @contextmanager

@@ -11,9 +11,10 @@ from typing import Any
 
 from tagger.config import Settings, Web
 from tagger.doctor.finding import Finding
-from tagger.errors import ConfigError
+from tagger.errors import ConfigError, DatabaseError
 from tagger.service import install
 from tagger.service.layout import SYSTEM, UNIT, Layout, users
+from tagger.store.lock import holder
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask in their place
 _PATIENCE = 2
@@ -21,8 +22,12 @@ _PATIENCE = 2
 
 def service(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - all checks are called alike
     installed = [layout for layout in (SYSTEM, users()) if os.path.lexists(layout.unit)]
-    if not installed:
+    if not installed and install.runs_systemd():
         yield Finding("note", "not installed as a service", "tagger service install does it")
+    elif not installed:
+        yield Finding(
+            "note", "this system does not run systemd", "have what starts programs here start tagger run"
+        )
     for layout in installed:
         yield _state(layout)
 
@@ -32,8 +37,8 @@ def _state(layout: Layout) -> Finding:
     try:
         found = install.status(layout)
     except install.ServiceError as error:
-        what = f"{layout.unit} is installed, but systemd does not answer: {error.what}"
-        return Finding("warning", what, error.hint or "is systemd what runs this machine?")
+        what = f"{layout.unit} is installed, but {error.what}"
+        return Finding("warning", what, error.hint or f"systemctl {user}status {UNIT} may say more")
     state, journal = found["ActiveState"], f"journalctl {user}-u {UNIT} says why"
     if state == "active":
         return Finding("ok", f"{UNIT} runs: {found['StatusText'] or 'it has said nothing yet'}")
@@ -45,7 +50,13 @@ def _state(layout: Layout) -> Finding:
 
 
 def web(settings: Settings) -> Iterator[Finding]:
-    web = settings.web
+    web, running = settings.web, _running(settings)
+    if not web.enabled and running:
+        hint = "it was started with other settings: name its config with --config, or set its variables"
+        yield Finding("note", f"off in this config; but the daemon that runs answers at {running}", hint)
+        return
+    if web.enabled and running == "":
+        yield Finding("note", "on in this config; but off in the daemon that runs", "tagger reload")
     if not web.enabled:
         yield Finding("ok", "off")
         return
@@ -60,6 +71,16 @@ def web(settings: Settings) -> Iterator[Finding]:
             "note", f"{web.host} can be reached from elsewhere: the token goes there in the clear", hint
         )
     yield _address(web, secret)
+
+
+def _running(settings: Settings) -> str | None:
+    """The address at which the daemon that works on the database answers; empty where it has none, None where none runs."""
+    try:
+        found = holder(settings.database)
+    except DatabaseError:
+        return None
+    address = found.answer.get("web") if found else None
+    return None if address is None else str(address)
 
 
 def _address(web: Web, secret: str) -> Finding:

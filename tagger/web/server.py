@@ -40,6 +40,8 @@ class Server:
         )
         self._server = uvicorn.Server(config)
         self._thread: Thread | None = None
+        self.address = ""
+        """Where it listens, as a URL; empty where it does not."""
 
     @property
     def runs(self) -> bool:
@@ -57,7 +59,8 @@ class Server:
         # What it accepts inherits this. Without it an answer's last packet waits 40 ms for the first one's receipt.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         host, port, *_ = listener.getsockname()
-        log.info("web: http://%s:%d", f"[{host}]" if ":" in host else host, port)
+        self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        log.info("web: %s", self.address)
         self._thread = Thread(target=self._serve, args=(listener,), name="web", daemon=True)
         self._thread.start()
 

@@ -295,7 +295,11 @@ def test_a_clock_that_is_wrong(tmp_path: Path, inbox: Path, database: Path, pain
         ("echo ActiveState=failed; echo StatusText=; echo Result=exit-code", "problem", "exit-code"),
         ("echo ActiveState=inactive", "warning", "systemctl --user start tagger.service"),
         ("echo ActiveState=activating; echo StatusText=the model is loaded", "note", "the model is loaded"),
-        ("echo System has not been booted with systemd >&2; exit 1", "warning", "has not been booted"),
+        (
+            "echo System has not been booted with systemd >&2; exit 1",
+            "warning",
+            "this system does not run systemd",
+        ),
     ],
 )
 def test_a_users_service(tmp_path: Path, inbox: Path, answer: str, level: str, words: str) -> None:
@@ -327,6 +331,16 @@ def test_a_port_that_tagger_has(tmp_path: Path, inbox: Path) -> None:
         assert "answers" in ask(tmp_path, inbox, **ours, TAGGER_WEB__TOKEN=TOKEN)["web", "ok"][0]
         [said] = ask(tmp_path, inbox, **ours, TAGGER_WEB__TOKEN=TOKEN[::-1])["web", "problem"]
     assert "token" in said
+
+
+def test_the_web_of_a_daemon_that_runs_with_other_settings(tmp_path: Path, inbox: Path) -> None:
+    with serve(tmp_path) as daemon, site_of(daemon) as site:
+        [said] = ask(tmp_path, inbox)["web", "note"]
+        assert f"off in this config; but the daemon that runs answers at {site.address}" in said
+    with running(tmp_path, inbox, "--database", tmp_path / "tags.db"):
+        [said] = ask(tmp_path, inbox, **WEB, TAGGER_WEB__PORT="0")["web", "note"]
+        assert "on in this config; but off in the daemon that runs" in said
+    assert ask(tmp_path, inbox)["web", "ok"] == ["off\n"]
 
 
 def test_an_address_that_is_not_this_machines(tmp_path: Path, inbox: Path) -> None:

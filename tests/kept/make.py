@@ -73,8 +73,8 @@ def main(folder: Path, home: Path) -> None:
     (home / "cameras/yard/20260615_100500.jpg").unlink()
     run(home, "scan")  # of a source with few files, the second one that misses some is believed
     run(home, "scan")
-    for file, *words in SAID:
-        run(home, "label", file, *words)
+    for picture, *words in SAID:
+        run(home, "label", picture, *words)
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
     with closing(sqlite3.connect(home / "tags.db")) as connection:
         keep(folder / "tags.sql", shorter("\n".join(dump(connection)) + "\n"), home)
