@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,7 @@ def test_own_weights_need_the_name_of_their_architecture(tmp_path: Path) -> None
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the package, in the place of the one that is installed; its weights file."""
-    folder = Path(next(iter(weights.find_spec(MODULE).submodule_search_locations)))  # type: ignore[union-attr, arg-type]
+    folder = find_spec(MODULE).submodule_search_locations[0]  # type: ignore[union-attr, index]
     shutil.copytree(folder, tmp_path / "site" / MODULE)
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.delitem(sys.modules, MODULE, raising=False)

@@ -151,7 +151,7 @@ def _crafted(path: Path, shape: tuple[int, ...], stride: tuple[int, ...], offset
     class Tensor:
         def __reduce__(self) -> tuple[Any, ...]:
             arguments = (Storage(), offset, shape, stride, False, None)
-            return torch._utils._rebuild_tensor_v2, arguments  # type: ignore[attr-defined]
+            return torch._utils._rebuild_tensor_v2, arguments
 
     class Pickler(pickle.Pickler):
         def persistent_id(self, one: Any) -> Any:
