@@ -1,34 +1,46 @@
-"""How far reduced precision and fast decoding change what is said: the built-in weights, at 112 px and at 224.
+"""How far reduced precision and fast decoding change what is said: `python -m benchmarks.agreement MODEL…`.
 
-*Agreement* is the same best label, or two labels within 0.03 of each other in the reference's scores. The reference is fp32 with exact decoding. Everything is asked of `tagger tag`, as a user would.
+*Agreement* is the same best label, or two labels within 0.03 of each other in the reference's scores, which are taken as they are
+before a temperature draws them apart. The reference is fp32 with exact decoding. What this CPU does not compute in is left out;
+but `torch bf16` is bf16 in software, which is as exact as the real one, and says so.
 """
 
-import json
+import csv
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.sides import TAGGER, Place
-from tagger.vision.agreement import NEAR
-from tagger.vision.models import BUILTIN
+import numpy as np
+from numpy.typing import NDArray
 
-VARIANTS = {
-    "bf16": {"ENGINE__PRECISION": "bf16"},
-    "int8": {"ENGINE__PRECISION": "int8"},
-    "fast decoding": {"DECODE__MODE": "fast"},
-    "bf16, fast": {"ENGINE__PRECISION": "bf16", "DECODE__MODE": "fast"},
-    "int8, fast": {"ENGINE__PRECISION": "int8", "DECODE__MODE": "fast"},
-}
-REFERENCE = {"ENGINE__PRECISION": "fp32", "DECODE__MODE": "exact", "MODEL__TOP_K": "100"}
-Scores = dict[str, float]
+from benchmarks.sets import jpeg
+from benchmarks.sides import TAGGER, Place
+from tagger.config import Model, cache_home, data_home
+from tagger.records import Content, Picture, Stamp
+from tagger.vision.agreement import agreement, untempered
+from tagger.vision.budget import PixelBudget
+from tagger.vision.cpu import native_formats
+from tagger.vision.decode import Decoder, Mode, read
+from tagger.vision.engines import Engine
+from tagger.vision.engines.choice import Choice
+from tagger.vision.graph import int8_folder
+from tagger.vision.load import load_engine
+from tagger.vision.weights import Weights, resolve
+
+MODELS = ("efficientnet_lite0", "builtin")
+SIZES = {"2.8 megapixels": (1936, 1452), "12 megapixels": (4000, 3000)}
+Scores = NDArray[np.float32]
 
 
 class Agreement(NamedTuple):
     """Of a variant with the reference: shares of the pictures, 0–1."""
 
-    size: int
+    model: str
     set: str
     variant: str
     pictures: int
@@ -36,58 +48,97 @@ class Agreement(NamedTuple):
     same: float
 
 
-def measure(place: Place, sets: Mapping[str, list[Path]]) -> list[Agreement]:
-    found = []
-    for size, weights in ((112, _builtin(place.home, 112)), (224, _builtin(place.home, 224))):
-        model = {"MODEL__WEIGHTS": str(weights)}
-        kept = quantize(place, model, next(iter(sets.values()))[0].parent)
-        variants = {name: changed for name, changed in VARIANTS.items() if kept or "int8" not in name}
-        for name, files in sets.items():
-            reference = _ask(place, REFERENCE | model, files)
-            for variant, changed in variants.items():
-                scores = _ask(place, REFERENCE | model | changed, files)
-                agreeing = [agrees(*pair) for pair in zip(reference, scores, strict=True)]
-                same = [_best(a) == _best(b) for a, b in zip(reference, scores, strict=True)]
-                shares = (sum(agreeing) / len(files), sum(same) / len(files))
-                found.append(Agreement(size, name, variant, len(files), *shares))
-    return found
+def measure(sets: Mapping[str, Sequence[Path]], models: Sequence[str] = MODELS) -> list[Agreement]:
+    return [one for name in models for one in _of_model(name, sets)]
 
 
-def agrees(reference: Scores, other: Scores) -> bool:
-    return reference[_best(reference)] - reference.get(_best(other), 0) <= NEAR
+def _of_model(name: str, sets: Mapping[str, Sequence[Path]]) -> Iterator[Agreement]:
+    weights = resolve(Model(name=name), data_home())
+    engines = dict(_engines(weights))
+    for title, files in sets.items():
+        exact, fast = (_frames(weights, files, mode) for mode in ("exact", "fast"))
+        scores = partial(_scores, temperature=weights.temperature)
+        reference = scores(engines["fp32"], exact)
+        for variant, engine in engines.items():
+            for decoded, frames in (("", exact), ("fast", fast)):
+                if label := ", ".join(filter(None, (variant if variant != "fp32" else "", decoded))):
+                    found = agreement(reference, scores(engine, frames))
+                    yield Agreement(name, title, label, found.pictures, found.agreeing, found.same_top1)
+
+
+def _engines(weights: Weights) -> Iterator[tuple[str, Engine]]:
+    """By precision."""
+    home, cache = data_home(), cache_home()
+    yield "fp32", load_engine(Choice("openvino", "fp32", ""), weights, home, cache)
+    formats = native_formats()
+    if "bf16" in formats:
+        yield "bf16", load_engine(Choice("openvino", "bf16", ""), weights, home, cache)
+    else:
+        yield "torch bf16", load_engine(Choice("torch", "bf16", ""), weights, home, cache)
+    if "int8" in formats and int8_folder(weights, home).exists():
+        yield "int8", load_engine(Choice("openvino", "int8", ""), weights, home, cache)
+
+
+def _frames(weights: Weights, files: Sequence[Path], mode: Mode) -> NDArray[np.uint8]:
+    decoder = Decoder(weights.preprocessing, 100_000_000, PixelBudget(), mode)
+    return np.concatenate([decoded(decoder, file).frames for file in files])
+
+
+def decoded(decoder: Decoder, path: Path) -> Picture:
+    """A file that is known to be a picture."""
+    content = read(Stamp.of(str(path), "", path.stat()), 1 << 28)
+    picture = decoder.decode(content) if isinstance(content, Content) else None
+    if not isinstance(picture, Picture):
+        raise ValueError(f"{path} is no picture")
+    return picture
+
+
+def _scores(engine: Engine, frames: NDArray[np.uint8], temperature: float | None) -> Scores:
+    parts = [engine.infer(frames[at : at + 4]).probabilities for at in range(0, len(frames), 4)]
+    return untempered(np.concatenate(parts), temperature)
+
+
+def accuracy(model: str, precision: str, folder: Path) -> float | None:
+    """The share of the labelled photos in a folder whose best label is right, of those whose label the model has.
+
+    None where the folder has no `labels.tsv`.
+    """
+    if not (folder / "labels.tsv").exists():
+        return None
+    weights = resolve(Model(name=model), data_home())
+    engine = load_engine(Choice("openvino", precision, ""), weights, data_home(), cache_home())
+    keys = [label.key for label in weights.labels]
+    with (folder / "labels.tsv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["wnid"] in keys]
+    scores = _scores(engine, _frames(weights, [folder / row["file"] for row in rows], "fast"), None)
+    best = scores.argmax(axis=1)
+    return float(np.mean([keys[at] == row["wnid"] for at, row in zip(best, rows, strict=True)]))
 
 
 def quantize(place: Place, model: Mapping[str, str], pictures: Path) -> bool:
     """Makes the int8 model, with the command that users have for it; False where that keeps none."""
-    environment = place.environment(_prefixed(model))
+    environment = place.environment({f"TAGGER_{key}": value for key, value in model.items()})
     command = [TAGGER, "models", "quantize", "--images", str(pictures)]
     done = subprocess.run(command, env=environment, stdout=sys.stderr)
     return done.returncode == 0
 
 
-def _best(scores: Scores) -> str:
-    return max(scores, key=lambda label: scores[label])
+def main(models: Sequence[str]) -> None:
+    originals = sorted(Path(os.environ["TAGGER_PHOTOS"]).glob("*.jpg"))
+    with tempfile.TemporaryDirectory() as place:
+        sets: dict[str, Sequence[Path]] = {"originals": originals}
+        for title, size in SIZES.items():
+            folder = Path(place, title)
+            folder.mkdir()
+            write = partial(jpeg, size=size)
+            for number, photo in enumerate(originals):
+                write(photo, folder / photo.stem, number)
+            sets[title] = sorted(folder.iterdir())
+        for one in measure(sets, models):
+            print(
+                f"{one.model}, {one.set}, {one.variant}: {one.pictures} pictures, agreeing {one.agreement:.1%}, same {one.same:.1%}"
+            )
 
 
-def _ask(place: Place, settings: Mapping[str, str], files: list[Path]) -> list[Scores]:
-    environment = place.environment(_prefixed(settings))
-    command = [TAGGER, "tag", "--json", *map(str, files)]
-    said = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
-    answers = [json.loads(line) for line in said.splitlines()]
-    return [{tag["label"]: tag["score"] for tag in answer["tags"]} for answer in answers]
-
-
-def _prefixed(settings: Mapping[str, str]) -> dict[str, str]:
-    return {f"TAGGER_{key}": value for key, value in settings.items()}
-
-
-def _builtin(home: Path, size: int) -> Path:
-    """The built-in weights as a file of one's own, preprocessed for `size` pixels."""
-    copy = home / f"builtin-{size}.safetensors"
-    if not copy.exists():
-        original = BUILTIN / "resnet18-builtin.safetensors"
-        document = json.loads(original.with_suffix(".json").read_text(encoding="utf-8"))
-        document["preprocessing"] |= {"resize": size * 8 // 7, "crop": size}
-        copy.with_suffix(".json").write_text(json.dumps(document), encoding="utf-8")
-        copy.write_bytes(original.read_bytes())
-    return copy
+if __name__ == "__main__":
+    main(sys.argv[1:] or MODELS)

@@ -20,14 +20,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import agreement, report, road
+from benchmarks.agreement import accuracy
 from benchmarks.report import Results
 from benchmarks.sets import build, photos
 from benchmarks.sides import BASE, HEADLINE, SIDES, Ours, Place, Run
 from tagger.vision import cores
+from tagger.vision.cpu import native_formats
 
 SETS = "ABCDE"
 PARTS = ("throughput", "agreement", "promises")
-BOUNDED = (*HEADLINE, "ours-own")
+BOUNDED = (*HEADLINE, "ours-lite0", "ours-builtin")
 FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8")
 LIBRARIES = ["openvino", "onnxruntime", "nncf", "torch", "torchvision", "timm", "ray", "pillow", "numpy"]
 
@@ -72,10 +74,16 @@ def _measured(asked: argparse.Namespace, home: Path) -> Results:
     sides = _able(asked.sides, place)
     if "throughput" in asked.parts:
         _compare(sides, place, asked.rounds, results)
+    labelled = os.environ.get("TAGGER_PHOTOS", "")
+    results["right"] = {
+        side: accuracy(model, SIDES[side].precision, Path(labelled))
+        for side in sides
+        if labelled and (model := _model(side))
+    }
     if "agreement" in asked.parts:
         originals = photos(pictures / "sources")[: 30 if asked.quick else None]
         sets = {"originals": originals, "12 megapixels": sorted(folders["C"].iterdir())}
-        results["agreement"] = agreement.measure(place, sets)
+        results["agreement"] = agreement.measure(sets)
     if "promises" in asked.parts:
         results["promises"] = road.promises(
             place, [SIDES[side].precision for side in HEADLINE if side in sides], asked.minutes
@@ -84,12 +92,26 @@ def _measured(asked: argparse.Namespace, home: Path) -> Results:
 
 
 def _able(sides: list[str], place: Place) -> list[str]:
-    """The sides that can be run: int8 needs a model that passes Tagger's own test."""
-    shared = {"MODEL__WEIGHTS": str(place.weights)}
+    """The sides that can be run: a precision needs a CPU that has it, int8 a model that passes Tagger's own test."""
+    lacking = [side for side in sides if isinstance(SIDES[side], Ours) and not _has(SIDES[side].precision)]
+    for side in lacking:
+        print(f"{side} is left out: this CPU has no {SIDES[side].precision}", file=sys.stderr)
+    sides = [side for side in sides if side not in lacking]
+    shared = {"MODEL__NAME": "resnet18", "MODEL__WEIGHTS": str(place.weights)}
     if "ours-int8" in sides and not agreement.quantize(place, shared, place.sets[min(place.sets)]):
         print("Tagger int8 is left out: there is no int8 model", file=sys.stderr)
         return [side for side in sides if side != "ours-int8"]
     return sides
+
+
+def _has(precision: str) -> bool:
+    return precision in native_formats()
+
+
+def _model(side: str) -> str:
+    """The model of Tagger's own that a side runs; empty where it runs what all do."""
+    kind = SIDES[side]
+    return kind.model if isinstance(kind, Ours) else ""
 
 
 def _compare(sides: list[str], place: Place, rounds: int, results: Results) -> None:
@@ -110,7 +132,7 @@ def _compare(sides: list[str], place: Place, rounds: int, results: Results) -> N
                 _add_ceilings(side, place, ceilings)
     results["rates"] = {name: results["rates"][name] for name in sides}
     if BASE in last:
-        results["same"] = {name: _same(last[name], last[BASE]) for name in sides if name != "ours-own"}
+        results["same"] = {name: _same(last[name], last[BASE]) for name in sides if not _model(name)}
 
 
 def _append(lists: dict[str, list[float]], values: dict[str, float]) -> None:

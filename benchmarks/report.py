@@ -71,10 +71,11 @@ def _throughput(results: Results) -> str:
     for side, rates in results["rates"].items():
         cells = [_spread(rates[name]) for name in sets]
         start, same = median(results["start"][side]), results["same"].get(side)
-        rows.append([*_titled(side), *cells, f"{start:.1f}", "" if same is None else f"{same:.1%}"])
-    return "\n".join(
-        [*sizes, "", _table(("pictures/s", "", *sets, "start s", f"same label as {BASE}"), rows)]
-    )
+        right = results.get("right", {}).get(side)
+        shares = ["" if share is None else f"{share:.1%}" for share in (same, right)]
+        rows.append([*_titled(side), *cells, f"{start:.1f}", *shares])
+    columns = ("pictures/s", "", *sets, "start s", f"same label as {BASE}", "right on the photos")
+    return "\n".join([*sizes, "", _table(columns, rows)])
 
 
 def _spread(values: list[float]) -> str:
@@ -124,10 +125,10 @@ def _bound(results: Results) -> str:
 
 def _agreement(found: list[list[Any]]) -> str:
     rows = [
-        [f"{size} px", name, variant, str(pictures), f"{agreement:.1%}", f"{same:.1%}"]
-        for size, name, variant, pictures, agreement, same in found
+        [model, name, variant, str(pictures), f"{agreement:.1%}", f"{same:.1%}"]
+        for model, name, variant, pictures, agreement, same in found
     ]
-    return _table(("size", "set", "against fp32, exact", "pictures", "agreement", "same top-1"), rows)
+    return _table(("model", "set", "against fp32, exact", "pictures", "agreement", "same top-1"), rows)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

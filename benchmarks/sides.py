@@ -90,11 +90,13 @@ class Ours:
     title: str
     precision: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    own_model: bool = False
+    model: str = ""
+    """One of Tagger's own, in place of the weights that all sides share."""
 
     def variables(self, place: Place) -> dict[str, str]:
-        shared = {} if self.own_model else {"MODEL__WEIGHTS": str(place.weights)}
-        settings = {**shared, "ENGINE__PRECISION": self.precision, **self.settings}
+        shared = {"MODEL__NAME": "resnet18", "MODEL__WEIGHTS": str(place.weights)}
+        model = {"MODEL__NAME": self.model} if self.model else shared
+        settings = {**model, "ENGINE__PRECISION": self.precision, **self.settings}
         return {f"TAGGER_{key}": value for key, value in settings.items()}
 
     def run(self, place: Place) -> Run:
@@ -146,7 +148,9 @@ SIDES: dict[str, Side] = {
     "ours-int8": Ours("Tagger", "int8"),
     "5-draft": Peer("5 with draft", "bf16", "openvino_async", "bf16-draft"),
     "ours-exact": Ours("Tagger, exact decoding", "bf16", {"DECODE__MODE": "exact"}),
-    "ours-own": Ours("Tagger, built-in model", "bf16", own_model=True),
+    "ours-lite0-fp32": Ours("Tagger, EfficientNet-Lite0", "fp32", model="efficientnet_lite0"),
+    "ours-lite0": Ours("Tagger, EfficientNet-Lite0", "bf16", model="efficientnet_lite0"),
+    "ours-builtin": Ours("Tagger, built-in model", "bf16", model="builtin"),
 }
 BASE = "1"
 PEERS = ("2", "2-bf16", "3", "4", "5", "5-bf16", "5-int8", "6")

@@ -18,6 +18,16 @@ class Agreement:
     pictures: int
 
 
+def untempered(rows: NDArray[np.float32], temperature: float | None) -> NDArray[np.float32]:
+    """Probabilities N×C as they were before their logits were divided by the temperature.
+
+    NEAR is a distance of those: a temperature below 1 draws scores apart, and would make of a toss-up a disagreement.
+    """
+    raised: NDArray[np.float32] = rows ** np.float32(temperature or 1)
+    rows = raised / raised.sum(axis=1, keepdims=True)
+    return rows
+
+
 def agreement(reference: NDArray[np.float32], other: NDArray[np.float32]) -> Agreement:
     """Of two engines' probabilities, N×C each; how near two labels are is judged by the reference."""
     rows, ours, theirs = np.arange(len(reference)), reference.argmax(axis=1), other.argmax(axis=1)

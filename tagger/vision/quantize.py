@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from tagger.config import Engine as Asked
 from tagger.errors import ModelError
-from tagger.vision.agreement import Agreement, agreement
+from tagger.vision.agreement import Agreement, agreement, untempered
 from tagger.vision.cpu import native_formats
 from tagger.vision.engines import Engine
 from tagger.vision.engines.choice import choose
@@ -81,7 +81,10 @@ def quantize(weights: Weights, pictures: Pictures, home: Path, cache: Path, min_
         made = Path(place, INT8_GRAPH)
         openvino.save_model(_quantized(graph, calibration), made, compress_to_fp16=False)
         engines = _engines(graph, made)
-        expected, found = (_probabilities(engines[precision], others) for precision in ("fp32", "int8"))
+        expected, found = (
+            untempered(_probabilities(engines[precision], others), weights.temperature)
+            for precision in ("fp32", "int8")
+        )
         agreed, speeds = agreement(expected, found), _speeds(engines, others[:_TIMED])
         folder = int8_folder(weights, home) if agreed.agreeing >= min_agreement else None
         if folder:
