@@ -24,8 +24,8 @@ def untempered(rows: NDArray[np.float32], temperature: float | None) -> NDArray[
     NEAR is a distance of those: a temperature below 1 draws scores apart, and would make of a toss-up a disagreement.
     """
     raised: NDArray[np.float32] = rows ** np.float32(temperature or 1)
-    rows = raised / raised.sum(axis=1, keepdims=True)
-    return rows
+    found: NDArray[np.float32] = raised / raised.sum(axis=1, keepdims=True)
+    return found
 
 
 def agreement(reference: NDArray[np.float32], other: NDArray[np.float32]) -> Agreement:
