@@ -312,6 +312,10 @@ class Settings(Section):
         """Keys that were written out with a default of an earlier release."""
         return self._pinned
 
+    def _needs(self, key: str) -> bool:
+        """Whether a key must be written out: of weights in a file, nothing else tells the architecture."""
+        return key == "model.name" and self.model.weights != "auto"
+
     @field_validator("sources")
     @classmethod
     def _distinct(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
@@ -394,7 +398,8 @@ def load(
     base = file.absolute().parent if file else Path.cwd()
     try:
         settings = Settings.model_validate(data, context={"base": base})
-        settings._pinned = (*defaults.pinned(written, str(file), variables, PREFIX, Settings()),)
+        found = defaults.pinned(written, str(file), variables, PREFIX, Settings())
+        settings._pinned = tuple(one for one in found if not settings._needs(one.key))
         return _limited(settings, [_below(Path.cwd(), folder) for folder in folders])
     except ValidationError as error:
         raise ConfigError(str(file or "config"), explain(error, Settings), _see(file)) from None

@@ -200,7 +200,8 @@ def test_old_defaults_in_a_config_of_then_are_named_first_of_all(tmp_path: Path,
     arguments = ("inbox", "-c", name, "--database", "tags.db")
     first, *_ = tagger(tmp_path, "scan", *arguments).stderr.splitlines()
     said = noted(tmp_path, *arguments)
-    for key in ("features: false (the default is true now)", "search.min_score: 0.3 (the default is"):
+    old = ("model.name: resnet18 (the default is auto now)", "features: false (the default is true now)")
+    for key in (*old, "search.min_score: 0.3 (the default is"):
         assert key in first
         assert [key in one for one in said].count(True) == 1
     assert " INFO " in first

@@ -77,7 +77,9 @@ def test_relative_paths_are_relative_to_the_config_file(
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    settings = read(file, "{database: ../tags.db, sources: [./a/../b/], model: {weights: w.pth}}")
+    settings = read(
+        file, "{database: ../tags.db, sources: [./a/../b/], model: {name: resnet18, weights: w.pth}}"
+    )
     assert settings.database == str(tmp_path.parent / "tags.db")
     assert settings.sources[0].path == tmp_path / "b"
     assert settings.model.weights == str(tmp_path / "w.pth")
@@ -399,3 +401,18 @@ def test_the_annotated_config_is_right_as_it_stands() -> None:
     root = ANNOTATED.parents[1]
     assert settings.database == str(root / "tags.db")
     assert starts(settings) == {str(root / "inbox"): "inbox"}
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("model: {name: resnet18}", ["model.name"]),
+        ("model: {name: resnet18, weights: own.pth}", []),  # which must be named then
+        ("model: {name: resnet50}\nfeatures: true\nsearch: {min_score: 0.5}", []),
+        ("features: false\nsearch: {min_score: 0.3}", ["search.min_score", "features"]),
+        ("model:\nsearch:", []),
+        ("", []),
+    ],
+)
+def test_old_defaults_that_are_written_out_are_known(file: Path, text: str, keys: list[str]) -> None:
+    assert [one.key for one in read(file, text).pinned] == keys
