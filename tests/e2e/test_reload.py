@@ -126,10 +126,10 @@ def test_what_needs_a_restart_is_named_and_the_rest_is_taken(
     tmp_path: Path, inbox: Path, database: Path, config: Config, paint: Painter
 ) -> None:
     with running(tmp_path, "--config", config.file) as daemon:
-        text = "sources: [inbox]\nmodel: {weights: own.pth, top_k: 2}\n"
+        text = "sources: [inbox]\nmodel: {top_k: 2}\nengine: {precision: fp32}\n"
         assert (
             config.reload(text).stdout
-            == "config reloaded: model.top_k changed\nneeds a restart: model.weights\n"
+            == "config reloaded: model.top_k changed\nneeds a restart: engine.precision\n"
         )
         paint(inbox / "a.png")
         daemon.wait_for("a.png: red")
