@@ -35,7 +35,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 PREFIX = "TAGGER_"
 NOT_SETTINGS = {"TAGGER_CONFIG", "TAGGER_FAILPOINTS", "TAGGER_PHOTOS", "TAGGER_SETS"}
-"""Variables of ours that are no keys: where the config is, what tests let fail, where they find photos."""
+"""Variables of ours that are no keys: where the config is, what tests let fail, where they find photos and labelled sets."""
 
 
 MACHINES = Path("/etc/tagger/config.yaml")
@@ -238,6 +238,25 @@ class Health(Section):
     silent_factor: float = Field(default=1.5, ge=1)
 
 
+class Conditions(Section):
+    night: float = Field(default=0.27, ge=0, le=1)
+    infrared: float = Field(default=0.4, ge=0, le=1)
+    dark: float = Field(default=0.15, ge=0, le=1)
+    blurred: float = Field(default=0.1, ge=0, le=1)
+    colourless: float = Field(default=4, ge=0)
+    flat: float = Field(default=0.4, ge=0, le=1)
+    indoor: float = Field(default=0.4, ge=0, le=1)
+    outdoor: float = Field(default=0.6, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Conditions":
+        if self.indoor > self.outdoor:
+            raise ValueError(
+                f"indoor: {self.indoor} is above outdoor, {self.outdoor}: a picture would be both"
+            )
+        return self
+
+
 class Sessions(Section):
     distance: int = Field(default=12, ge=0, le=64)
     gap: float = Field(default=3600, ge=0)
@@ -299,6 +318,7 @@ class Settings(Section):
     batch: Batch = Batch()
     limits: Limits = Limits()
     health: Health = Health()
+    conditions: Conditions = Conditions()
     sessions: Sessions = Sessions()
     web: Web = Web()
     rescan: float = Field(default=300, ge=1, le=86400 * 7)

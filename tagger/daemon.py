@@ -101,7 +101,7 @@ def _serving(settings: Settings, worker: Worker, desk: Desk | None, standing: St
         house = House(
             database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
             desk, classifier.identity, worker.bulletin, worker.vitals, thumbnails, worker.meters,
-            standing,
+            standing, settings.conditions,
         )  # fmt: skip
         server = Server(settings.web, create_app(settings.web, house))
         server.start()

@@ -27,6 +27,8 @@ _AHEAD = timedelta(days=1)
 
 RESERVED = {"path", "state", "source", "since", "until", "in", "and", "or", "not", "uncertain"}
 """Words of the search language, in which groups are fields."""
+LATER_WORDS = {"is"}
+"""Words that the search language got later: a group that is called so is a field, and the word is not there."""
 _NAMES = re.compile(r"\(\?P?<([^>=!]*)>")
 _BEYOND_RE2 = re.compile(r"\(\?<?[=!]|\(\?P$|\\[1-9gk]")
 _FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -89,6 +91,11 @@ class Place:
             if at := self._believed(moment, now):
                 return Captured(at, by, by != told[0][0])
         return Captured(_EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime", bool(told))
+
+    @property
+    def shadows(self) -> set[str]:
+        """The words of the search language that its groups take the place of."""
+        return LATER_WORDS & set(self._compiled.groupindex) if self.pattern else set()
 
     @cached_property
     def _compiled(self) -> Any:

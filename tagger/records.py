@@ -75,13 +75,17 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What a picture's pixels tell of the camera, whatever they show. See `vision.health` for units and sources."""
+    """What a picture's pixels tell of the camera, whatever they show. See `vision.health` for units and sources.
+
+    `flatness` is None where an earlier Tagger looked at the picture.
+    """
 
     brightness: float
     contrast: float
     sharpness: float
     colourfulness: float
     is_blank: bool
+    flatness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Facts:
     """What a file says about itself. `width` and `height` are those of the upright picture, in pixels.
 
     `taken_at` is the camera's own time, or None where the file does not tell: aware where the camera told its offset
-    from UTC, naive where it did not.
+    from UTC, naive where it did not. `from_camera` is whether its EXIF names a camera.
     """
 
     sha256: str
@@ -98,6 +102,7 @@ class Facts:
     format: str
     taken_at: datetime | None
     health: Health | None = None
+    from_camera: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +176,8 @@ class Reading:
 
     `margin` is the top score less the second; `entropy` is that of the full distribution, in nats. Where several frames
     were made of the picture, scores are the best of any, and these two are of the frame with the top score.
-    `categories` are keys and scores: the sum of the probabilities of all classes in each.
+    `categories` are keys and scores: the sum of the probabilities of all classes in each. `outdoor` is the probability
+    that it was taken outdoors; None where the model has not the classes that tell.
     """
 
     tags: tuple[Tag, ...]
@@ -179,6 +185,7 @@ class Reading:
     margin: float
     entropy: float
     categories: tuple[tuple[str, float], ...] = ()
+    outdoor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

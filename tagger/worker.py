@@ -69,6 +69,7 @@ class Worker:
         roots = {source.name: str(source.path) for source in self.sources}
         crops = {source.name: source.crop for source in self.sources}
         places = {source.name: Place(source.path_pattern, source.timezone) for source in self.sources}
+        _warn_of_groups(places)
         filters = Filters(self.sources, SUFFIXES)
         self._writer = Writer(
             database,
@@ -223,9 +224,26 @@ def _court(settings: Settings) -> Court:
     )
 
 
+def _warn_of_groups(places: Mapping[str, Place]) -> None:
+    for source, place in places.items():
+        for word in sorted(place.shadows):
+            log.warning(
+                "source %r: the group (?P<%s>…) of path_pattern takes the place of a word of searches, so that %s:night and "
+                "the other conditions are not found; give the group another name to have both",
+                source,
+                word,
+                word,
+            )
+
+
 def _limits(settings: Settings) -> dict[str, float]:
     """What views compare with, by section and key."""
-    sections = {"health": settings.health, "sessions": settings.sessions, "search": settings.search}
+    sections = {
+        "health": settings.health,
+        "conditions": settings.conditions,
+        "sessions": settings.sessions,
+        "search": settings.search,
+    }
     return {
         f"{section}.{name}": value
         for section, values in sections.items()

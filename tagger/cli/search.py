@@ -186,6 +186,7 @@ def _object(hit: "Hit") -> dict[str, Any]:
             for one in picture.tags
         ],
         "categories": {one.key: round(one.score, 4) for one in picture.categories},
+        "conditions": list(picture.conditions),
     }
 
 

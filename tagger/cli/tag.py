@@ -16,6 +16,7 @@ from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines
 
 if TYPE_CHECKING:
+    from tagger.config import Settings
     from tagger.records import Outcome, Reading, Tag, Taxonomy
 
 
@@ -35,6 +36,7 @@ class Answer:
     error: str | None
     instead: tuple[str, str] | None = None
     """Where the best tag is not sure, what is said in its place: a category and its score, or that nothing is sure."""
+    conditions: tuple[str, ...] = ()
 
 
 def tag(
@@ -55,7 +57,7 @@ def tag(
     from tagger.tag import tags_of
 
     taxonomy, outcomes = tags_of(settings, files, crop.value if crop else None)
-    answer = partial(_answer, taxonomy=taxonomy, min_score=settings.search.min_score)
+    answer = partial(_answer, taxonomy=taxonomy, settings=settings)
     with closing(outcomes) as tagged:
         answers = _watched(answer(file, outcome) for file, outcome in tagged)
         if as_json:
@@ -66,12 +68,15 @@ def tag(
             print_lines(_rows(answers))
 
 
-def _answer(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", min_score: float) -> Answer:
+def _answer(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings: "Settings") -> Answer:
+    from tagger.conditions import conditions_of
     from tagger.records import Failed, Gone, Tagged
 
     if isinstance(outcome, Tagged):
         reading = outcome.reading
-        return Answer(str(file), reading.tags, None, _instead(reading, taxonomy, min_score))
+        conditions = conditions_of(outcome.facts, reading.outdoor, settings.conditions)
+        instead = _instead(reading, taxonomy, settings.search.min_score)
+        return Answer(str(file), reading.tags, None, instead, conditions)
     if isinstance(outcome, Failed):
         return Answer(str(file), (), outcome.reason)
     if file.is_dir():
@@ -146,4 +151,5 @@ def _object(answer: Answer) -> dict[str, Any]:
         {"label": tag.label.name, "key": tag.label.key, "score": tag.score, "rank": tag.rank}
         for tag in answer.tags
     ]
-    return {"file": answer.file, "tags": tags, "error": answer.error}
+    conditions = list(answer.conditions)
+    return {"file": answer.file, "tags": tags, "conditions": conditions, "error": answer.error}

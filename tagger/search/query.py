@@ -63,6 +63,13 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """Pictures in a condition, by its name. The parser makes a field `is` of it, which may be an attribute's name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Uncertain:
     """Pictures that the model does not know."""
 
@@ -86,7 +93,7 @@ class Not:
     part: "Query"
 
 
-Query = Everything | Name | Since | Until | In | Field | Uncertain | And | Or | Not
+Query = Everything | Name | Since | Until | In | Field | Condition | Uncertain | And | Or | Not
 
 
 class QueryError(ConfigError):

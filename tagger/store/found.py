@@ -13,8 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, FromClause, bindparam, func, literal, select, tuple_
 from sqlalchemy.dialects.sqlite import dialect
 
+from tagger.conditions import NAMES
 from tagger.records import Health
 from tagger.search.query import Query
+from tagger.store import conditions
 from tagger.store.columns import Instant
 from tagger.store.database import Database
 from tagger.store.schema import category, category_score, file, label, reading, source, tag
@@ -54,6 +56,7 @@ class Picture:
     width: int | None = None
     height: int | None = None
     health: Health | None = None
+    conditions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ _FILES = (
     select(
         file.c.id, source.c.root, file.c.path, source.c.name, file.c.state, file.c.captured_at, file.c.seen_at,
         reading.c.tagged_at, reading.c.seq, file.c.camera, file.c.app_id, file.c.width, file.c.height,
-        *_HEALTH,
+        *_HEALTH, *conditions.every(),
     )
     .join(source, source.c.id == file.c.source_id)
     .outerjoin(reading, reading.c.file_id == file.c.id)
@@ -258,7 +261,8 @@ def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...])
         row.app_id,
         row.width,
         row.height,
-        None if row.brightness is None else Health(*row[-len(_HEALTH) :]),
+        None if row.brightness is None else Health(*(getattr(row, column.name) for column in _HEALTH)),
+        tuple(name for name, is_so in zip(NAMES, row[-len(NAMES) :], strict=True) if is_so),
     )
 
 

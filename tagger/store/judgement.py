@@ -58,7 +58,7 @@ _CONTENTS = func.json_each(bindparam("contents")).table_valued("value")
 _READ = Prepared(
     select(
         file.c.id, file.c.sha256, file.c.captured_at, file.c.seen_at, reading.c.model_id, reading.c.taxonomy_id,
-        reading.c.top_score, reading.c.margin, reading.c.entropy, reading.c.said, reading.c.look,
+        reading.c.top_score, reading.c.margin, reading.c.entropy, reading.c.outdoor, reading.c.said, reading.c.look,
     )
     .join(reading, reading.c.file_id == file.c.id)
     .where(file.c.sha256.in_(select(_CONTENTS.c.value)))
@@ -157,7 +157,8 @@ def _write_anew(connection: Connection, contents: Sequence[str], now: datetime) 
 
 def _judged(
     connection: Connection, given: Verdicts, id_: int, sha256: str, captured_at: str, seen_at: str, model: int,
-    taxonomy: int | None, top_score: float, margin: float, entropy: float, text: str | None, look: int | None,
+    taxonomy: int | None, top_score: float, margin: float, entropy: float, outdoor: float | None, text: str | None,
+    look: int | None,
 ) -> NewReading:  # fmt: skip
     """The reading of one file: what its model said alone, with all verdicts of now."""
     if text:
@@ -165,7 +166,7 @@ def _judged(
     else:
         tags = tuple((*row, None) for row in _TAGS.rows(connection, id=id_, model=model))
         scores = tuple(_SCORES.rows(connection, id=id_))
-        alone = Said(tags, scores, top_score, margin, entropy)
+        alone = Said(tags, scores, top_score, margin, entropy, outdoor)
     said, kept = given.applied(sha256, alone)
     features = None if look is None else _features(connection, id_, look)
     return NewReading(id_, captured_at, seen_at, model, taxonomy, said, kept, features)

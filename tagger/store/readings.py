@@ -35,6 +35,7 @@ class Said:
     top_score: float
     margin: float
     entropy: float
+    outdoor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ def _reading_row(new: NewReading, tagged_at: str) -> dict[str, object]:
         "entropy": new.said.entropy,
         "said": new.alone,
         "look": new.features.look if new.features else None,
+        "outdoor": new.said.outdoor,
     }
 
 

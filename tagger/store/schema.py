@@ -98,7 +98,7 @@ file = Table(
     Column("colourfulness", Float),
     Column("is_blank", Boolean),
     Column("misdated", Boolean),  # where something told a time that cannot be
-    Column("flatness", Float),  # the part of its pixels that equal their neighbour, 0 to 1
+    Column("flatness", Float),  # the part of its pixels that equal their neighbours, 0 to 1
     Column("from_camera", Boolean),  # whether its EXIF names a camera
     UniqueConstraint("source_id", "path"),
     CheckConstraint("state <> 'done' OR captured_at IS NOT NULL", name="done_is_dated"),
@@ -292,6 +292,12 @@ limit = Table(
     sqlite_with_rowid=False,
 )
 """Numbers of the config that views compare with; and since when files wait, see `pausing`."""
+
+
+def configured(name: str, default: float) -> str:
+    """A number of the config, as SQL; the default where no worker has written it down yet."""
+    return f"coalesce((SELECT value FROM \"limit\" WHERE name = '{name}'), {default})"  # noqa: S608
+
 
 UNFINISHED = file.c.state != literal_column("'done'")
 """Written out, not bound: a database uses a partial index only where it sees its condition in the query."""

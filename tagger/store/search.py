@@ -38,8 +38,10 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.selectable import CTE, CompoundSelect
 
+from tagger.conditions import NAMES
 from tagger.search.query import (
     And,
+    Condition,
     Everything,
     Field,
     In,
@@ -53,7 +55,7 @@ from tagger.search.query import (
     Until,
     said,
 )
-from tagger.store import fields
+from tagger.store import conditions, fields
 from tagger.store.columns import instant_text
 from tagger.store.rarity import rare
 from tagger.store.schema import (
@@ -67,7 +69,7 @@ from tagger.store.schema import (
     tag,
     word,
 )
-from tagger.store.unknown import unknown_field, unknown_name, unknown_source, unknown_state
+from tagger.store.unknown import unknown_condition, unknown_field, unknown_name, unknown_source, unknown_state
 from tagger.store.views import UNSURE
 
 _MOST_TESTS = 400
@@ -271,6 +273,8 @@ class Search:
                 return file.c.source_id == self.sources[name]
             case Field():
                 return fields.test(clause)
+            case Condition(name):
+                return conditions.test(name)
             case Uncertain():
                 return exists(1).where(_ITS_READING.c.file_id == id_, _ITS_READING.c.top_score < UNSURE)
         return true()
@@ -305,6 +309,8 @@ def understood(
 
     Where it finds pictures by no walk, there is no need to know what is rare.
     """
+    if not connection.scalar(fields.some_have("is")):
+        query = _with_conditions(query, text)
     parts = list(_leaves(query))
     meanings = {one.text: _meaning(connection, one, text) for one in parts if isinstance(one, Name)}
     sources = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
@@ -328,6 +334,25 @@ def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
         tuple(row.label_id for row in best if row.label_id is not None),
         tuple(row.category_id for row in best if row.category_id is not None),
     )
+
+
+def _with_conditions(query: Query, text: str) -> Query:
+    """The same, where no picture has an attribute called `is`: then `is:night` asks for a condition."""
+    match query:
+        case Field("is"):
+            return _condition(query, text)
+        case And(parts) | Or(parts):
+            return type(query)(tuple(_with_conditions(part, text) for part in parts))
+        case Not(part):
+            return Not(_with_conditions(part, text))
+    return query
+
+
+def _condition(field: Field, text: str) -> Condition:
+    name = field.value.casefold()
+    if name not in NAMES:
+        raise unknown_condition(text, field)
+    return Condition(name)
 
 
 def _judge_field(connection: Connection, text: str, field: Field) -> None:
@@ -387,7 +412,7 @@ def _size(walk: _Walk) -> int:
 
 
 def _needs_file(query: Query) -> bool:
-    return any(isinstance(leaf, In | Field) for leaf in _leaves(query))
+    return any(isinstance(leaf, In | Field | Condition) for leaf in _leaves(query))
 
 
 def _asks_for_state(query: Query) -> bool:

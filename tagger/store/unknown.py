@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, exists, select
 
+from tagger.conditions import NAMES
 from tagger.search import suggestions
 from tagger.search.query import Field, In, Name, QueryError, said
 from tagger.search.suggestions import written
@@ -71,7 +72,7 @@ def unknown_source(connection: Connection, text: str, part: In, sources: Iterabl
 def unknown_field(connection: Connection, text: str, field: Field) -> QueryError:
     """Return what to say of a field that no file has."""
     names = connection.scalars(select(file_attribute.c.name).distinct())
-    hint, near = _near("fields", field.name, [*fields.OWN, *names])
+    hint, near = _near("fields", field.name, [*fields.OWN, "is", *names])
     value = text[field.start : field.end].partition(":")[2] or _value(field.value)
     instead = tuple(f"{name}:{value}" for name in near)
     return QueryError(text, field.start, field.end, f"there is no field {said(field.name)}", hint, instead)
@@ -82,6 +83,14 @@ def unknown_state(text: str, field: Field) -> QueryError:
     hint, near = _near("states", field.value, list(State))
     instead = tuple(f"state:{state}" for state in near)
     return QueryError(text, field.start, field.end, f"there is no state {said(field.value)}", hint, instead)
+
+
+def unknown_condition(text: str, field: Field) -> QueryError:
+    """Return what to say of a condition that no picture can be in: the nearest, and all that there are."""
+    near = suggestions.spelled(field.value.casefold(), NAMES)
+    meant = f"did you mean {near[0]}? " if near else ""
+    what, hint = f"there is no condition {said(field.value)}", f"{meant}conditions: {', '.join(NAMES)}"
+    return QueryError(text, field.start, field.end, what, hint, tuple(f"is:{name}" for name in near))
 
 
 def _near(kind: str, given: str, names: Sequence[str]) -> tuple[str, list[str]]:

@@ -69,7 +69,8 @@ def judged(said: Said, given: Mapping[int, bool], categories_of: Mapping[int, Se
     categories = tuple((category_id, score) for category_id, score in scores.items() if score >= _LEAST)
     best = [score for _, score, _ in tags[:2]] + [0.0, 0.0]
     entropy = 0.0 if right else said.entropy
-    return Said(tuple(tags), categories, best[0], best[0] - best[1] if len(right) < 2 else 1.0, entropy)
+    margin = best[0] - best[1] if len(right) < 2 else 1.0
+    return Said(tuple(tags), categories, best[0], margin, entropy, said.outdoor)
 
 
 def to_text(said: Said) -> str:

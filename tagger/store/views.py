@@ -7,8 +7,9 @@ may start from the label's index or from the file's.
 from sqlalchemy import Connection, Float, Integer, String, column, table
 
 from tagger.config import Search
-from tagger.store import sessions
+from tagger.store import conditions, sessions
 from tagger.store.columns import Instant, PathText
+from tagger.store.schema import configured as _limit
 
 UNSURE = 0.5
 """A picture whose best label scores less is uncertain: by the model's own word it is rather something else."""
@@ -23,11 +24,6 @@ _JOINS = """
     JOIN source ON source.id = file.source_id
     JOIN model ON model.id = tag.model_id
 """
-
-
-def _limit(name: str, default: float) -> str:
-    """A number of the config, as SQL; the default where no worker has written it down yet."""
-    return f"coalesce((SELECT value FROM \"limit\" WHERE name = '{name}'), {default})"  # noqa: S608
 
 
 _LATELY, _FEW = 500, 5
@@ -145,6 +141,7 @@ _VIEWS = {
                     WHEN is_blurred THEN 'blurred' WHEN is_night THEN 'night' ELSE 'ok' END AS state
         FROM judged JOIN source ON source.id = judged.source_id
     """,  # noqa: S608
+    "image_conditions": conditions.view(_PATH),
     "failed_files": f"""
         SELECT {_PATH}, source.name AS source, file.stage, file.error, file.attempts,
                file.next_try_at, file.seen_at, file.state

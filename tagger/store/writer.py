@@ -45,7 +45,7 @@ _FIRST_RETRY = timedelta(minutes=1)
 LAST_RETRY = timedelta(days=1)
 
 _HEALTH = tuple(Health.__dataclass_fields__)
-_FACTS = ("sha256", "width", "height", "format", "taken_at", *_HEALTH)
+_FACTS = ("sha256", "width", "height", "format", "taken_at", "from_camera", *_HEALTH)
 
 _THIS = file.c.id == bindparam("this_file")
 _NO_FAILURE = {"attempts": 0, "stage": None, "error": None, "next_try_at": None}
@@ -221,6 +221,7 @@ class _Batch:
             read.top_score,
             read.margin,
             read.entropy,
+            read.outdoor,
         )
 
     def _reading(
@@ -252,7 +253,7 @@ class _Batch:
 def _facts(facts: Facts) -> dict[str, Any]:
     health = dict.fromkeys(_HEALTH) if facts.health is None else asdict(facts.health)
     taken_at = facts.taken_at.isoformat() if facts.taken_at else None
-    values = (facts.sha256, facts.width, facts.height, facts.format, taken_at)
+    values = (facts.sha256, facts.width, facts.height, facts.format, taken_at, facts.from_camera)
     return dict(zip(_FACTS, values, strict=False)) | health
 
 

@@ -17,6 +17,7 @@ from tagger.vision.categories import FLOOR, Categories
 from tagger.vision.engines import Engine, Inference
 from tagger.vision.features import features_of
 from tagger.vision.models import Preprocessing
+from tagger.vision.outdoor import Outdoor
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Classifier:
         self.preprocessing = preprocessing
         self.taxonomy = categories.taxonomy(labels)
         self._in_category = categories.matrix(labels)
+        self._outdoor = Outdoor(labels)
         self.top_k = top_k
         self.description = description
         self._with_features = features
@@ -118,7 +120,8 @@ class Classifier:
         margin = scores[0] - scores[1:2].sum()
         some = scores[scores > 0]
         entropy = -(some * np.log(some)).sum()
-        return Reading(tags, float(scores[0]), float(margin), float(entropy), self._categories(sums))
+        outdoor = self._outdoor.probability(rows)
+        return Reading(tags, float(scores[0]), float(margin), float(entropy), self._categories(sums), outdoor)
 
     def _categories(self, sums: NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
         """Those with a score that says something. Rounding may take a sum past 1."""

@@ -1,7 +1,8 @@
-"""What a frame tells of the camera, whatever it shows: is it dark, blurred, without colour, blank?
+"""What a frame tells of the camera, whatever it shows: is it dark, blurred, without colour, blank, drawn by a computer?
 
 It is asked of every picture, so it must cost next to nothing: light and colour are those of a coarse grid of pixels, and
-sharpness that of the middle, at a fixed scale, so that a large and a small version of a picture are equally sharp.
+sharpness that of the middle, at a fixed scale, so that a large and a small version of a picture are equally sharp. Flat is
+where the pixels of that grid equal their neighbours in the frame itself: where it is resized, nothing is as flat as it was.
 Rejected: statistics of all pixels, which for a screenshot take a tenth of the time of its decoding.
 """
 
@@ -33,7 +34,8 @@ def health(image: Image.Image) -> Health:
     `brightness` is the mean luma (ITU-R BT.601), 0 to 1; `contrast` its standard deviation (RMS contrast, Peli 1990).
     `sharpness` compares how much neighbouring pixels differ with how much those two apart do, 0 to 1: a ramp has 0, noise
     1, whatever their contrast. `colourfulness` is that of Hasler and Süsstrunk (2003), of values 0 to 255: 0 is grey, 15
-    slightly colourful, 109 extremely.
+    slightly colourful, 109 extremely. `flatness` is the part of its pixels, 0 to 1, that equal both the one to their right and
+    the one below: where a camera looks, noise sees to it that few do.
     """
     axes = _AXES @ _grid(image).T
     means = axes.mean(axis=1)
@@ -46,15 +48,32 @@ def health(image: Image.Image) -> Health:
         sharpness=0.0 if is_blank else _sharpness(_middle(image)),
         colourfulness=math.hypot(*spreads[1:]) + 0.3 * math.hypot(*means[1:]),
         is_blank=is_blank,
+        flatness=_flatness(image),
     )
 
 
 def _grid(image: Image.Image) -> NDArray[np.float64]:
     """N×3, every so many pixels of the frame."""
+    return np.asarray(_few(image, (0, 0, *image.size)), np.float64).reshape(-1, 3)
+
+
+def _few(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """In RGB, every so many pixels of that part of the frame."""
     short = max(min(image.size), _GRID)
     width, height = (max(1, min(side * _GRID // short, _SLIVER * _GRID)) for side in image.size)
-    few = image.resize((width, height), Image.Resampling.NEAREST)
-    return np.asarray(few if few.mode == "RGB" else few.convert("RGB"), np.float64).reshape(-1, 3)
+    few = image.resize((width, height), Image.Resampling.NEAREST, box)
+    return few if few.mode == "RGB" else few.convert("RGB")
+
+
+def _flatness(image: Image.Image) -> float:
+    """By the same grid three times, moved by a pixel. 1 where there are no neighbours."""
+    width, height = (max(1, side - 1) for side in image.size)
+    right, below = image.width - width, image.height - height
+    here, beside, under = (
+        np.asarray(_few(image, (left, top, left + width, top + height)))
+        for left, top in ((0, 0), (right, 0), (0, below))
+    )
+    return float(((here == beside) & (here == under)).all(axis=-1).mean())
 
 
 def _middle(image: Image.Image) -> NDArray[np.float32]:

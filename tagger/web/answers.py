@@ -43,6 +43,7 @@ class Health(BaseModel):
     sharpness: float
     colourfulness: float
     is_blank: bool
+    flatness: float | None = None
 
 
 class Result(BaseModel):
@@ -52,6 +53,7 @@ class Result(BaseModel):
     tags: list[Tag]
     categories: list[Category] = []
     health: Health | None = None
+    conditions: list[str] = []
     error: str | None = None
     is_sure: bool = Field(
         default=False, description="whether the best label scores `search.min_score` or more"
@@ -84,6 +86,7 @@ class Image(BaseModel):
     tags: list[Tag]
     categories: list[Category]
     health: Health | None
+    conditions: list[str] = []
 
 
 class Page(BaseModel):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tagger.config import Conditions
 from tagger.model_choice import Standing
 from tagger.pipeline.bulletin import Bulletin
 from tagger.pipeline.desk import Desk
@@ -38,3 +39,4 @@ class House:
     thumbnails: Thumbnails | None = None
     meters: Meters | None = None
     standing: Standing | None = None
+    conditions: Conditions = field(default_factory=Conditions)

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from tagger.certainty import certainty_of
+from tagger.conditions import conditions_of
 from tagger.records import Failed, Tagged
 from tagger.records import Tag as Read
 from tagger.web import answers
@@ -72,6 +73,7 @@ class Speech:
     """Readings in the API's words."""
 
     def __init__(self, house: House) -> None:
+        self._limits = house.conditions
         self._categories = {one.key: one for one in house.taxonomy.categories}
         self._of_label = _categories_by_label(house.taxonomy.members)
         self._taxonomy, self._min_score = house.taxonomy, house.min_score
@@ -89,6 +91,7 @@ class Speech:
             health=answers.Health.model_validate(health) if health else None,
             is_sure=sure.is_sure,
             instead=categories[sure.category] if sure.category else None,
+            conditions=list(conditions_of(outcome.facts, reading.outdoor, self._limits)),
         )
 
     def _tag(self, tag: Read, lang: Language) -> answers.Tag:

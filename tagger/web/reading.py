@@ -81,6 +81,7 @@ def picture_of(house: House, id_: int) -> Picture:
 def described(picture: Picture, lang: Language) -> answers.Image:
     fields = {name: getattr(picture, name) for name in answers.Image.model_fields}
     fields |= {"path": pathtext.to_text(picture.path)}
+    fields |= {"conditions": list(picture.conditions)}
     fields |= {"tags": [_tag(one, lang) for one in picture.tags]}
     fields |= {"categories": [_category(one, lang) for one in picture.categories]}
     fields |= {"health": answers.Health.model_validate(picture.health) if picture.health else None}

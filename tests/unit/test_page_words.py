@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import tagger.web.page
+from tagger.conditions import NAMES
 from tagger.store.schema import State
 from tagger.web.page.words import CHINESE
 
 TEMPLATES = Path(tagger.web.page.__file__).with_name("templates")
-STATES = {*map(str, State), "ok", "silent", "black", "frozen", "blurred", "night", "blank"}
+STATES = {*map(str, State), "ok", "silent", "black", "frozen", "blurred", "night", "blank", *NAMES}
 PLACES = {"handed in", "decoded", "to be stored"}
 HEALTH = {"brightness", "contrast", "sharpness", "colourfulness"}
 

@@ -344,7 +344,7 @@ def render(tree: Query, trailing: bool) -> str:
     return render_clause(tree)
 
 
-def render_clause(clause: Since | Until | In | Field | Uncertain) -> str:
+def render_clause(clause: Query) -> str:
     match clause:
         case Since(moment):
             return f"since {moment.isoformat()}"

@@ -8,6 +8,7 @@ from tagger.search.query import QueryError
 
 Since = Literal["", "1h", "24h", "7d", "30d"]
 Certainty = Literal["", "certain", "uncertain"]
+Condition = Literal["", "night", "dark", "blurred", "blank", "monochrome", "screenshot", "indoor", "outdoor"]
 _CERTAINTIES = {"": "", "certain": "not uncertain", "uncertain": "uncertain"}
 
 
@@ -20,6 +21,7 @@ class Filters:
     category: str = ""
     since: Since = ""
     certainty: Certainty = ""
+    condition: Condition = ""
 
     def query(self) -> str:
         """All of it as one search."""
@@ -29,6 +31,7 @@ class Filters:
             f"in {_quoted(self.source)}" if self.source else "",
             f"since {self.since}" if self.since else "",
             _CERTAINTIES[self.certainty],
+            f"is:{self.condition}" if self.condition else "",
         )
         asked = [part for part in parts if part]
         return self.q if self.q.strip() and len(asked) == 1 else " and ".join(asked)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.staticfiles import StaticFiles
 
 from tagger.certainty import certainty
+from tagger.conditions import NAMES
 from tagger.errors import ConfigError
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
@@ -19,7 +20,7 @@ from tagger.store.schema import State
 from tagger.store.shortfall import shortfalls
 from tagger.web.house import House
 from tagger.web.page.chart import SPANS, chart, first_moment, periods
-from tagger.web.page.gallery import Certainty, Filters, Mistake, Since
+from tagger.web.page.gallery import Certainty, Condition, Filters, Mistake, Since
 from tagger.web.page.render import Renderer
 from tagger.web.reading import cursor_of, look_alikes, picture_of, position_of
 
@@ -62,17 +63,19 @@ def _add_gallery(routes: APIRouter, house: House, renderer: Renderer) -> None:
         category: str = "",
         since: Since = "",
         certainty: Certainty = "",
+        condition: Condition = "",
         cursor: Annotated[str, Query(max_length=200)] = "",
         part: bool = False,
     ) -> Response:
         """`part`: only the pictures, for the script that puts them into the page."""
-        filters = Filters(q, source, category, since, certainty)
+        filters = Filters(q, source, category, since, certainty, condition)
         shown = _shown(house, filters, cursor)
         if part:
             return renderer.page(request, "pictures.html", **shown)
         choices = {
             "sources": queries.roots(house.database).values(),
             "categories": vocabulary.categories(house.database),
+            "conditions": NAMES,
         }
         return renderer.page(request, "gallery.html", **shown, **choices)
 
