@@ -210,6 +210,19 @@ def test_the_neighbours_of_a_picture_are_one_key_away(
     page.wait_for_url("**/pictures/2")
 
 
+def test_of_a_picture_that_is_tried_and_not_known_guesses_are_shown(
+    page: Page, tmp_path: Path, inbox: Path, paint: Painter
+) -> None:
+    (tmp_path / "own.yaml").write_text("warm: {includes: [mean-colour/red, mean-colour/yellow]}")
+    settings = {"TAGGER_SEARCH__MIN_SCORE": "0.9", "TAGGER_CATEGORIES": str(tmp_path / "own.yaml")}
+    with serve(tmp_path, settings) as daemon, site_of(daemon) as site:
+        page.goto(f"{site.address}/try")
+        for name, colour, said in (("orange", (255, 120, 0), "warm"), ("teal", (0, 128, 128), "Not sure")):
+            page.locator("#choose").set_input_files(paint(tmp_path / f"{name}.png", colour))
+            expect(page.locator("#answer .tags")).to_contain_text(said)
+            expect(page.locator("#answer .guesses li")).to_have_count(3)
+
+
 def test_a_picture_is_tried_by_choosing_dropping_and_pasting(
     standing: Site, page: Page, tmp_path: Path
 ) -> None:
