@@ -244,7 +244,7 @@ class Conditions(Section):
     dark: float = Field(default=0.15, ge=0, le=1)
     blurred: float = Field(default=0.1, ge=0, le=1)
     colourless: float = Field(default=4, ge=0)
-    flat: float = Field(default=0.4, ge=0, le=1)
+    flat: float = Field(default=0.35, ge=0, le=1)
     indoor: float = Field(default=0.4, ge=0, le=1)
     outdoor: float = Field(default=0.6, ge=0, le=1)
 

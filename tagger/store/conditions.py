@@ -66,7 +66,7 @@ def test(name: str) -> ColumnElement[bool]:
 
 def every() -> Iterator[ColumnElement[bool]]:
     """All of them, in the order of NAMES."""
-    return (test(name).label(f"is_{name}") for name in NAMES)
+    return (test(name).label(f"in_{name}") for name in NAMES)
 
 
 def view(path: str) -> str:

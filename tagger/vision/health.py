@@ -22,6 +22,8 @@ _MIDDLE = 0.3
 """The part of either side that sharpness is measured in: a frame's border may be a caption or a lens's edge."""
 _FLAT = 0.01
 """A frame whose luma has a smaller standard deviation shows nothing. A JPEG of one colour has less."""
+_LIT = 0xF0F0F0
+"""Bits of a pixel, one of which is set where it is not black: where no channel has 16, a camera may not even see noise."""
 _SLIVER = 16
 """Sides of a picture that is longer than so many times its width are cut to this: it has no scale to speak of."""
 _AXES = np.array(((0.299 / 255, 0.587 / 255, 0.114 / 255), (1, -1, 0), (0.5, 0.5, -1)), np.float64)
@@ -34,8 +36,8 @@ def health(image: Image.Image) -> Health:
     `brightness` is the mean luma (ITU-R BT.601), 0 to 1; `contrast` its standard deviation (RMS contrast, Peli 1990).
     `sharpness` compares how much neighbouring pixels differ with how much those two apart do, 0 to 1: a ramp has 0, noise
     1, whatever their contrast. `colourfulness` is that of Hasler and Süsstrunk (2003), of values 0 to 255: 0 is grey, 15
-    slightly colourful, 109 extremely. `flatness` is the part of its pixels, 0 to 1, that equal both the one to their right and
-    the one below: where a camera looks, noise sees to it that few do.
+    slightly colourful, 109 extremely. `flatness` is the part of its pixels, 0 to 1, that are not black and equal both the one to
+    their right and the one below: where a camera looks, noise sees to it that few do, but in the dark.
     """
     axes = _AXES @ _grid(image).T
     means = axes.mean(axis=1)
@@ -70,10 +72,10 @@ def _flatness(image: Image.Image) -> float:
     width, height = (max(1, side - 1) for side in image.size)
     right, below = image.width - width, image.height - height
     here, beside, under = (
-        np.asarray(_few(image, (left, top, left + width, top + height)))
+        np.asarray(_few(image, (left, top, left + width, top + height)).convert("RGBA")).view("<u4")
         for left, top in ((0, 0), (right, 0), (0, below))
     )
-    return float(((here == beside) & (here == under)).all(axis=-1).mean())
+    return float(((here == beside) & (here == under) & (here & _LIT > 0)).mean())
 
 
 def _middle(image: Image.Image) -> NDArray[np.float32]:

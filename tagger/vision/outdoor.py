@@ -30,7 +30,7 @@ class Outdoor:
         self._bias = weights.pop(BIAS)
         at = {label.key: index for index, label in enumerate(labels)}
         self._can_tell = weights.keys() <= at.keys()
-        self._classes = [at[key] for key in weights if self._can_tell]
+        self._classes = np.array([at[key] for key in weights if self._can_tell], int)
         self._weights = np.array(list(weights.values()))
 
     def probability(self, rows: NDArray[np.float32]) -> float | None:

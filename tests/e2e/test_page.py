@@ -173,6 +173,17 @@ def test_filters_are_an_address_and_hold_together(
     expect(page.locator("li.card")).to_have_count(2)
 
 
+def test_a_condition_is_a_filter(site: Site, page: Page, inbox: Path, paint: Painter) -> None:
+    paint(inbox / "red.png", RED)
+    paint(inbox / "blue.png", BLUE)
+    site.daemon.wait_for("tagged 2|blue.png|red.png")
+    page.goto(site.address)
+    page.get_by_label("Condition").select_option("dark")
+    page.wait_for_url("**condition=dark")
+    expect(page.locator("li.card")).to_have_count(1)
+    expect(page.locator("li.card")).to_contain_text("blue")
+
+
 def test_a_verdict_takes_one_key(site: Site, page: Page, inbox: Path, paint: Painter, tmp_path: Path) -> None:
     paint(inbox / "red.png", RED)
     site.daemon.wait_for("red.png: red")
