@@ -41,7 +41,6 @@ LOOKS = {"light": (1280, 860), "dark": (1280, 860), "phone": (390, 844)}
 CONFIG = """
 sources: [{sources}]
 database: tags.db
-features: true
 web: {{enabled: true, port: 0}}
 """
 

@@ -40,7 +40,7 @@ def duplicates(
 ) -> None:
     """Show groups of pictures that are the same or all but the same, the largest group and each one's best first.
 
-    Without `features: true` in the config, only exact copies are found.
+    Of pictures that were tagged with `features: false` in the config, only exact copies are found.
     """
     settings = load_settings(config, database)
     from datetime import UTC, datetime

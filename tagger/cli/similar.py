@@ -37,7 +37,7 @@ def similar(
 ) -> None:
     """Show the pictures that look most like one, best first; the score is 1 for the same picture.
 
-    Needs `features: true` in the config while pictures are tagged.
+    Pictures that were tagged with `features: false` in the config are not found.
     """
     settings = load_settings(config, database)
     from tagger.similar.hits import similar as found

@@ -18,7 +18,9 @@ from tagger.store.prepared import Prepared
 from tagger.store.schema import feature, file, model, reading
 from tagger.store.stamps import Roots
 
-MISSING = "set `features: true` in the config, and let `tagger retag` make them for what is tagged already"
+MISSING = (
+    "leave `features: false` out of the config, and let `tagger retag` make them for what is tagged already"
+)
 
 
 def _listed(name: str) -> ScalarSelect[Any]:

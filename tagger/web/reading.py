@@ -49,7 +49,7 @@ def router(house: House) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
         lang: Language = "en",
     ) -> list[answers.Alike]:
-        """Those that look most like it, itself left out; needs `features: true` in the config."""
+        """Those that look most like it, itself left out. Pictures that were tagged with `features: false` are not found."""
         return [
             answers.Alike(score=hit.by.score if hit.by else 0, image=described(hit.picture, lang))
             for hit in look_alikes(house, picture_of(house, id), limit)

@@ -13,7 +13,7 @@ from tests.e2e.command import rows, tagger
 pytestmark = pytest.mark.long
 
 DATABASE = ("--database", "tags.db")
-WANTED = {"TAGGER_FEATURES": "true"}
+UNWANTED = {"TAGGER_FEATURES": "false"}
 REAL = {"TAGGER_ENGINE__BACKEND": "openvino"}
 
 
@@ -37,7 +37,7 @@ def tagged(tmp_path: Path, paint: Painter) -> Path:
     ):
         paint(tmp_path / "pictures" / f"{name}.png", colour, number)
     shutil.copy(tmp_path / "pictures/rose.png", tmp_path / "pictures/rose2.png")
-    tagger(tmp_path, "scan", "pictures", *DATABASE, **WANTED)
+    tagger(tmp_path, "scan", "pictures", *DATABASE)
     return tmp_path
 
 
@@ -89,15 +89,15 @@ def test_what_cannot_be_compared_is_said(tagged: Path) -> None:
 def test_without_features_it_says_what_to_do_and_that_helps(tmp_path: Path, paint: Painter) -> None:
     for number in range(2):
         paint(tmp_path / f"pictures/{number}.png", (255, 0, 0), number)
-    tagger(tmp_path, "scan", "pictures", *DATABASE)
+    tagger(tmp_path, "scan", "pictures", *DATABASE, **UNWANTED)
     for which in ("1", "pictures/0.png"):
         code, said_ = refused(tmp_path, "similar", which)
         assert code == 2
-        assert "features: true" in said_
+        assert "features: false" in said_
         assert "tagger retag" in said_
     assert said(tmp_path, "duplicates") == ""
     said(tmp_path, "retag")
-    tagger(tmp_path, "scan", "pictures", *DATABASE, **WANTED)
+    tagger(tmp_path, "scan", "pictures", *DATABASE)
     assert names(said(tmp_path, "similar", "pictures/0.png", "--nl")) == ["1.png"]
 
 
@@ -122,7 +122,7 @@ def test_a_smaller_and_worse_copy_of_a_photo_is_found(tmp_path: Path, photos: li
     original = folder / photos[7].name
     with Image.open(original) as picture:
         picture.resize((picture.width // 2, picture.height // 2)).save(folder / "copy.jpg", quality=60)
-    tagger(tmp_path, "scan", "pictures", *DATABASE, **WANTED, **REAL)
+    tagger(tmp_path, "scan", "pictures", *DATABASE, **REAL)
     assert names(said(tmp_path, "similar", original, "--nl", "--limit", "1")) == ["copy.jpg"]
     assert names(said(tmp_path, "duplicates", "--nl")) == ["copy.jpg"]
     [group] = [json.loads(line) for line in said(tmp_path, "duplicates", "--json").splitlines()]

@@ -137,7 +137,7 @@ def test_where_there_is_nothing_to_compare_with_it_says_what_to_do(
     with pytest.raises(ConfigError) as refused:
         similar(shelf.database, Seen(None, of(scene()), RESNET), 10)
     assert says in str(refused.value)
-    assert "features: true" in str(refused.value)
+    assert "features: false" in str(refused.value)
     assert "tagger retag" in str(refused.value)
 
 
