@@ -27,7 +27,9 @@ from tagger.stops import Stops
 from tagger.store.before import has_uncalibrated_tags
 from tagger.store.database import Database
 from tagger.store.lock import Held, lock
+from tagger.store.room import with_features_that_fit
 from tagger.vision.classify import Classifier
+from tagger.vision.load import adapted
 from tagger.vision.memory import give_back_what_is_freed
 from tagger.worker import Worker
 
@@ -190,6 +192,8 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[_Ground
                 settings,
                 model_choice.loaded(settings, database, data_home(), cache_home()),
             )
+            settings = with_features_that_fit(settings, database, classifier.identity)
+            classifier = adapted(classifier, settings)
             stands = model_choice.standing(asked, database, data_home())
             log.info("model: %s, because %s", classifier.description, stands.why)
             if stands.other:

@@ -15,6 +15,7 @@ from tagger.errors import ConfigError, DatabaseError
 from tagger.store import queries
 from tagger.store.database import Database
 from tagger.store.journal import judge_roots
+from tagger.store.room import with_features_that_fit
 from tagger.vision import cores
 from tagger.vision.classify import Classifier
 from tagger.vision.engines import Engine
@@ -46,6 +47,7 @@ def judged(old: Config, wanted: Settings, started: Settings, database: Database)
     if database.patience.tried:
         raise DatabaseError(database.name, "cannot be written now", "reload again once it can be")
     wanted = model_choice.settled(wanted, database, data_home())
+    wanted = with_features_that_fit(wanted, database, old.classifier.identity)
     settings = _without_restart(wanted, started)
     settings.web.secret  # noqa: B018 - raises where it cannot be read
     sources = settings.with_names(queries.roots(database)).sources

@@ -13,6 +13,7 @@ from tagger.errors import DatabaseError
 from tagger.records import shown
 from tagger.store import queries
 from tagger.store.database import Database, locate
+from tagger.store.room import shortage
 
 FULL, SHORT = 50e6, 500e6
 """Bytes: so few are a problem, or a warning. A million pictures take a gigabyte or two of tags."""
@@ -31,6 +32,7 @@ def disk(settings: Settings) -> Iterator[Finding]:
         path = None  # which the check of the database says
     if path:
         yield from _room("the database", path.parent)
+        yield from _room_for_features(settings)
     yield from _room("the cache", cache_home())
     if not account.may(folder := account.standing(cache_home()), os.W_OK | os.X_OK):
         what = f"the cache {cache_home()} cannot be written: {account.name()} may not write to {folder}"
@@ -53,6 +55,17 @@ def _room(what: str, wanted: Path) -> Iterator[Finding]:
         yield Finding("problem" if free < FULL else "warning", f"{where} has {free / 1e6:,.0f} MB left", hint)
     else:
         yield Finding("ok", f"{where} has {free / 1e9:,.1f} GB left")
+
+
+def _room_for_features(settings: Settings) -> Iterator[Finding]:
+    try:
+        with closing(Database.open(settings.database, create=False)) as store:
+            short = shortage(settings, store)
+    except DatabaseError:
+        return
+    if short:
+        what, _, hint = short.partition("; ")
+        yield Finding("warning", f"pictures are tagged without features: {what}", hint)
 
 
 def clock(settings: Settings, tell: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Finding]:

@@ -56,12 +56,12 @@ _TRANSIENT = {
 
 
 class Database:
-    """An open database. Made by `open`; threads may share it."""
+    """An open database. Made by `open`; threads may share it. `path` is None for one in memory."""
 
     def __init__(self, path: Path | None, create: bool) -> None:
         self.name = str(path or "the database in memory")
         self.patience = Patience()
-        self._path, self._for_work = path, create
+        self.path, self._for_work = path, create
         self._busy_seconds = _BUSY_SECONDS_AT_WORK if create else _BUSY_SECONDS
         self._file = _identity(path)
         self._writing = threading.Lock()
@@ -102,7 +102,7 @@ class Database:
 
         Raises DatabaseError if the database cannot be read.
         """
-        if self._path is None:  # memory belongs to its one connection
+        if self.path is None:  # memory belongs to its one connection
             with self.write() as connection:
                 yield connection
         else:
@@ -111,18 +111,18 @@ class Database:
 
     def check(self) -> None:
         """Raises DatabaseError where the file is no longer the one that was opened: what is written would be lost."""
-        if _identity(self._path) != self._file:
+        if _identity(self.path) != self._file:
             hint = "restore it, or start again with an empty one: every picture is then tagged anew"
             raise DatabaseError(self.name, "was deleted or replaced while in use", hint)
 
     def hazards(self) -> Iterator[str]:
         """Yield what endangers it where it lies, in words."""
-        return hazards(self._path) if self._path else iter(())
+        return hazards(self.path) if self.path else iter(())
 
     def log_rests_for(self, seconds: float) -> bool:
         """Whether the write-ahead log holds something, and nobody has written to it for so long."""
         try:
-            found = self._path.with_name(f"{self._path.name}-wal").stat() if self._path else None
+            found = self.path.with_name(f"{self.path.name}-wal").stat() if self.path else None
         except OSError:
             return False
         return found is not None and found.st_size > 0 and time.time() - found.st_mtime >= seconds
@@ -172,7 +172,7 @@ class Database:
         """Leaves a single file behind, unless another program still has it open."""
         self._readers.close()
         with self._writing:
-            if self._for_work and _identity(self._path) == self._file:
+            if self._for_work and _identity(self.path) == self._file:
                 _leave_write_ahead(self._writers)
             self._writers.close()
 
@@ -203,8 +203,8 @@ class Database:
 
     def _migrate(self) -> None:
         with self.read() as connection:
-            if "" < _version(connection, self.name) < VERSION and self._path:
-                before = self._path.with_name(f"{self._path.name}.before-{VERSION}")
+            if "" < _version(connection, self.name) < VERSION and self.path:
+                before = self.path.with_name(f"{self.path.name}.before-{VERSION}")
                 _copy(connection, before)
                 log.info("brought up to date; as it was before: %s", before)
         with self.write() as connection:  # even where nothing is due, so that a read-only file is refused now

@@ -2,13 +2,15 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.allowed import OWN_MOUNTS, needs
 from tests.conftest import Painter
-from tests.e2e.command import rows, tagger
+from tests.e2e.command import TAGGER, environment, rows, tagger
 
 pytestmark = pytest.mark.long
 
@@ -99,6 +101,29 @@ def test_without_features_it_says_what_to_do_and_that_helps(tmp_path: Path, pain
     said(tmp_path, "retag")
     tagger(tmp_path, "scan", "pictures", *DATABASE)
     assert names(said(tmp_path, "similar", "pictures/0.png", "--nl")) == ["1.png"]
+
+
+@needs(OWN_MOUNTS)
+@pytest.mark.parametrize(("size", "stored"), [("64m", 0), ("700m", 2)])
+def test_a_disk_with_little_room_gets_tags_and_no_features(
+    tmp_path: Path, paint: Painter, size: str, stored: int
+) -> None:
+    (tmp_path / "disk").mkdir()
+    for number in range(2):
+        paint(tmp_path / f"pictures/{number}.png", (255, 0, 0), number)
+    where = "pictures --database disk/tags.db"
+    script = f"""
+        mount -t tmpfs -o size={size} none disk
+        {TAGGER} scan {where} && cp disk/tags.db . && {TAGGER} doctor {where} --json"""
+    command = [*OWN_MOUNTS, "sh", "-c", script]
+    done = subprocess.run(
+        command, env=environment(tmp_path), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    counts = "SELECT (SELECT count(*) FROM top_tag), (SELECT count(*) FROM feature)"
+    assert rows(tmp_path / "tags.db", counts) == [(2, stored)]
+    for words in ("pictures are tagged without features for now: the disk", "set `features: false`"):
+        assert (words in done.stderr) is (not stored)
+    assert ("pictures are tagged without features: the disk" in done.stdout) is (not stored)
 
 
 def test_duplicates_are_groups_and_what_could_go_is_the_rest(tagged: Path) -> None:
