@@ -13,8 +13,8 @@ from tagger.vision.engines import fake
 from tagger.vision.features import BITS, features_of
 
 CHANCE = np.random.default_rng(7)
-LOOK = -4770285192859832172
-"""Of the numbers 0 to 511."""
+LOOK, WIDE_LOOK = -4770285192859832172, 6887765538563888890
+"""Of the numbers 0 to 511, and 0 to 1279."""
 
 
 def vector(features: Features) -> NDArray[np.float64]:
@@ -57,10 +57,10 @@ def test_the_look_is_the_first_bits_of_the_code_in_a_signed_integer() -> None:
     assert {one.look < 0 for one in many} == {True, False}
 
 
-def test_what_was_stored_years_ago_still_compares() -> None:
+@pytest.mark.parametrize(("width", "look"), [(512, LOOK), (1280, WIDE_LOOK)])
+def test_what_was_stored_years_ago_still_compares(width: int, look: int) -> None:
     """The planes are part of what is stored: were they others, every database would have to be made anew."""
-    features = of(np.arange(512, dtype=np.float32))
-    assert features.look == LOOK
+    assert of(np.arange(width, dtype=np.float32)).look == look
 
 
 def test_a_picture_of_several_frames_is_their_mean() -> None:
