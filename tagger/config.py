@@ -258,7 +258,7 @@ class Conditions(Section):
 
 
 class Sessions(Section):
-    distance: int = Field(default=12, ge=0, le=64)
+    distance: int = Field(default=14, ge=0, le=64)
     gap: float = Field(default=3600, ge=0)
 
 

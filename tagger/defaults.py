@@ -15,6 +15,7 @@ OLD: Mapping[str, object] = MappingProxyType(
         "model.name": "resnet18",
         "search.min_score": 0.3,
         "features": False,
+        "sessions.distance": 12,
     }
 )
 """By key, the defaults of release 0.1.0 that are no longer."""

@@ -8,7 +8,7 @@ and must go through all of them for any one (docs/similar.md).
 SQL has neither an exclusive or nor a count of bits, and its integers have signs: halves of a look are counted apart.
 """
 
-DISTANCE, GAP = 12, 3600.0
+DISTANCE, GAP = 14, 3600.0
 """Of 64 bits, how many may differ from one picture to the next; seconds that may lie between them."""
 
 

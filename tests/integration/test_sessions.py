@@ -69,7 +69,7 @@ def test_another_scene_is_another_session(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize("first", [STREET, YARD, 0, -1, 2**63 - 1, -(2**63)])
-@pytest.mark.parametrize(("bits", "count"), [(12, 1), (13, 2)])
+@pytest.mark.parametrize(("bits", "count"), [(14, 1), (15, 2)])
 def test_bits_are_counted_right_whatever_the_sign(shelf: Shelf, first: int, bits: int, count: int) -> None:
     for start in (0, 30, 64 - bits):
         see(shelf, f"{start}a.jpg", start * 100, first)
