@@ -27,8 +27,8 @@ def duplicates(
         ),
     ] = None,
     at_least: Annotated[
-        float, typer.Option(min=0.9, max=1, help="How alike two pictures must be: 1 is the same.")
-    ] = 0.95,
+        float, typer.Option(min=0.85, max=1, help="How alike two pictures must be: 1 is the same.")
+    ] = 0.9,
     limit: Annotated[int, typer.Option(min=1, help="The most groups to show.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per group.")] = False,
     as_lines: Annotated[

@@ -18,8 +18,8 @@ from tagger.similar.forest import Forest, Indices
 from tagger.similar.neighbours import WORDS, sound, words
 from tagger.store.features import Album
 
-LEAST = 0.9
-"""Below this, pairs would be missed: their codes differ too much to begin alike anywhere."""
+LEAST = 0.85
+"""Below this, too many pairs would be missed: their codes differ too much to begin alike anywhere (docs/similar.md)."""
 _ORDERS = 32
 _NEXT = 8
 _PAIRS = 20_000

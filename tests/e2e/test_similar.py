@@ -146,7 +146,9 @@ def test_a_smaller_and_worse_copy_of_a_photo_is_found(tmp_path: Path, photos: li
         shutil.copy(photo, folder)
     original = folder / photos[7].name
     with Image.open(original) as picture:
-        picture.resize((picture.width // 2, picture.height // 2)).save(folder / "copy.jpg", quality=60)
+        picture.resize((picture.width * 3 // 4, picture.height * 3 // 4)).save(
+            folder / "copy.jpg", quality=80
+        )
     tagger(tmp_path, "scan", "pictures", *DATABASE, **REAL)
     assert names(said(tmp_path, "similar", original, "--nl", "--limit", "1")) == ["copy.jpg"]
     assert names(said(tmp_path, "duplicates", "--nl")) == ["copy.jpg"]
