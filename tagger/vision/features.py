@@ -7,7 +7,9 @@ everywhere and for ever, whatever numpy comes: `RandomState` promises that.
 
 The planes are made by two rounds of random signs and a Walsh-Hadamard transform, which is nothing but sums. Rejected:
 a matrix of random numbers, since for so small a product numpy's library wakes threads, which then burn half as much time as the
-model takes; and a bit for each of the model's numbers, above their mean or not, which finds fewer.
+model takes; a bit for each of the model's numbers, above their mean or not, which finds fewer; and planes through the mean of
+many pictures' vectors in place of zero, since EfficientNet-Lite0's mean is near enough to zero (two photos have a cosine of
+0.18): among the 100 nearest codes of 3,520 pictures were 97.1 % of the ten nearest in place of 97.0 %.
 """
 
 from collections.abc import Sequence
