@@ -52,7 +52,7 @@ def test_a_picture_is_tagged_in_an_empty_home(tmp_path: Path, paint: Painter) ->
     done = tagger(tmp_path, "scan", "pictures", **REAL)
     assert done.returncode == 0, done.stderr
     [(label,)] = rows(tmp_path / ".local/share/tagger/tags.db", "SELECT label FROM top_tag")
-    assert f": {label} " in done.stderr
+    assert label in done.stderr
 
 
 def test_the_daemon_answers_with_a_token_that_it_made(tmp_path: Path, paint: Painter) -> None:
