@@ -6,20 +6,21 @@ The error that is told (ECE) is out-of-fold: each fifth of the pictures is score
 the mean distance of score and accuracy over ten groups of equally many pictures, by score, and the interval is
 that of a thousand bootstrap samples. Pictures are decoded exactly and inferred in fp32.
 
-TAGGER_SETS has `imagenet-eval`, TAGGER_PHOTOS the photos, each with a `labels.tsv` of file and WordNet id.
+TAGGER_SETS has `imagenet-eval`, TAGGER_PHOTOS the photos, each with a `labels.tsv` of file and WordNet id. With `--write`
+the groups of each model become the diagram of its card.
 """
 
 import csv
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.diagram import Panel, Reliability, svg
 from tagger.config import Model, cache_home, data_home
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
@@ -29,6 +30,8 @@ from tagger.vision.load import load_engine
 from tagger.vision.weights import Weights, resolve
 
 FOLDS, BINS, SAMPLES = 5, 10, 1000
+DIAGRAM = Path(__file__).parents[1] / "docs" / "reliability-diagram.svg"
+LEVELS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)
 TEMPERATURES = np.round(np.arange(0.2, 2.001, 0.01), 2)
 
 Scores = NDArray[np.float64]
@@ -41,18 +44,9 @@ class Set(NamedTuple):
     truth: NDArray[np.int64]
 
 
-class Reliability(NamedTuple):
-    """Of one group of pictures: their mean score, and the part of them whose best label is right."""
-
-    score: float
-    accuracy: float
-
-
 def collected(weights: Weights, folder: Path) -> Set:
-    """What the model says of the labelled pictures in a folder."""
-    engine = load_engine(
-        Choice("openvino", "fp32", ""), replace(weights, temperature=None), data_home(), cache_home()
-    )
+    """What the model says of the labelled pictures in a folder. Its own temperature, which is in the graph, is undone."""
+    engine = load_engine(Choice("openvino", "fp32", ""), weights, data_home(), cache_home())
     decoder = Decoder(weights.preprocessing, 100_000_000, PixelBudget())
     index = {label.key: place for place, label in enumerate(weights.labels)}
     rows, truth = [], []
@@ -61,7 +55,8 @@ def collected(weights: Weights, folder: Path) -> Set:
             found = _decoded(decoder, path)
             rows.append(engine.infer(found.frames).probabilities[0])
             truth.append(index[key])
-    return Set(np.log(np.maximum(np.array(rows, np.float64), 1e-30)), np.array(truth))
+    logs = np.log(np.maximum(np.array(rows, np.float64), np.finfo(np.float32).tiny))
+    return Set(logs * (weights.temperature or 1), np.array(truth))
 
 
 def _labelled(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -121,14 +116,16 @@ def interval(scores: Scores, right: NDArray[np.bool_]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def bars(scores: Scores, right: NDArray[np.bool_], levels: Sequence[float]) -> Iterator[str]:
-    """For each bar: how many pictures are above it, and how many of these are right."""
+def bars(scores: Scores, truth: NDArray[np.int64], levels: Sequence[float]) -> Iterator[str]:
+    """For each bar: of all labels that score as much, how many are right; and of the right ones, how many do."""
     for level in levels:
         above = scores >= level
-        yield f"    {level:.2f}: {above.mean():6.1%} of the pictures are sure, {right[above].mean():6.1%} of these right"
+        found = above[np.arange(len(truth)), truth]
+        yield f"    {level:.2f}: {found.sum() / above.sum():6.1%} of the labels are right, {found.mean():6.1%} of the right ones found"
 
 
-def describe(name: str, one: Set) -> None:
+def describe(name: str, one: Set, temperature: float) -> None:
+    """Prints all that is measured; bars are those of the scores at the model's own `temperature`."""
     top = np.argsort(-one.logs, axis=1)[:, :5]
     hit = top == one.truth[:, None]
     raw = tempered(one.logs, 1).max(axis=1), hit[:, 0]
@@ -139,24 +136,39 @@ def describe(name: str, one: Set) -> None:
         f"  temperature {fitted(one):.2f}; ECE at 1: {calibration_error(*raw):.3f}, out-of-fold {calibration_error(scores, right):.3f} ({low:.3f}–{high:.3f})"
     )
     print("  " + "  ".join(f"{one.score:.2f}:{one.accuracy:.2f}" for one in groups(scores, right)))
-    print("\n".join(bars(scores, right, (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9))))
+    print("\n".join(bars(tempered(one.logs, temperature), one.truth, LEVELS)))
 
 
-def main(names: Sequence[str]) -> None:
-    folders = {
-        "imagenet-eval": Path(os.environ["TAGGER_SETS"], "imagenet-eval"),
-        "photos": Path(os.environ["TAGGER_PHOTOS"]),
+def panel(name: str, one: Set) -> Panel:
+    right = one.logs.argmax(axis=1) == one.truth
+    raw = groups(tempered(one.logs, 1).max(axis=1), right)
+    return Panel(f"{name}, {len(right)} pictures", raw, groups(*out_of_fold(one)))
+
+
+def both(sets: Mapping[str, Set]) -> Set:
+    return Set(*(np.concatenate(parts) for parts in zip(*sets.values(), strict=True)))
+
+
+def measured(name: str) -> Panel:
+    """Prints how good a model is, and returns what its card shows."""
+    weights = resolve(Model(name=name), data_home())
+    sets = {
+        "imagenet-eval": collected(weights, Path(os.environ["TAGGER_SETS"], "imagenet-eval")),
+        "photos": collected(weights, Path(os.environ["TAGGER_PHOTOS"])),
     }
-    for name in names:
-        weights = resolve(Model(name=name), data_home())
-        sets = {title: collected(weights, folder) for title, folder in folders.items()}
-        for title, one in sets.items():
-            describe(f"{name}, {title}", one)
-        if name == "builtin":  # few of its classes are in one set alone
-            describe(
-                f"{name}, both", Set(*(np.concatenate(parts) for parts in zip(*sets.values(), strict=True)))
-            )
+    if name == "builtin":  # few of its classes are in one set alone
+        sets["both"] = both(sets)
+    for title, one in sets.items():
+        describe(f"{name}, {title}", one, weights.temperature or 1)
+    return panel(name, sets.get("both", sets["imagenet-eval"]))
+
+
+def main(arguments: Sequence[str]) -> None:
+    names = [one for one in arguments if one != "--write"]
+    panels = [measured(name) for name in names or ("efficientnet_lite0", "efficientnet_lite2", "builtin")]
+    if "--write" in arguments:
+        DIAGRAM.write_text(svg(panels), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["efficientnet_lite0", "efficientnet_lite2", "builtin"])
+    main(sys.argv[1:])
