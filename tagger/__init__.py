@@ -1,4 +1,4 @@
-"""Tagger watches folders, tags every new picture with a ResNet-18, and keeps the tags in SQL."""
+"""Tagger watches folders, tags every new picture with an image network, and keeps the tags in SQL."""
 
 import os
 

@@ -36,7 +36,7 @@ from tagger.errors import ModelError, TaggerError  # noqa: E402
 app = typer.Typer(
     name="tagger",
     help=(
-        "Watches folders, tags every new picture with a ResNet-18, and keeps the tags in SQL.\n\n"
+        "Watches folders, tags every new picture with an image network, and keeps the tags in SQL.\n\n"
         "Exit codes: 0 done; 1 a file failed, or Tagger did; 2 wrong use or config; "
         "3 the model cannot be used; 4 the database cannot be used; 5 a picture took too long; 130 interrupted."
     ),
