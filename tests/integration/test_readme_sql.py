@@ -78,7 +78,9 @@ def test_pictures_per_label_and_day(database: sqlite3.Connection) -> None:
 
 
 def test_pictures_of_low_confidence(database: sqlite3.Connection) -> None:
-    assert names(ask(database, "least sure")) == ["dusk.jpg", "unsure.jpg"]
+    rows = ask(database, "least sure")
+    assert names(rows)[:2] == ["dusk.jpg", "unsure.jpg"]
+    assert [is_sure for *_, is_sure in rows] == [0, 0, 1, 1, 1, 1]
 
 
 def test_what_failed(database: sqlite3.Connection) -> None:
