@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tagger.config import Settings
 from tagger.errors import DatabaseError, ModelError
@@ -17,9 +18,11 @@ from tagger.records import ModelIdentity
 from tagger.store import model_choice as store
 from tagger.store.database import Database
 from tagger.store.model_choice import ModelChoice
-from tagger.vision import load, weights
-from tagger.vision.classify import Classifier
+from tagger.vision import weights
 from tagger.vision.models import AUTO, BUILTIN, BUILTIN_MODEL, CATALOGUE, named
+
+if TYPE_CHECKING:  # it takes numpy, which who asks how things stand has no need of
+    from tagger.vision.classify import Classifier
 
 _REASONS = {
     "resnet18": "its ImageNet-1k weights were here when this database was first used",
@@ -40,11 +43,13 @@ class Standing:
     other: str
 
 
-def loaded(settings: Settings, database: Database, home: Path, cache: Path) -> tuple[Settings, Classifier]:
+def loaded(settings: Settings, database: Database, home: Path, cache: Path) -> tuple[Settings, "Classifier"]:
     """The model for this database, and the settings with its name in place of `auto`. Raises TaggerError.
 
     What is decided for the first time is recorded.
     """
+    from tagger.vision import load
+
     if _is_open(settings):
         choice = _decision(database) or _first(settings, home, cache)
         settings = _with(settings, choice.name, home)
@@ -104,6 +109,8 @@ def _opened(settings: Settings) -> Iterator[Database | None]:
 
 
 def _first(settings: Settings, home: Path, cache: Path) -> ModelChoice:
+    from tagger.vision import load
+
     name = load.first(settings, home, cache).name
     return ModelChoice(name, _REASONS[name], datetime.now(UTC))
 

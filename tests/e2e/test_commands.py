@@ -205,7 +205,7 @@ def test_a_config_file_is_checked_and_shown(tmp_path: Path) -> None:
     config.write_text("sources:\n  - pth: inbox\n")
     wrong = tagger(tmp_path, "config", "check", "-c", config)
     assert wrong.returncode == 2
-    assert "sources.0.pth: no such key; did you mean 'path'?" in wrong.stderr
+    assert "sources, first entry, pth: no such key; did you mean 'path'?" in wrong.stderr
     config.write_text("sources: [inbox]\n")
     shown = tagger(tmp_path, "config", "show", "-c", config, TAGGER_MODEL__TOP_K="3")
     assert "top_k: 3" in shown.stdout
