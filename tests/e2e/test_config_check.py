@@ -71,7 +71,7 @@ def test_a_threshold_outside_0_to_1_is_refused(tmp_path: Path, threshold: str) -
 def test_labels_that_are_not_as_many_as_the_classes_are_refused(tmp_path: Path) -> None:
     shutil.copy(BUILTIN / "resnet18-builtin.safetensors", tmp_path / "own.safetensors")
     (tmp_path / "own.json").write_text(json.dumps([f"thing {number}" for number in range(276)]))
-    file = config(tmp_path, "model: {weights: own.safetensors}")
+    file = config(tmp_path, "model: {name: resnet18, weights: own.safetensors}")
     checked = tagger(tmp_path, "config", "check", "-c", file, TAGGER_ENGINE__BACKEND="openvino")
     assert checked.returncode == 3
     assert all(
