@@ -15,6 +15,8 @@ import pytest
 
 from tests.e2e.command import TAGGER, environment, on_a_terminal, tagger
 
+pytestmark = pytest.mark.long
+
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 FETCHES = ["models fetch resnet18 --best-effort"]
 RUNS = ["run --config config/tagger.yaml"]

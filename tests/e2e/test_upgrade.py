@@ -20,6 +20,8 @@ from tests.e2e.command import rows, running, tagger
 from tests.e2e.site import Site, site_of
 from tests.kept.make import PLACE, arrange
 
+pytestmark = pytest.mark.long
+
 KEPT = Path(__file__).parents[1] / "kept/0.1.0"
 SQL: dict[str, Any] = json.loads((KEPT / "sql.json").read_text(encoding="utf-8"))
 REST: dict[str, Any] = json.loads((KEPT / "rest.json").read_text(encoding="utf-8"))

@@ -9,6 +9,8 @@ from benchmarks.conditions import Group, Reader, blurred, darker, grey, infrared
 from tagger.config import Settings
 from tagger.vision.load import load_classifier
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def sets() -> Path:

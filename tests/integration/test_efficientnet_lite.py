@@ -15,6 +15,8 @@ from tagger.vision.engines.choice import Choice
 from tagger.vision.load import load_engine
 from tagger.vision.weights import Weights, resolve
 
+pytestmark = pytest.mark.long
+
 NAMES = ["efficientnet_lite0", "efficientnet_lite2"]
 
 
