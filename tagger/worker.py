@@ -46,7 +46,7 @@ from tagger.vision.decode import SUFFIXES
 log = logging.getLogger(__name__)
 
 LOAD_WITHIN = 60
-"""Seconds that loading a model may take, converting it included."""
+"""Seconds that loading a model may take, its graph written anew included."""
 
 STILL_FOR = 20
 """Seconds that a stage may neither advance nor be excused; with the unit's WatchdogSec, a hang ends within a minute."""

@@ -194,6 +194,10 @@ def named(name: str, catalogue: Iterable[Architecture] = CATALOGUE) -> Architect
     entries = {architecture.name: architecture for architecture in (*catalogue, BUILTIN_ENTRY)}
     if name in entries:
         return entries[name]
+    if name == AUTO:
+        raise ModelError(
+            name, "is no model, but the choice of one", "tagger models list says which it comes to"
+        )
     names = [*entries, AUTO]
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
