@@ -83,11 +83,23 @@ def standing(settings: Settings, database: Database | None, home: Path) -> Stand
     if settings.engine.backend == "fake":
         return Standing("fake", "engine.backend is fake", "")
     if not _is_open(settings):
-        return Standing(settings.model.name, "model.name in the config", "")
+        return _as_named(settings, home)
     if choice := _decision(database) if database else None:
         return Standing(choice.name, choice.why, _other(choice.name, home))
     name = weights.resolve(settings.model, home).name
     return Standing(name, _REASONS[name], _other(name, home))
+
+
+def _as_named(settings: Settings, home: Path) -> Standing:
+    """A `resnet18` without fetched weights is the built-in one, and is called so; weights of one's own are named with it."""
+    name, file = settings.model.name, settings.model.weights
+    if file != AUTO:
+        return Standing(f"{name}:{file}", "model.weights in the config", "")
+    absent = _absence(name, home) if name == "resnet18" else ""
+    if not absent:
+        return Standing(name, "model.name in the config", "")
+    why = "model.name in the config is resnet18, whose ImageNet-1k weights are not here"
+    return Standing(BUILTIN_MODEL, why, f"{absent} ({_compared(name, BUILTIN_MODEL)})")
 
 
 def standing_now(settings: Settings, home: Path) -> Standing:
@@ -120,13 +132,14 @@ def _other(name: str, home: Path) -> str:
     preferred = weights.IN_ORDER[: weights.IN_ORDER.index(name)] if name in weights.IN_ORDER else ()
     absent = {better: _absence(better, home) for better in preferred}
     for better in sorted(preferred, key=lambda one: bool(absent[one])):
-        use, merits = (
-            f"tagger models use {better}",
-            f"{named(better).merits}; {name} has {named(name).merits}",
-        )
+        use = f"tagger models use {better}"
         way = f"{absent[better]}, then {use}" if absent[better] else f"{better} is here, too: {use}"
-        return f"{way} ({better} has {merits})"
+        return f"{way} ({_compared(better, name)})"
     return ""
+
+
+def _compared(better: str, name: str) -> str:
+    return f"{better} has {named(better).merits}; {name} has {named(name).merits}"
 
 
 def _absence(name: str, home: Path) -> str:

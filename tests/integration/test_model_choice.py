@@ -144,6 +144,19 @@ def test_a_config_that_names_a_model_decides(database: Database, home: Path) -> 
     assert load(database, home) == "efficientnet_lite0"
 
 
+def test_a_resnet18_without_its_weights_is_called_what_it_is(database: Database, home: Path) -> None:
+    asked = Settings.model_validate({"model": {"name": "resnet18"}})
+    found = model_choice.standing(asked, database, home)
+    assert found.name == "builtin"
+    assert "whose ImageNet-1k weights are not here" in found.why
+    assert found.other.startswith("tagger models fetch resnet18 (resnet18 has 69.8 % top-1")
+
+
+def test_weights_of_ones_own_are_told_with_their_file(database: Database, home: Path) -> None:
+    asked = Settings.model_validate({"model": {"name": "resnet18", "weights": str(home / "own.pth")}})
+    assert model_choice.standing(asked, database, home).name == f"resnet18:{home / 'own.pth'}"
+
+
 def test_use_is_refused_where_the_config_decides(home: Path) -> None:
     (home / "config.yaml").write_text("model: {name: resnet18}")
     done = CliRunner().invoke(app, ["models", "use", "builtin", "--config", str(home / "config.yaml")])
