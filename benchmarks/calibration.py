@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.agreement import decoded
 from benchmarks.diagram import Panel, Reliability, svg
 from tagger.config import Model, cache_home, data_home
-from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
-from tagger.vision.decode import Decoder, read
+from tagger.vision.decode import Decoder
 from tagger.vision.engines.choice import Choice
 from tagger.vision.load import load_engine
 from tagger.vision.weights import Weights, resolve
@@ -52,8 +52,7 @@ def collected(weights: Weights, folder: Path) -> Set:
     rows, truth = [], []
     for path, key in _labelled(folder):
         if key in index:
-            found = _decoded(decoder, path)
-            rows.append(engine.infer(found.frames).probabilities[0])
+            rows.append(engine.infer(decoded(decoder, path).frames).probabilities[0])
             truth.append(index[key])
     logs = np.log(np.maximum(np.array(rows, np.float64), np.finfo(np.float32).tiny))
     return Set(logs * (weights.temperature or 1), np.array(truth))
@@ -63,14 +62,6 @@ def _labelled(folder: Path) -> Iterator[tuple[Path, str]]:
     with (folder / "labels.tsv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             yield folder / row["file"], row["wnid"]
-
-
-def _decoded(decoder: Decoder, path: Path) -> Picture:
-    content = read(Stamp.of(str(path), "", path.stat()), 1 << 28)
-    assert isinstance(content, Content)
-    picture = decoder.decode(content)
-    assert isinstance(picture, Picture)
-    return picture
 
 
 def tempered(logs: Scores, temperature: float) -> Scores:
