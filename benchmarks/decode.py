@@ -1,8 +1,8 @@
 """Whether `fast` decoding gives the tags that `exact` gives, and what each costs. `python -m benchmarks.decode`
 
-Needs TAGGER_PHOTOS. Photos are judged as they are, and enlarged to 12 megapixels with everything added that could
+Needs TAGGER_PHOTOS. Photos are judged as they are, and enlarged to 2.8 and 12 megapixels with everything added that could
 alias when a decoder skips detail: noise in three octaves, a weave of a few pixels, grain in every pixel, edges
-sharpened. Enlarging alone would leave nothing there to alias. Scores are the built-in model's, on torch in fp32.
+sharpened. Enlarging alone would leave nothing there to alias. Scores are the default model's, in fp32.
 """
 
 import io
@@ -13,7 +13,8 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -21,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from tagger.config import Engine, Settings, cache_home, data_home
+from tagger.config import Engine, Model, Settings, cache_home, data_home
 from tagger.records import Content, Picture, Stamp
+from tagger.vision.agreement import untempered
 from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import Decoder, Mode
 from tagger.vision.load import load_classifier
-from tagger.vision.models import Preprocessing
+from tagger.vision.models import Preprocessing, named
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 NEAR = 0.03
@@ -60,12 +62,15 @@ def main() -> None:
 
 
 def _print_agreement(photos: Sequence[Path]) -> None:
-    settings = Settings(engine=Engine(backend="torch", precision="fp32"))
+    """With the default model, on its scores as they are before a temperature draws them apart."""
+    settings = Settings(model=Model(name="efficientnet_lite0"), engine=Engine(precision="fp32"))
     classifier = load_classifier(settings, data_home(), cache_home())
-    own = classifier.preprocessing
-    inputs = (own, replace(own, resize=256, crop=224))
+    inputs = (classifier.preprocessing,)
     print("| pictures | input | agreement | same top-1 | largest change of a score |\n|---|---|---|---|---|")
-    for name, of in {"as they are": Path.read_bytes, "12 MP, textured": textured}.items():
+    large = {
+        f"{size / 1e6:.1f} MP, textured": partial(textured, size=size) for size in (2_800_000, 12_000_000)
+    }
+    for name, of in ({"as they are": Path.read_bytes} | large).items():
         rows = [_scores(classifier, inputs, of(photo)) for photo in photos]
         for preprocessing, scores in zip(inputs, zip(*rows, strict=True), strict=True):
             exact, fast = np.stack(scores, axis=1)
@@ -80,7 +85,10 @@ def _print_agreement(photos: Sequence[Path]) -> None:
 def _scores(classifier: Classifier, inputs: Iterable[Preprocessing], file: bytes) -> list[Scores]:
     """For each input, the scores of the file's pixels in each mode: modes × labels."""
     sized = [[_decoder(preprocessing, mode)(file).frames[0] for mode in MODES] for preprocessing in inputs]
-    return [classifier.engine.infer(np.stack(pixels)).probabilities for pixels in sized]
+    temperature = named(classifier.identity.name).temperature
+    return [
+        untempered(classifier.engine.infer(np.stack(pixels)).probabilities, temperature) for pixels in sized
+    ]
 
 
 def _decoder(preprocessing: Preprocessing, mode: Mode) -> Callable[[bytes], Picture]:
@@ -94,9 +102,9 @@ def _decoder(preprocessing: Preprocessing, mode: Mode) -> Callable[[bytes], Pict
     return decode
 
 
-def textured(photo: Path) -> bytes:
-    """The photo at 12 megapixels with fine texture, as a JPEG of quality 95."""
-    image = _enlarged(photo, 12_000_000).filter(ImageFilter.UnsharpMask(3, 150, 0))
+def textured(photo: Path, size: int = 12_000_000) -> bytes:
+    """The photo, of so many pixels, with fine texture, as a JPEG of quality 95."""
+    image = _enlarged(photo, size).filter(ImageFilter.UnsharpMask(3, 150, 0))
     rng = np.random.default_rng(len(photo.name))
     pixels = np.asarray(image, np.float32) + _texture(image.height, image.width, rng)[..., np.newaxis]
     return _saved(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)), "JPEG", quality=95)
