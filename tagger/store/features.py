@@ -17,6 +17,7 @@ from tagger.store.found import Picture, pictures
 from tagger.store.prepared import Prepared
 from tagger.store.schema import feature, file, model, reading
 from tagger.store.stamps import Roots
+from tagger.store.vectors import unpacked
 
 MISSING = (
     "leave `features: false` out of the config, and let `tagger retag` make them for what is tagged already"
@@ -33,8 +34,8 @@ _VECTORS = Prepared(
     .join(reading, reading.c.file_id == feature.c.file_id)
     .where(feature.c.file_id.in_(_listed("ids")), reading.c.model_id.in_(_listed("models")))
 )
-_SIZES = Prepared(
-    select(func.length(feature.c.vector))
+_SOME = Prepared(
+    select(_VECTOR)
     .join(reading, reading.c.file_id == feature.c.file_id)
     .where(reading.c.model_id.in_(_listed("models")))
     .limit(100)
@@ -86,11 +87,13 @@ class Album:
 
     def vectors(self, ids: Sequence[int]) -> list[tuple[int, bytes]]:
         """Those of these files that the model has read, in no order."""
-        return _VECTORS.rows(self._connection, ids=json.dumps(list(ids)), models=self._models)
+        rows = _VECTORS.rows(self._connection, ids=json.dumps(list(ids)), models=self._models)
+        return [(id_, unpacked(stored)) for id_, stored in rows]
 
     def width(self) -> int:
         """How many numbers a vector has: most of them, for one that is damaged may have any."""
-        sizes = Counter(size for (size,) in _SIZES.rows(self._connection, models=self._models))
+        rows = _SOME.rows(self._connection, models=self._models)
+        sizes = Counter(len(unpacked(stored)) for (stored,) in rows)
         return max(sizes, key=lambda size: sizes[size]) // 2 if sizes else 0
 
     def pictures(self, ids: Sequence[int]) -> Iterator[Picture]:
@@ -142,4 +145,5 @@ def _seen(
 ) -> Seen | None:
     if vector is None or look is None:
         return None
-    return Seen(file_id, Features(vector, codes.get(connection, file_id), look), ModelIdentity(*identity))
+    features = Features(unpacked(vector), codes.get(connection, file_id), look)
+    return Seen(file_id, features, ModelIdentity(*identity))

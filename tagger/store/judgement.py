@@ -29,6 +29,7 @@ from tagger.store.schema import (
     word,
 )
 from tagger.store.stamps import Roots, at_paths
+from tagger.store.vectors import unpacked
 from tagger.store.verdicts import Verdicts
 
 
@@ -174,4 +175,4 @@ def _judged(
 
 def _features(connection: Connection, id_: int, look: int) -> Features | None:
     rows = _VECTOR.rows(connection, id=id_)
-    return Features(rows[0][0], codes.get(connection, id_), look) if rows else None
+    return Features(unpacked(rows[0][0]), codes.get(connection, id_), look) if rows else None

@@ -24,6 +24,7 @@ from tagger.records import Features
 from tagger.store import codes
 from tagger.store.prepared import Prepared
 from tagger.store.schema import category, category_score, feature, file, old_tag, reading, tag
+from tagger.store.vectors import packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def add(connection: Connection, new: Sequence[NewReading], tagged_at: str) -> No
     _ADD_TAG.each(connection, [row for one in new for row in _tag_rows(one)])
     _ADD_SCORE.each(connection, [row for one in new for row in _score_rows(one)])
     if seen := [(one, one.features) for one in new if one.features]:
-        vectors = [{"file_id": one.file_id, "vector": features.vector} for one, features in seen]
+        vectors = [{"file_id": one.file_id, "vector": packed(features.vector)} for one, features in seen]
         _ADD_FEATURES.each(connection, vectors)
         codes.put(connection, [(one.file_id, features.code) for one, features in seen])
 

@@ -274,7 +274,7 @@ feature = Table(
     "feature",
     metadata,
     Column("file_id", ForeignKey("file.id"), primary_key=True),
-    Column("vector", LargeBinary, nullable=False),  # float16
+    Column("vector", LargeBinary, nullable=False),  # float16 numbers; see `vectors`
 )
 
 feature_code = Table(
