@@ -163,6 +163,11 @@ def _with(settings: Settings, name: str, home: Path) -> Settings:
         except ModelError as error:
             hint = f"{error.hint}; or have another model tag all pictures anew: tagger models use {_INSTEAD}"
             raise ModelError(error.where, error.what, hint) from None
+    return with_name(settings, name)
+
+
+def with_name(settings: Settings, name: str) -> Settings:
+    """The settings with a model's name in place of the one that they have."""
     return settings.model_copy(update={"model": settings.model.model_copy(update={"name": name})})
 
 

@@ -110,7 +110,7 @@ def _neighbour(web: Web, secret: str) -> Finding:
         return Finding("problem", f"{where} is taken by who does not know this token", hint)
     except (OSError, ValueError):
         return Finding("problem", f"{where} is taken by another program", taken)
-    if not isinstance(said, dict) or set(said) != {"version"}:
+    if not isinstance(said, dict) or not {"version", "model"} <= set(said):
         return Finding("problem", f"{where} is taken by another program", taken)
     return Finding("ok", f"{where}: Tagger {said['version']} answers")
 
@@ -122,4 +122,4 @@ def _asked(web: Web, secret: str) -> Any:
     request = urllib.request.Request(address, headers=headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=_PATIENCE) as answer:
-        return json.loads(answer.read(1000))
+        return json.loads(answer.read(10_000))

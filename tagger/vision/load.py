@@ -18,7 +18,7 @@ from tagger.vision.engines import Engine, fake
 from tagger.vision.engines.choice import Choice, choose
 from tagger.vision.graph import fitted, graph_of, int8_graph_of
 from tagger.vision.models import AUTO, BUILTIN_MODEL
-from tagger.vision.weights import Weights, passed_over, resolve, usable
+from tagger.vision.weights import Weights, resolve, usable
 
 log = logging.getLogger(__name__)
 
@@ -52,17 +52,21 @@ def first(settings: Settings, home: Path, cache: Path) -> Weights:
 
     Whatever stands against one before it is logged. Raises ModelError.
     """
-    for weights in usable(home):
+    for weights in usable(home, passed=_pass_over):
         try:
             if chosen(settings.engine).backend != "torch":
                 graph_of(weights, cache)
         except ModelError as error:
             if weights.name == BUILTIN_MODEL:
                 raise
-            log.warning("%s", passed_over(error))
+            _pass_over(error)
         else:
             return weights
     raise AssertionError  # the built-in model is always in line
+
+
+def _pass_over(error: ModelError) -> None:
+    log.warning("%s: %s (%s); the next model is taken", error.where, error.what, error.hint)
 
 
 def _loaded(settings: Settings, weights: Weights, home: Path, cache: Path) -> Classifier:

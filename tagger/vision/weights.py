@@ -6,9 +6,8 @@ that a damaged file is named before it tags anything. Tensors are read by the en
 
 import hashlib
 import json
-import logging
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +17,6 @@ from tagger.errors import ModelError
 from tagger.records import Label, ModelIdentity
 from tagger.vision import labels, models
 from tagger.vision.models import AUTO, BUILTIN, BUILTIN_MODEL, Architecture, Package, Preprocessing
-
-log = logging.getLogger(__name__)
 
 IN_ORDER = ("resnet18", "efficientnet_lite0", BUILTIN_MODEL)
 """What `auto` takes: the first whose ImageNet-1k weights are here, else the built-in model."""
@@ -93,8 +90,13 @@ def published(architecture: Architecture, home: Path) -> Weights:
     return _packaged(architecture, architecture.package)
 
 
-def usable(home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> Iterator[Weights]:
-    """Those of `IN_ORDER` that are here and whole. What should be here and is not, or not whole, is logged.
+def usable(
+    home: Path,
+    catalogue: Iterable[Architecture] = models.CATALOGUE,
+    *,
+    passed: Callable[[ModelError], None] = lambda _: None,
+) -> Iterator[Weights]:
+    """Those of `IN_ORDER` that are here and whole. `passed` is told of what should be here and is not, or not whole.
 
     Raises ModelError where not even the built-in ones are whole.
     """
@@ -104,13 +106,8 @@ def usable(home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> 
             yield published(architecture, home)
         except ModelError as error:
             if architecture.package or not isinstance(error, NotHereError):
-                log.warning("%s", passed_over(error))
+                passed(error)
     yield _builtin(models.named("resnet18"))
-
-
-def passed_over(error: ModelError) -> str:
-    """Why a model is not taken, in a line for the log."""
-    return f"{error.where}: {error.what} ({error.hint}); the next model is taken"
 
 
 def fetched_path(architecture: Architecture, home: Path) -> Path:

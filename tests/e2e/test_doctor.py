@@ -229,7 +229,8 @@ def test_weights_that_are_damaged(tmp_path: Path, inbox: Path) -> None:
     fetched.write_bytes(b"half of it")
     found = ask(tmp_path, inbox, **DAMAGED)
     assert str(fetched) in found["weights", "problem"][0]
-    assert "tagger models fetch resnet18" in found["engine", "problem"][0]
+    assert "tagger models fetch resnet18" in found["weights", "note"][0]
+    assert "a picture in" in found["engine", "ok"][0]  # the next model in line
 
 
 def test_an_engine_that_this_machine_does_not_have(tmp_path: Path, inbox: Path) -> None:

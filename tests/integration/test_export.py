@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from tagger.config import Settings
+from tagger.config import Model
 from tagger.errors import ModelError
 from tagger.vision import export as module
 from tagger.vision.export import SUFFIXES, export
@@ -57,7 +57,7 @@ READERS = {"onnx": read_onnx, "openvino": read_openvino, "torchscript": read_tor
 
 
 def built_in() -> Weights:
-    return resolve(Settings().model, Path("/nonexistent"))
+    return resolve(Model(name="builtin"), Path("/nonexistent"))
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What `tagger tag` says of the astronaut, with torch."""
     home = tmp_path_factory.mktemp("home")
     Image.fromarray(data.astronaut()).save(home / "astronaut.png")
-    done = tagger(
-        home, "tag", "--json", "astronaut.png", TAGGER_ENGINE__BACKEND="torch", TAGGER_DECODE__MODE="exact"
-    )
+    builtin = {"TAGGER_MODEL__NAME": "builtin", "TAGGER_ENGINE__BACKEND": "torch"}
+    done = tagger(home, "tag", "--json", "astronaut.png", TAGGER_DECODE__MODE="exact", **builtin)
     tags: list[dict[str, Any]] = json.loads(done.stdout)["tags"]
     return tags
 
@@ -93,10 +92,10 @@ def test_another_program_gives_the_tags_that_tagger_gives(
 def test_the_command_says_what_goes_in_and_what_comes_out(tmp_path: Path) -> None:
     done = tagger(tmp_path, "models", "export", "--format", "torchscript")
     path, given, gives = done.stdout.splitlines()
-    assert (path, done.stderr) == ("resnet18.pt", "")
-    assert "N×112×112×3 uint8" in given
-    assert "probabilities, N×277" in gives
-    assert [file.name for file in tmp_path.iterdir()] == ["resnet18.pt"]
+    assert (path, done.stderr) == ("efficientnet_lite0.pt", "")
+    assert "N×224×224×3 uint8" in given
+    assert "probabilities, N×1000" in gives
+    assert [file.name for file in tmp_path.iterdir()] == ["efficientnet_lite0.pt"]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from tagger.config import Settings
+from tagger.config import Model, Settings
 from tagger.errors import ModelError
 from tagger.vision import quantize as int8
 from tagger.vision.agreement import Agreement, agreement
@@ -37,7 +37,7 @@ SCENES = ("astronaut", "coffee", "cat", "rocket", "retina", "colorwheel")
 
 
 def built_in() -> Weights:
-    return resolve(Settings().model, Path("/nonexistent"))
+    return resolve(Model(name="builtin"), Path("/nonexistent"))
 
 
 def scenes(number: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -86,7 +86,7 @@ def test_it_has_a_quarter_of_the_size(quantized: tuple[Path, Verdict]) -> None:
 
 @needs_int8
 def test_the_daemon_takes_it_where_int8_is_asked_for(quantized: tuple[Path, Verdict]) -> None:
-    settings = Settings.model_validate({"engine": {"precision": "int8"}})
+    settings = Settings.model_validate({"model": {"name": "builtin"}, "engine": {"precision": "int8"}})
     assert "int8" in load_classifier(settings, quantized[0], quantized[0]).description
 
 
