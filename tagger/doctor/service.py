@@ -17,6 +17,8 @@ from tagger.service.layout import SYSTEM, UNIT, Layout, users
 from tagger.store.lock import holder
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask in their place
+_SAYS = {"version", "model", "why", "other"}
+"""What Tagger says at /version; release 0.1.0 said the first alone."""
 _PATIENCE = 2
 
 
@@ -110,7 +112,7 @@ def _neighbour(web: Web, secret: str) -> Finding:
         return Finding("problem", f"{where} is taken by who does not know this token", hint)
     except (OSError, ValueError):
         return Finding("problem", f"{where} is taken by another program", taken)
-    if not isinstance(said, dict) or not {"version", "model"} <= set(said):
+    if not isinstance(said, dict) or "version" not in said or set(said) - _SAYS:
         return Finding("problem", f"{where} is taken by another program", taken)
     return Finding("ok", f"{where}: Tagger {said['version']} answers")
 
