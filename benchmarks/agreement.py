@@ -1,8 +1,7 @@
 """How far reduced precision and fast decoding change what is said: `python -m benchmarks.agreement MODEL…`.
 
 *Agreement* is the same best label, or two labels within 0.03 of each other in the reference's scores, which are taken as they are
-before a temperature draws them apart. The reference is fp32 with exact decoding. What this CPU does not compute in is left out;
-but `torch bf16` is bf16 in software, which is as exact as the real one, and says so.
+before a temperature draws them apart. The reference is fp32 with exact decoding. What this CPU does not compute in is left out.
 """
 
 import csv
@@ -73,8 +72,6 @@ def _engines(weights: Weights) -> Iterator[tuple[str, Engine]]:
     formats = native_formats()
     if "bf16" in formats:
         yield "bf16", load_engine(Choice("openvino", "bf16", ""), weights, home, cache)
-    else:
-        yield "torch bf16", load_engine(Choice("torch", "bf16", ""), weights, home, cache)
     if "int8" in formats and int8_folder(weights, home).exists():
         yield "int8", load_engine(Choice("openvino", "int8", ""), weights, home, cache)
 
