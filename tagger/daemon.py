@@ -188,17 +188,15 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[_Ground
             for hazard in database.hazards():
                 log.warning("%s", hazard)
             notify.starting("the model is loaded")
-            asked, (settings, classifier) = (
-                settings,
-                model_choice.loaded(settings, database, data_home(), cache_home()),
-            )
-            settings = with_features_that_fit(settings, database, classifier.identity)
-            classifier = adapted(classifier, settings)
-            stands = model_choice.standing(asked, database, data_home())
+            settled, classifier = model_choice.loaded(settings, database, data_home(), cache_home())
+            stands = model_choice.standing(settings, database, data_home())
             log.info("model: %s, because %s", classifier.description, stands.why)
             if stands.other:
                 log.info("another model: %s", stands.other)
-            yield _Ground(settings, database, classifier, stands, stops, held)
+            fitting = with_features_that_fit(settled, database, classifier.identity)
+            if fitting.features != settled.features:
+                classifier = adapted(classifier, fitting)
+            yield _Ground(fitting, database, classifier, stands, stops, held)
         finally:
             database.close()
 

@@ -27,11 +27,10 @@ if TYPE_CHECKING:  # it takes numpy, which who asks how things stand has no need
 _REASONS = {
     "resnet18": "its ImageNet-1k weights were here when this database was first used",
     "efficientnet_lite0": "it comes with Tagger, and resnet18's ImageNet-1k weights were not here",
-    BUILTIN_MODEL: "no other model's weights were here when this database was first used",
+    BUILTIN_MODEL: "no other model could be used when this database was first used",
 }
 _BEFORE = "the tags of this database were made by it"
 _ASKED = "tagger models use chose it"
-_INSTEAD = "efficientnet_lite0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,16 @@ def settled(settings: Settings, database: Database, home: Path) -> Settings:
 
 def for_reading(settings: Settings, home: Path) -> Settings:
     """The same for a command that works on no database, but means the model of the one that the settings name."""
+    if not _is_open(settings):
+        return settings
     with _opened(settings) as database:
         return settled(settings, database, home) if database else settings
 
 
-def use(settings: Settings, database: Database, name: str, home: Path) -> None:
+def use(database: Database, name: str, home: Path) -> None:
     """Records that pictures are to be tagged with this model. Raises ModelError where it is not here."""
-    _with(settings, name, home)
+    if name != BUILTIN_MODEL:
+        weights.published(named(name), home)
     _record(database, ModelChoice(name, _ASKED, datetime.now(UTC)))
 
 
@@ -156,13 +158,15 @@ def _is_open(settings: Settings) -> bool:
 
 
 def _with(settings: Settings, name: str, home: Path) -> Settings:
-    """Raises ModelError where the model's own weights are not here: others in their place would make all tags stale."""
-    if name != BUILTIN_MODEL:
-        try:
-            weights.published(named(name), home)
-        except ModelError as error:
-            hint = f"{error.hint}; or have another model tag all pictures anew: tagger models use {_INSTEAD}"
-            raise ModelError(error.where, error.what, hint) from None
+    """The settings with the model that was decided on.
+
+    Raises ModelError where that is a resnet18 whose weights are gone: the built-in ones, which a config that names it would get,
+    would make all tags stale. Of any other model, whoever loads it says so.
+    """
+    if name == "resnet18" and not weights.fetched_path(named(name), home).exists():
+        what = "its ImageNet-1k weights, by which this database's pictures are tagged, are no longer here"
+        hint = "tagger models fetch resnet18; or have another model tag all anew: tagger models use efficientnet_lite0"
+        raise ModelError(name, what, hint)
     return with_name(settings, name)
 
 

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from tagger.config import Model
 from tagger.vision.engines.torch_model import Graph, head_name, module
-from tagger.vision.graph import HEAD, point
+from tagger.vision.graph import HEAD, set_tensors
 from tagger.vision.models import BUILTIN_MODEL, CATALOGUE, Architecture, named
 from tagger.vision.weights import resolve
 
@@ -126,7 +126,7 @@ def main() -> None:
     for architecture in CATALOGUE:
         onnx.save(template(architecture), WEIGHTS / f"{architecture.name}.onnx")
     graph = template(named("resnet18"))
-    point(graph, resolve(Model(name=BUILTIN_MODEL), WEIGHTS), WEIGHTS / f"{BUILTIN}.safetensors")
+    set_tensors(graph, resolve(Model(name=BUILTIN_MODEL), WEIGHTS), WEIGHTS / f"{BUILTIN}.safetensors")
     graph.graph.name = BUILTIN
     onnx.save(graph, WEIGHTS / f"{BUILTIN}.onnx")
     files = sorted(path for path in WEIGHTS.iterdir() if path.suffix in (".onnx", ".json", ".safetensors"))

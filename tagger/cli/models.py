@@ -87,7 +87,7 @@ def use(name: Name, config: Config = None, database: Database = None) -> None:
         hint = f"remove it there, or set it to {name}"
         raise ConfigError("model.name", f"is {settings.model.name} in the config, which decides", hint)
     with closing(Store.open(settings.database, create=True)) as store:
-        model_choice.use(settings, store, name, data_home())
+        model_choice.use(store, name, data_home())
     typer.echo(f"{name} tags from the next start of tagger run or tagger scan on: {entry.merits}")
 
 

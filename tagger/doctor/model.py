@@ -14,7 +14,6 @@ from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, ModelError
 from tagger.vision import load
 from tagger.vision.graph import is_made
-from tagger.vision.models import AUTO
 from tagger.vision.weights import inventory, resolve
 
 
@@ -51,9 +50,7 @@ def engine(settings: Settings) -> Iterator[Finding]:
             if settings.engine.backend != "fake":
                 why = load.chosen(settings.engine).why
                 found = resolve(settings.model, data_home())
-                settings = (
-                    model_choice.with_name(settings, found.name) if settings.model.name == AUTO else settings
-                )
+                settings = model_choice.with_name(settings, found.name)
                 if not is_made(found, cache):  # it is not ours to keep
                     cache = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tagger-doctor-")))
             classifier = load.load_classifier(settings, data_home(), cache)

@@ -136,8 +136,8 @@ def head_of(template: "onnx.ModelProto") -> str:
     return str(next(one.value for one in template.metadata_props if one.key == HEAD))
 
 
-def point(template: "onnx.ModelProto", weights: Weights, file: Path) -> None:
-    """Fills the template: its tensors are those in `file`, a safetensors file which will lie beside the graph."""
+def set_tensors(template: "onnx.ModelProto", weights: Weights, file: Path) -> None:
+    """Fill the template: its tensors are those in `file`, a safetensors file that is to lie beside the graph."""
     from onnx import TensorProto
 
     layout, start = _layout(file)
@@ -162,7 +162,7 @@ def _fill(weights: Weights, folder: Path) -> None:
     found = {name: np.ascontiguousarray(tensor) for name, tensor in fitted(weights).items()}
     save_file(found, folder / TENSORS)
     template = _template(weights)
-    point(template, weights, folder / TENSORS)
+    set_tensors(template, weights, folder / TENSORS)
     onnx.save(template, folder / GRAPH)
 
 

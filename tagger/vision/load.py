@@ -52,9 +52,10 @@ def first(settings: Settings, home: Path, cache: Path) -> Weights:
 
     Whatever stands against one before it is logged. Raises ModelError.
     """
+    needs_graph = chosen(settings.engine).backend != "torch"
     for weights in usable(home, passed=_pass_over):
         try:
-            if chosen(settings.engine).backend != "torch":
+            if needs_graph:
                 graph_of(weights, cache)
         except ModelError as error:
             if weights.name == BUILTIN_MODEL:

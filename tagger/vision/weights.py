@@ -147,7 +147,8 @@ def _fetched(architecture: Architecture, path: Path) -> Weights:
     if not path.exists():
         raise NotHereError(architecture.name, "its weights are not on this machine", fetch)
     sha256 = sha256_of(path)
-    _refuse_damaged(path, sha256, architecture.sha256_prefix, fetch)
+    whole = architecture.package.sha256 if architecture.package else architecture.sha256_prefix
+    _refuse_damaged(path, sha256, whole, fetch)
     return _imagenet(architecture, path, sha256)
 
 

@@ -117,9 +117,9 @@ def test_use_switches_and_only_to_what_is_here(
 ) -> None:
     load(database, home)
     with pytest.raises(ModelError, match="not on this machine"):
-        model_choice.use(Settings(), database, "resnet18", home)
+        model_choice.use(database, "resnet18", home)
     fetch.write_bytes(published[1])
-    model_choice.use(Settings(), database, "resnet18", home)
+    model_choice.use(database, "resnet18", home)
     assert load(database, home) == "resnet18"
 
 
@@ -266,3 +266,20 @@ def test_the_choice_is_in_the_database_for_all_to_see(database: Database, home: 
         [(name, why)] = connection.execute("SELECT name, why FROM model_choice").fetchall()
     assert name == "efficientnet_lite0"
     assert why
+
+
+def test_a_precision_that_cannot_be_is_no_fault_of_any_model(
+    database: Database, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ModelError, match="onnx does not compute in bf16"):
+        load(database, home, engine={"backend": "onnx", "precision": "bf16"})
+    assert "next model" not in caplog.text
+
+
+def test_a_file_in_the_place_of_a_packages_must_be_the_packages_own(database: Database, home: Path) -> None:
+    entry = named("efficientnet_lite0")
+    path = fetched_path(entry, home)
+    path.parent.mkdir()
+    path.write_bytes(b"another file")
+    with pytest.raises(ModelError, match="damaged or another file"):
+        weights.published(entry, home)
