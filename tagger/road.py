@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import NoReturn
 
 from tagger.config import Crop, Settings
@@ -36,7 +37,9 @@ def steps(
     model_of: Callable[[str], Hashable],
     is_known: Callable[[str, str], bool],
     sink: Callable[[Sequence[Outcome]], None],
+    roots: Mapping[str, str] = MappingProxyType({}),
 ) -> Steps:
+    """`roots` are the folders of sources, by name, beneath which no link is followed."""
     limits = settings.decode
     decoder = Decoder(
         classifier.preprocessing,
@@ -47,7 +50,7 @@ def steps(
         max_memory=limits.max_memory,
         crops=crops,
     )
-    reader = partial(read, max_bytes=limits.max_bytes)
+    reader = partial(read, max_bytes=limits.max_bytes, roots=roots)
     return Steps(reader, model_of, is_known, decoder.decode, classifier.classify, sink)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tagger import road
+from tagger import beneath, road
 from tagger.config import Settings, environment
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
@@ -34,7 +34,7 @@ from tagger.pipeline.trial import Court, Trial
 from tagger.pipeline.vitals import Vitals
 from tagger.place import Place
 from tagger.progress import Supervisor
-from tagger.records import Failed, Outcome
+from tagger.records import Failed, Outcome, Sighting
 from tagger.stops import Stops
 from tagger.store import queries
 from tagger.store.database import Database
@@ -60,11 +60,11 @@ class Worker:
         settings: Settings,
         database: Database,
         classifier: Classifier,
-        hold: Callable[[Mapping[str, float]], Settling],
+        hold: Callable[[Mapping[str, float], Callable[[Sighting], os.stat_result]], Settling],
         stops: Stops,
         desk: Desk | None = None,
     ) -> None:
-        """`hold` makes what holds files until they are still, from each source's settling time."""
+        """`hold` makes what holds files until they are still, from each source's settling time and a way to look."""
         self.sources = settings.with_names(queries.roots(database)).sources
         roots = {source.name: str(source.path) for source in self.sources}
         crops = {source.name: source.crop for source in self.sources}
@@ -86,7 +86,10 @@ class Worker:
         )
         registered = self._writer.registered
         journal = Journal(database, roots, _now, registered, places)
-        settling = hold({source.name: source.settle for source in self.sources})
+        settling = hold(
+            {source.name: source.settle for source in self.sources},
+            lambda sighting: beneath.stat(roots[sighting.source], sighting.path),
+        )
         retention = Retention({source.name: source.keep_days for source in self.sources})
         self.intake = Intake(
             journal,
@@ -114,7 +117,9 @@ class Worker:
         self._troubles: Mapping[str, str] = {}
         self._database, self._stops, self._look_at = database, stops, 0.0
         self.supervisor, self.hung = Supervisor((), 0), ""
-        steps = road.steps(settings, classifier, crops, registered.model_of, self._writer.knows, self._store)
+        steps = road.steps(
+            settings, classifier, crops, registered.model_of, self._writer.knows, self._store, roots
+        )
         steps, self._write = _measured(steps, self.meters), self.meters.commit.timing(self._writer.write)
         self._trial = Trial(self.intake, _court(settings), steps.read)
         self.patrol = Patrol(self.sources, self.watch, self.scanner, self.intake, self._trial)

@@ -135,7 +135,7 @@ def _write_sidecars(pictures: Iterable["Picture"], store: "Store", folder: Path 
     from tagger.export.sidecars import Beside, Mirror
 
     vocabulary = Vocabulary.read(store, Language(names.value))
-    places = Mirror.read(store, folder) if folder else Beside()
+    places = Mirror.read(store, folder) if folder else Beside.read(store)
     ends = Counter(_end(picture, places, vocabulary) for picture in pictures)
     typer.echo(", ".join(f"{ends[end]} {end}" for end in ("written", "unchanged", "missing", "failed")))
     raise typer.Exit(1 if ends["failed"] else 0)

@@ -65,16 +65,30 @@ def _sample(settings: "Settings", text: str, most: int) -> tuple[list[Path], dic
     from datetime import UTC, datetime
 
     from tagger.search.parse import parse
-    from tagger.store import found, registry
+    from tagger.store import found, queries, registry
     from tagger.store.database import Database as Store
 
     query = parse(text, datetime.now(UTC))
     with closing(Store.open(settings.database, create=False)) as store:
         ids = list(found.ids(store, query, text, settings.search.min_score))
         random.Random(0).shuffle(ids)  # noqa: S311
+        roots = {name: root for root, name in queries.roots(store).items()}
         with store.read() as connection:
-            paths = (Path(picture.path) for picture in found.pictures(connection, ids[: 2 * most]))
-            return [path for path in paths if path.is_file()][:most], registry.thresholds(connection)
+            pictures = found.pictures(connection, ids[: 2 * most])
+            there = [Path(one.path) for one in pictures if _is_there(roots.get(one.source, "/"), one.path)]
+            return there[:most], registry.thresholds(connection)
+
+
+def _is_there(root: str, path: str) -> bool:
+    """Whether it is a file still, with no link on its way."""
+    import stat
+
+    from tagger import beneath
+
+    try:
+        return stat.S_ISREG(beneath.stat(root, path).st_mode)
+    except OSError:
+        return False
 
 
 def _chosen(settings: "Settings", model: str) -> "Settings":

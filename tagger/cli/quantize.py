@@ -72,6 +72,7 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
     from tagger.vision.decode import Decoder, read
 
     limits = settings.decode
+    roots = {source.name: str(source.path) for source in settings.sources}
     decoder = Decoder(
         preprocessing,
         limits.max_pixels,
@@ -82,7 +83,7 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
     )
 
     def decoded(stamp: "Stamp") -> "Picture | None":
-        content = read(stamp, limits.max_bytes)
+        content = read(stamp, limits.max_bytes, roots)
         picture = decoder.decode(content) if isinstance(content, Content) else None
         return picture if isinstance(picture, Picture) else None
 

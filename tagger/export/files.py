@@ -21,20 +21,26 @@ def target(path: Path) -> Path:
 
 
 @contextmanager
-def whole(path: Path, like: os.stat_result | None = None) -> Iterator[BinaryIO]:
-    """What takes the place of `path` once it is complete, with the mode and the owner of `like`. Raises TaggerError."""
+def whole(path: Path, like: os.stat_result | None = None, folder: int | None = None) -> Iterator[BinaryIO]:
+    """What takes the place of `path` once it is complete, with the mode and the owner of `like`. Raises TaggerError.
+
+    With the descriptor of its `folder`, it is written through that, wherever the path leads by then.
+    """
     part = path.with_name(f".tagger-{os.getpid()}.part")
+    here, there = (part, path) if folder is None else (part.name, path.name)
     try:
-        part.unlink(missing_ok=True)
-        with part.open("xb") as file:
+        with suppress(FileNotFoundError):
+            os.unlink(here, dir_fd=folder)
+        made = os.open(here, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
+        with os.fdopen(made, "wb") as file:
             yield file
             _finish(file, like)
-        part.replace(path)
+        os.replace(here, there, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError as error:
         raise TaggerError(str(path), error.strerror or str(error), "see that it can be written") from None
     finally:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            os.unlink(here, dir_fd=folder)
 
 
 @contextmanager

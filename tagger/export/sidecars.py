@@ -1,6 +1,9 @@
-"""XMP sidecars: where each lies, and how it is written without loss of what others keep there."""
+"""XMP sidecars: where each lies, and how it is written without loss of what others keep there.
 
-import errno
+A picture's folder is opened beneath its source's, through no link, and what is read and written there goes through its
+descriptor: else whoever may write into a watched folder could have files written elsewhere. A mirror is its user's own.
+"""
+
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -8,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tagger import beneath
 from tagger.errors import ConfigError, TaggerError
 from tagger.export import xmp
 from tagger.export.files import whole
 from tagger.export.keywords import Keywords
+from tagger.store import queries
 from tagger.store.database import Database
 from tagger.store.found import Picture
-from tagger.store.schema import State, source
+from tagger.store.schema import State
 
 SUFFIX = ".xmp"
 _LARGEST = 64 * 1024 * 1024
@@ -22,13 +27,47 @@ _LEFT_ALONE = "it is left as it was"
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """Each beside its picture."""
+class Place:
+    """A sidecar's. `root` is the source's folder beneath which it lies, None in a mirror."""
 
-    def place(self, picture: Picture) -> Path | None:
+    path: Path
+    root: str | None = None
+
+    @contextmanager
+    def folder(self) -> Iterator[int]:
+        """A descriptor of its folder, which a mirror makes. Raises OSError."""
+        folder, flags = self.path.parent, beneath.PLACE | os.O_DIRECTORY
+        if self.root is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            at = os.open(folder, flags)
+        else:
+            at = beneath.opened(self.root, beneath.below(self.root, str(folder)), flags)
+        try:
+            yield at
+        finally:
+            os.close(at)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Each beside its picture. `roots` are the sources' folders by name."""
+
+    roots: Mapping[str, str]
+
+    @classmethod
+    def read(cls, database: Database) -> "Beside":
+        return cls({name: root for root, name in queries.roots(database).items()})
+
+    def place(self, picture: Picture) -> Place | None:
         """None where there is no picture any more."""
-        there = picture.state != State.GONE and os.path.lexists(picture.path)
-        return Path(picture.path + SUFFIX) if there else None
+        root = self.roots.get(picture.source)
+        if root is None or picture.state == State.GONE:
+            return None
+        try:
+            beneath.stat(root, picture.path)
+        except OSError:
+            return None
+        return Place(Path(picture.path + SUFFIX), root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +82,20 @@ class Mirror:
         """Raises ConfigError where the mirror would be the pictures' own folder."""
         if folder.exists() and not folder.is_dir():
             raise ConfigError(str(folder), "is not a folder", "name one that is, or a new one")
-        with database.read() as connection:
-            rows = connection.execute(source.select()).all()
-        for row in rows:
-            if os.path.realpath(folder / _folder_name(row.name)) == os.path.realpath(row.root):
+        roots = {name: root for root, name in queries.roots(database).items()}
+        for name, root in roots.items():
+            if os.path.realpath(folder / _folder_name(name)) == os.path.realpath(root):
                 what = "sidecars there would be beside the pictures"
                 raise ConfigError(str(folder), what, "name another folder, or say --beside")
-        return cls(folder, {row.name: row.root for row in rows})
+        return cls(folder, roots)
 
-    def place(self, picture: Picture) -> Path | None:
+    def place(self, picture: Picture) -> Place | None:
         """Raises TaggerError where it would be elsewhere than in the folder."""
         root = self.roots.get(picture.source, "")  # of a source that came meanwhile nothing is known
         within = picture.path.removeprefix(root.rstrip("/") + "/") if root else ""
         if not {"", ".", ".."}.isdisjoint(within.split("/")):
             raise TaggerError(picture.path, "is no path within its source")
-        return self.folder / _folder_name(picture.source) / (within + SUFFIX)
+        return Place(self.folder / _folder_name(picture.source) / (within + SUFFIX))
 
 
 def _folder_name(name: str) -> str:
@@ -66,44 +104,41 @@ def _folder_name(name: str) -> str:
     return plain.replace(".", "%2E") if plain in (".", "..") else plain or "%"
 
 
-def write(path: Path, keywords: Keywords) -> bool:
+def write(place: Place, keywords: Keywords) -> bool:
     """Whether there was anything to write. Raises TaggerError where the sidecar cannot be read or written."""
-    with _in_words(path):
-        data, like = _read(path)
+    path = place.path
+    if place.root is None and not keywords.flat and not path.parent.is_dir():
+        return False  # no folder of a mirror is made for nothing
+    with _in_words(path), place.folder() as folder:
+        data, like = _read(path, folder)
         new = xmp.merged(data, keywords)
         if new is None:
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path, like) as file:
+        with whole(path, like, folder) as file:
             file.write(new)
-            _expect_unchanged(path, like)
+            _expect_unchanged(path, folder, like)
     return True
 
 
-def _read(path: Path) -> tuple[bytes, os.stat_result | None]:
+def _read(path: Path, folder: int) -> tuple[bytes, os.stat_result | None]:
     """Never through a link: whoever made it may mean any file of the user's."""
     try:
-        with open(path, "rb", opener=_open_itself) as file:
+        with open(
+            path.name, "rb", opener=lambda name, _: beneath.descend(folder, name, beneath.FILE)
+        ) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
                 raise TaggerError(str(path), "is no file that a sidecar could be", _LEFT_ALONE)
             return file.read(), found
+    except beneath.OutsideError:
+        raise TaggerError(str(path), "is a symbolic link", _LEFT_ALONE) from None
     except FileNotFoundError:
         return b"", None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise TaggerError(str(path), "is a symbolic link", _LEFT_ALONE) from None
-        raise
 
 
-def _open_itself(path: str, flags: int) -> int:
-    """No link is followed, and no pipe is waited for."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _expect_unchanged(path: Path, like: os.stat_result | None) -> None:
+def _expect_unchanged(path: Path, folder: int, like: os.stat_result | None) -> None:
     try:
-        now = path.lstat()
+        now = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         now = None
     if _version(now) != _version(like):

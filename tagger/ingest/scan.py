@@ -2,13 +2,17 @@
 
 A loop over a stack of folder names: no depth is too deep, and a folder of a million files costs
 one page. `os.walk` was rejected, because it lists a folder whole before it gives the first name.
+Each folder is opened beneath the source's, and its files are looked at through it: a folder that
+becomes a link meanwhile leads nowhere.
 """
 
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
+from tagger import beneath
 from tagger.config import Source
 from tagger.ingest.filters import Filters
 from tagger.records import Stamp, shown
@@ -32,33 +36,47 @@ def walk(
 
 def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
     folders = [start]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        if filters.enters(entry.path, source):
-                            folders.append(entry.path)
-                    elif filters.owns(entry.path, source) and (stamp := _stamp(entry, source.name)):
-                        yield stamp
-        except OSError as error:
-            if folder == start:
-                raise
-            log.warning(
-                "%s: cannot be scanned, left out until the next scan: %s", shown(folder), error.strerror
-            )
+    with beneath.rooted(str(source.path)) as root:
+        while folders:
+            folder = folders.pop()
+            try:
+                with _listed(root, beneath.below(str(source.path), folder)) as entries:
+                    for entry in entries:
+                        path = f"{folder.rstrip('/')}/{entry.name}"
+                        if entry.is_dir(follow_symlinks=False):
+                            if filters.enters(path, source):
+                                folders.append(path)
+                        elif filters.owns(path, source) and (stamp := _stamp(entry, path, source.name)):
+                            yield stamp
+            except OSError as error:
+                if folder == start:
+                    raise
+                _leave_out(folder, error)
 
 
-def _stamp(entry: os.DirEntry[str], source: str) -> Stamp | None:
+@contextmanager
+def _listed(root: int, folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """What is in a folder below `root`, looked at through its descriptor. Raises OSError."""
+    at = beneath.descend(root, folder, beneath.FOLDER)
+    try:
+        with os.scandir(at) as entries:
+            yield entries
+    finally:
+        os.close(at)
+
+
+def _leave_out(folder: str, error: OSError) -> None:
+    if not isinstance(error, beneath.OutsideError):  # which is no fault, and is told already
+        log.warning("%s: cannot be scanned, left out until the next scan: %s", shown(folder), error.strerror)
+
+
+def _stamp(entry: os.DirEntry[str], path: str, source: str) -> Stamp | None:
     """None where it is no regular file, or not there any more."""
     try:
         if entry.is_file(follow_symlinks=False):
-            return Stamp.of(entry.path, source, entry.stat(follow_symlinks=False))
+            return Stamp.of(path, source, entry.stat(follow_symlinks=False))
     except FileNotFoundError:
         return None
     except OSError as error:
-        log.warning(
-            "%s: cannot be looked at, left out until the next scan: %s", shown(entry.path), error.strerror
-        )
+        log.warning("%s: cannot be looked at, left out until the next scan: %s", shown(path), error.strerror)
     return None

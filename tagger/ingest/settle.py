@@ -41,7 +41,8 @@ class _Held:
 class Settling:
     """The paths that may still be changing, at most `capacity` of them. Only `due` touches the disk.
 
-    `settle` gives each source's settling time in seconds; `now` is in monotonic seconds.
+    `settle` gives each source's settling time in seconds, `stat` what is at a sighting's path, through no link;
+    `now` is in monotonic seconds.
     A file that changes for longer than `patience` seconds is logged once and held on to; with
     `give_up`, for a scan that wants to end, it is logged and dropped. Past the capacity a path's
     folder is remembered in its place and handed out to be scanned once half of the room is free.
@@ -55,7 +56,7 @@ class Settling:
     def __init__(
         self,
         settle: Mapping[str, float],
-        stat: Callable[[str], os.stat_result] = os.lstat,
+        stat: Callable[[Sighting], os.stat_result],
         patience: float = 300,
         capacity: int = 10_000,
         give_up: bool = False,
@@ -142,7 +143,7 @@ class Settling:
     def _find(self, sighting: Sighting) -> Stamp | Sighting | None:
         """What is there now: a file's stamp, a folder (the sighting itself), or nothing that could be a picture."""
         try:
-            found = self._stat(sighting.path)
+            found = self._stat(sighting)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Condition
 
+from tagger import beneath
 from tagger.config import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
@@ -123,7 +124,7 @@ class Scanner:
             return False
         self._journal.all_seen(source.name)
         with excused():  # as long as its file system takes to say so of each
-            missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(path)]
+            missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(source, path)]
         if root == _identity(source) and _is_alive(source):
             roll.mark(missing)
         return True
@@ -193,10 +194,10 @@ def _is_alive(source: Source) -> bool:
         return False
 
 
-def _is_missing(path: str) -> bool:
-    """Only where the file system says that it is not there: what cannot be looked at may well be."""
+def _is_missing(source: Source, path: str) -> bool:
+    """Only where the file system says that it is not there, or leads out: what cannot be looked at may well be."""
     try:
-        os.lstat(path)
+        beneath.stat(str(source.path), path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
+from tagger import beneath
 from tagger.config import Crop, Decode
 from tagger.place import IMPOSSIBLE
 from tagger.records import Changed, Content, Facts, Failed, Gone, Health, Picture, Stamp
@@ -58,7 +59,6 @@ _DRAFTED = 2
 _AVERAGED = 1.4
 """The same for an eighth, where each pixel is the mean of a JPEG's own block: nothing can alias before it."""
 _DEFAULTS = Decode()
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WHITES = {"I": (65535,), "F": (1, 255, 65535)}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -86,10 +86,16 @@ _DIGITIZED = (
 )
 
 
-def read(stamp: Stamp, max_bytes: int) -> Content | Failed | Gone | Changed:
-    """The stamped file's bytes; Changed where the path no longer holds what the stamp says. Raises nothing."""
+def read(
+    stamp: Stamp, max_bytes: int, roots: Mapping[str, str] = MappingProxyType({})
+) -> Content | Failed | Gone | Changed:
+    """The stamped file's bytes; Changed where the path no longer holds what the stamp says. Raises nothing.
+
+    No link is followed beneath its source's folder, which `roots` has by name; a file of no source's lies beneath /.
+    """
+    root = roots.get(stamp.source, "/")
     try:
-        descriptor = os.open(stamp.path, _FLAGS)
+        descriptor = beneath.opened(root, beneath.below(root, stamp.path))
         try:
             return _read(descriptor, stamp, max_bytes)
         finally:

@@ -19,7 +19,7 @@ from tagger.errors import ConfigError, TaggerError
 from tagger.export import parquet, rows, selection, sidecars, xmp
 from tagger.export.files import whole
 from tagger.export.keywords import Keywords, Language, Vocabulary
-from tagger.export.sidecars import Beside, Mirror
+from tagger.export.sidecars import Beside, Mirror, Place
 from tagger.records import Gone
 from tagger.search.parse import parse
 from tagger.store.found import Picture
@@ -141,19 +141,19 @@ def test_a_picture_that_is_tagged_anew_loses_the_keywords_that_no_longer_hold(
     stamp, place = shelf.stamp("one.jpg"), tmp_path / "one.jpg.xmp"
     vocabulary = Vocabulary.read(shelf.database, Language.EN)
     shelf.tag(stamp, {"sports car": 0.8})
-    assert sidecars.write(place, vocabulary.of(found(shelf)[0]))
+    assert sidecars.write(Place(place), vocabulary.of(found(shelf)[0]))
     shelf.tag(rewritten(stamp), {"tabby": 0.8}, "another")
-    assert sidecars.write(place, vocabulary.of(found(shelf)[0]))
+    assert sidecars.write(Place(place), vocabulary.of(found(shelf)[0]))
     assert keywords(place.read_bytes()) == ["tabby", "animal"]
-    assert not sidecars.write(place, vocabulary.of(found(shelf)[0]))
+    assert not sidecars.write(Place(place), vocabulary.of(found(shelf)[0]))
 
 
 def test_a_mirror_keeps_sources_and_folders_apart(tagged: Shelf, tmp_path: Path) -> None:
     mirror = Mirror.read(tagged.database, tmp_path)
     assert [mirror.place(one) for one in found(tagged)] == [
-        tmp_path / "phone/cat.jpg.xmp",
-        tmp_path / "cam/cat.jpg.xmp",
-        tmp_path / "cam/red/car.jpg.xmp",
+        Place(tmp_path / "phone/cat.jpg.xmp"),
+        Place(tmp_path / "cam/cat.jpg.xmp"),
+        Place(tmp_path / "cam/red/car.jpg.xmp"),
     ]
 
 
@@ -168,13 +168,13 @@ def test_no_name_of_a_source_leads_out_of_the_mirror_or_to_another_s(tmp_path: P
     places = {place for one in found(shelf) if (place := mirror.place(one))}
     shelf.database.close()
     assert len(places) == len(NAMES)
-    assert {Path(os.path.normpath(place)).parent.parent for place in places} == {tmp_path / "out"}
+    assert {Path(os.path.normpath(place.path)).parent.parent for place in places} == {tmp_path / "out"}
 
 
 def test_a_path_that_leads_out_of_its_source_is_refused(tagged: Shelf, tmp_path: Path) -> None:
     [car] = found(tagged, "sports car")
     mirror = Mirror(tmp_path, {"cam": "/data/cam/red"})
-    assert mirror.place(car) == tmp_path / "cam/car.jpg.xmp"
+    assert mirror.place(car) == Place(tmp_path / "cam/car.jpg.xmp")
     with pytest.raises(TaggerError, match="no path within its source"):
         Mirror(tmp_path, {"cam": "/elsewhere"}).place(car)
     with pytest.raises(TaggerError, match="no path within its source"):
@@ -190,16 +190,16 @@ def test_a_mirror_that_would_lie_on_the_pictures_is_refused(tagged: Shelf, tmp_p
 def test_beside_a_picture_that_is_gone_nothing_is_written(shelf: Shelf) -> None:
     stamp = shelf.stamp("cat.jpg")
     shelf.tag(stamp, {"tabby": 0.9})
-    assert [Beside().place(one) for one in found(shelf)] == [None]
+    assert [Beside.read(shelf.database).place(one) for one in found(shelf)] == [None]
     shelf.writer.write([Gone(stamp)])
-    assert [Beside().place(one) for one in found(shelf)] == [None]
+    assert [Beside.read(shelf.database).place(one) for one in found(shelf)] == [None]
 
 
 def test_a_sidecar_keeps_its_mode(tmp_path: Path) -> None:
     place = tmp_path / "a.jpg.xmp"
-    sidecars.write(place, DOG)
+    sidecars.write(Place(place), DOG)
     place.chmod(0o640)
-    assert sidecars.write(place, Keywords(("cat",), ()))
+    assert sidecars.write(Place(place), Keywords(("cat",), ()))
     assert place.stat().st_mode & 0o7777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg.xmp"]
 
@@ -207,7 +207,7 @@ def test_a_sidecar_keeps_its_mode(tmp_path: Path) -> None:
 def test_an_empty_sidecar_is_begun(tmp_path: Path) -> None:
     place = tmp_path / "a.jpg.xmp"
     place.touch()
-    assert sidecars.write(place, DOG)
+    assert sidecars.write(Place(place), DOG)
     assert keywords(place.read_bytes()) == ["dog"]
 
 
@@ -231,7 +231,7 @@ def test_what_is_no_sidecar_is_left_as_it_is(tmp_path: Path, make: Any, why: str
     make(place)
     before = place.lstat(), sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(TaggerError, match=why):
-        sidecars.write(place, DOG)
+        sidecars.write(Place(place), DOG)
     after = place.lstat(), sorted(path.name for path in tmp_path.iterdir())
     assert (after[0].st_ino, after[0].st_size, after[1]) == (before[0].st_ino, before[0].st_size, before[1])
     if (tmp_path / "precious").exists():
@@ -249,7 +249,7 @@ def test_a_sidecar_that_someone_else_writes_at_the_same_time_is_theirs(
 
     monkeypatch.setattr(xmp, "merged", slow)
     with pytest.raises(TaggerError, match="another program"):
-        sidecars.write(place, DOG)
+        sidecars.write(Place(place), DOG)
     assert place.read_text() == "theirs"
 
 

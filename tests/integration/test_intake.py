@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tagger import beneath
 from tagger.config import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
@@ -44,7 +45,7 @@ class House:
 
     def start(self) -> Intake:
         journal = Journal(self.database, {"pictures": str(self.source.path)}, lambda: datetime.now(UTC))
-        settling = Settling({"pictures": 0.5})
+        settling = Settling({"pictures": 0.5}, lambda one: beneath.stat("/", one.path))
         return Intake(journal, settling, lambda seen: self.folders.append(seen.path), lambda: self.now)
 
     def drop(self, name: str, age: float = 0, text: str = "x") -> str:
@@ -193,7 +194,13 @@ def test_a_source_that_is_no_longer_configured_is_left_alone(house: House) -> No
 
 def test_under_a_low_rate_the_most_urgent_file_goes_next_whatever_waits(house: House) -> None:
     journal = Journal(house.database, {"pictures": str(house.source.path)}, lambda: datetime.now(UTC))
-    house.intake = Intake(journal, Settling({"pictures": 0.5}), lambda _: None, lambda: house.now, rate=1)
+    house.intake = Intake(
+        journal,
+        Settling({"pictures": 0.5}, lambda one: beneath.stat("/", one.path)),
+        lambda _: None,
+        lambda: house.now,
+        rate=1,
+    )
     backlog = [house.drop(f"{number}.png", age=number) for number in range(3)]
     for path in backlog:
         house.see(path, Origin.SCAN)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tagger import beneath
 from tagger.config import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
@@ -36,7 +37,9 @@ class House:
         self.source.path.mkdir()
         self.database = Database.open(str(folder / "tags.db"), create=True)
         self.journal = Journal(self.database, {"cam": str(self.source.path)}, lambda: datetime.now(UTC))
-        self.intake = Noting(self.journal, Settling({"cam": 0}), lambda _: None)
+        self.intake = Noting(
+            self.journal, Settling({"cam": 0}, lambda one: beneath.stat("/", one.path)), lambda _: None
+        )
         self.scanner = Scanner(
             [self.source],
             Filters([self.source], {".png"}),

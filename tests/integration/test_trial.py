@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tagger import beneath
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
@@ -45,7 +46,7 @@ class Trials:
         self.journal = Journal(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
         self.journal.admit([Stamp(f"/cam/{name}", "cam", 1, 1, 1) for name in names], Origin.SCAN)
         self.journal.claim(len(names))
-        settling = Settling({"cam": 0})
+        settling = Settling({"cam": 0}, lambda one: beneath.stat("/", one.path))
         self.intake = Intake(self.journal, settling, lambda _: None)
         self.court = Court((sys.executable, "-c", ACCUSER), os.environ)
         self.trial = Trial(self.intake, self.court, lambda stamp: self.read(stamp))

@@ -33,8 +33,8 @@ class Disk:
     def put(self, path: str, size: int = 1, mtime: float = 1000, kind: int = stat.S_IFREG) -> None:
         self.files[path] = status(kind, size, mtime)
 
-    def stat(self, path: str) -> os.stat_result:
-        found = self.files.get(path, FileNotFoundError(errno.ENOENT, "No such file or directory"))
+    def stat(self, sighting: Sighting) -> os.stat_result:
+        found = self.files.get(sighting.path, FileNotFoundError(errno.ENOENT, "No such file or directory"))
         if isinstance(found, OSError):
             raise found
         return found
