@@ -1,4 +1,8 @@
-"""On which file system does a path lie, and does that one announce what changes? Read from the kernel's table of mounts.
+"""On which file system does a path lie, which one is it, and does it announce what changes? Read from the table of mounts.
+
+Which one it is must outlast a reboot: device numbers do not, they are given out in the order of mounting. So a volume is known by
+its UUID, a share by what it is called on its server. ext and btrfs make the file system's id of their UUID, which
+can be asked without the links of udev that a container has not; others make it of the device's number.
 
 statfs's magic numbers were rejected: every FUSE has the same, and a number would have to be listed for each of the rest.
 """
@@ -6,9 +10,12 @@ statfs's magic numbers were rejected: every FUSE has the same, and a number woul
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+from tagger.records import shown
 
 TABLE = Path("/proc/self/mountinfo")
 
@@ -22,12 +29,79 @@ SILENT = re.compile(
 """
 
 
+_ID_OF_UUID = {"ext2", "ext3", "ext4", "btrfs"}
+_BY_UUID = Path("/dev/disk/by-uuid")
+_DIALECTS = {"nfs4": "nfs", "smb3": "cifs", "smbfs": "cifs"}
+"""Of one protocol, of which the next mount may speak another."""
+_NAMELESS = {"", "none", "autofs"}
+
+
 class Mount(NamedTuple):
-    """`number` is the kernel's, for as long as it is mounted."""
+    """`number` is the kernel's, for as long as it is mounted; `source` is what was mounted there: a device, or a share."""
 
     number: str
     point: str
     kind: str
+    source: str = ""
+
+
+class Volume(NamedTuple):
+    """A file system: its type, and what tells it from others of that type whenever it is mounted; "" where nothing does."""
+
+    kind: str = ""
+    name: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> "Volume":
+        """What `str` made of one."""
+        kind, _, name = text.partition(" ")
+        return cls(kind, name)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}".strip()
+
+    def is_same(self, other: "Volume") -> bool | None:
+        """None where it cannot be told."""
+        if not (self.kind and other.kind):
+            return None
+        if self.kind != other.kind:
+            return False
+        return self.name == other.name if self.name and other.name else None
+
+
+def volume(path: str | os.PathLike[str]) -> Volume:
+    """The file system that a path lies on. Raises OSError where the path cannot be asked."""
+    mount = around(os.path.realpath(path), table())
+    if mount is None:
+        return Volume()
+    kind = _DIALECTS.get(mount.kind, mount.kind)
+    if kind in _ID_OF_UUID:
+        number = os.statvfs(path).f_fsid
+        return Volume(kind, f"{number:016x}" if number else "")
+    if mount.source.startswith("/dev/"):
+        return Volume(kind, _uuid(mount.source))
+    named = kind == "zfs" or not announces_changes(kind)
+    return Volume(kind, mount.source if named and not {mount.source, kind} & _NAMELESS else "")
+
+
+def doubt(folder: str, before: Volume) -> str:
+    """Why a source's folder may not be the one that it was, as the end of a sentence; "" where nothing says so."""
+    try:
+        with os.scandir(folder) as entries:
+            if not any(True for _ in entries):
+                return "is empty"
+        now = volume(folder)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return f"is on {shown(str(now))} now, not on {shown(str(before))}" if before.is_same(now) is False else ""
+
+
+def _uuid(device: str) -> str:
+    """As udev knows it; "" where it does not."""
+    with suppress(OSError):
+        number = Path(device).stat().st_rdev
+        return next((link.name for link in _BY_UUID.iterdir() if link.stat().st_rdev == number), "")
+    return ""
 
 
 def file_system(path: str | os.PathLike[str]) -> str:
@@ -55,9 +129,9 @@ def parse(text: bytes) -> tuple[Mount, ...]:
     mounts = []
     for line in text.split(b"\n"):
         left, _, right = line.partition(b" - ")
-        fields, kind = left.split(b" "), right.split(b" ")[0]
+        fields, (kind, source, *_) = left.split(b" "), [*right.split(b" "), b""]
         if len(fields) > 5 and kind:
-            mounts.append(Mount(_plain(fields[0]), _plain(fields[4]), _plain(kind)))
+            mounts.append(Mount(_plain(fields[0]), _plain(fields[4]), _plain(kind), _plain(source)))
     return tuple(mounts)
 
 

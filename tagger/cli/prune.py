@@ -1,6 +1,10 @@
-"""`tagger prune`: forget files that are gone."""
+"""`tagger prune`: forget files that are gone.
 
-from contextlib import closing
+Where a source's folder may not be the one that it was, its files may be there all the same, on a disk that is not mounted: then
+only who says `--yes` has them forgotten.
+"""
+
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +15,9 @@ from tagger.errors import ConfigError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from tagger.store.database import Database as Store
+    from tagger.store.upkeep import Missing
+
 
 def prune(
     missing_for: Annotated[
@@ -19,12 +26,19 @@ def prune(
     old_models: Annotated[
         bool, typer.Option("--old-models", help="Forget the tags of earlier models instead of missing files.")
     ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes",
+            help="Also in folders that are empty, on another disk than before, or have lost most files.",
+        ),
+    ] = False,
     config: Config = None,
     database: Database = None,
 ) -> None:
     """Forget the files that are missing, with their tags. Nothing but the database is touched."""
     settings = load_settings(config, database)
-    before = _moment(missing_for)
+    before, kept = _moment(missing_for), False
     from tagger.store import upkeep
     from tagger.store.database import Database as Store
 
@@ -33,10 +47,51 @@ def prune(
             count = upkeep.prune_old_tags(store)
             typer.echo(f"{count:,} {'tag' if count == 1 else 'tags'} of earlier models forgotten")
         else:
-            count = upkeep.prune(store, before)
-            typer.echo(f"{count:,} missing {'file' if count == 1 else 'files'} forgotten")
+            kept = _prune(store, before, yes)
         if room := store.compact():
             typer.echo(f"{room / 1e6:,.1f} MB given back")
+    if kept:
+        raise typer.Exit(1)
+
+
+def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
+    """Forgets what may be; whether anything was kept that only `--yes` has forgotten."""
+    from tagger.records import counted, shown
+    from tagger.store import upkeep
+
+    found = upkeep.missing(store, before)
+    doubts = {one.source: one.doubt for one in found}
+    if yes:
+        _believe(store, found)
+    sure = [one.source for one in found if yes or not doubts[one.source]]
+    count, files = upkeep.prune(store, before, sure), sum(one.files for one in found)
+    typer.echo(
+        f"{count:,} missing {'file' if count == 1 else 'files'} forgotten, of {counted(files, 'file')} known"
+    )
+    doubtful = [one for one in found if one.old and one.source not in sure]
+    for one in doubtful:
+        typer.echo(
+            f"tagger: {one.source}: {one.old:,} of {counted(one.files, 'file')} would be forgotten, but its folder, "
+            f"{shown(one.root)}, {doubts[one.source]}: nothing is; if they are gone for good: tagger prune --yes",
+            err=True,
+        )
+    return bool(doubtful)
+
+
+def _believe(store: "Store", found: "list[Missing]") -> None:
+    """A folder that is on another disk belongs there."""
+    from tagger import mounts
+    from tagger.records import shown
+    from tagger.store import upkeep
+
+    for one in found:
+        with suppress(OSError):
+            now = mounts.volume(one.root)
+            if one.volume.is_same(now) is False:
+                upkeep.settle(store, one.source, now)
+                typer.echo(
+                    f"{one.source}: its place is {shown(str(now))} from now on; the next scans tell what is missing there"
+                )
 
 
 def _moment(text: str) -> "datetime":

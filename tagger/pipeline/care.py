@@ -57,7 +57,7 @@ class Care:
         self._closed.set()
 
     def _forget_expired(self) -> None:
-        forgotten, oldest = 0, self._retention.oldest
+        forgotten, oldest = 0, self._retention.oldest if self._retention.may_forget() else {}
         for ids in upkeep.expired(self._database, oldest) if oldest else ():
             forgotten += upkeep.expire(self._database, oldest, ids)
             advanced()

@@ -10,11 +10,13 @@ import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Condition
+from typing import NamedTuple
 
 from tagger import beneath
 from tagger.config import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
+from tagger.mounts import Volume, volume
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.progress import advanced, excused
@@ -119,14 +121,17 @@ class Scanner:
         if source.start != source.path:
             return self._walk(source, str(source.start))
         self._date(source)  # first: by then a new source has nothing, and what comes is dated as it should be
-        root, roll = _identity(source), self._journal.roll_call(source.name)
+        with excused():
+            root = _identity(source)
+        roll = self._journal.roll_call(source.name)
         if not self._walk(source, str(source.path), roll.answer):
             return False
         self._journal.all_seen(source.name)
         with excused():  # as long as its file system takes to say so of each
             missing = [id_ for page in roll.absent() for id_, path in page if _is_missing(source, path)]
-        if root == _identity(source) and _is_alive(source):
-            roll.mark(missing)
+            is_alive = root == _identity(source) and _is_alive(source)
+        if root and is_alive:
+            roll.mark(missing, root.volume)
         return True
 
     def _date(self, source: Source) -> None:
@@ -176,13 +181,21 @@ def _at_its_pace(pages: Iterator[list[Stamp]]) -> Iterator[list[Stamp]]:
         yield page
 
 
-def _identity(source: Source) -> tuple[int, int] | None:
-    """Of the source's folder: device and inode."""
+class _Identity(NamedTuple):
+    """Of a source's folder, for as long as it is mounted, and of the file system it is on, for good."""
+
+    device: int
+    inode: int
+    volume: Volume
+
+
+def _identity(source: Source) -> _Identity | None:
+    """None where the folder cannot be asked."""
     try:
         found = source.path.stat()
+        return _Identity(found.st_dev, found.st_ino, volume(source.path))
     except OSError:
         return None
-    return found.st_dev, found.st_ino
 
 
 def _is_alive(source: Source) -> bool:

@@ -90,7 +90,7 @@ class Status:
 def roots(database: Database) -> dict[str, str]:
     """The sources' names, by their root."""
     with database.read() as connection:
-        return {row.root: row.name for row in connection.execute(select(source))}
+        return {row.root: row.name for row in connection.execute(select(source.c.name, source.c.root))}
 
 
 def status(database: Database) -> Status:

@@ -1,28 +1,26 @@
 """A roll call: a scan of a whole source against the files that the journal believes to be there.
 
-A row that nobody answered for is only perhaps missing, and the caller looks again. Where much of a source is
-missing at once, a fault is likelier than a clean-up, and nothing is marked before the next roll call says so too.
-Who answered is kept as one byte per row: a set of paths would take a hundred times as much.
+A row that nobody answered for is only perhaps missing, and the caller looks again. What it then reports is marked as far as
+`absence` believes it. Who answered is kept as one byte per row: a set of paths would take a hundred times as much.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, bindparam, func, or_, select, update
+from sqlalchemy import Integer, bindparam, func, or_, select, update
 
+from tagger.mounts import Volume
+from tagger.store.absence import Found, judge, keep, remembered
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.patience import patiently
 from tagger.store.prepared import Prepared
-from tagger.store.schema import State, file, in_state, source
+from tagger.store.schema import State, file, in_state
 from tagger.store.stamps import Roots
 
 log = logging.getLogger(__name__)
-
-MASS = 0.2
-"""The fraction of a source's files that may be missing before the roll is called again."""
 
 _PAGE = 1000
 _BELIEVED = file.c.missing_since.is_(None)
@@ -74,14 +72,13 @@ class RollCall:
             after = page[-1][0]
             yield [(id_, path) for id_, path in page if not self._answered[id_]]
 
-    def mark(self, missing: Sequence[int]) -> None:
-        """These rows' files are not there. Many at once are marked only if they were missing the last time too."""
-        if self._is_too_much(missing):
-            return
-        for start in range(0, len(missing), _PAGE):
-            self._mark_page(missing[start : start + _PAGE])
-        if missing:
-            log.info("%s: gone: %d; their tags are kept until tagger prune", self._name, len(missing))
+    def mark(self, missing: Collection[int], volume: Volume) -> None:
+        """These rows' files are not there, in a folder on this volume. Those are marked of which that is believed."""
+        believed = sorted(self._believed_missing(frozenset(missing), volume))
+        for start in range(0, len(believed), _PAGE):
+            self._mark_page(believed[start : start + _PAGE])
+        if believed:
+            log.info("%s: gone: %d; their tags are kept until tagger prune", self._name, len(believed))
 
     @patiently
     def _begin(self) -> tuple[Roots, int]:
@@ -95,15 +92,17 @@ class RollCall:
             _MARK.rows(connection, ids=json.dumps(list(missing)), missing_since=since)
 
     @patiently
-    def _is_too_much(self, missing: Sequence[int]) -> bool:
+    def _believed_missing(self, missing: frozenset[int], volume: Volume) -> Set[int]:
         """Remembered in the database, so that two runs of `tagger scan` are two roll calls."""
-        vanished = len(missing) > MASS * self._believed()
+        found, source_id = Found(self._now(), volume, missing, self._believed()), self._known["source"]
         with self._database.write() as connection:
-            first = _vanished_at(connection, self._known["source"], self._now() if vanished else None) is None
-        if vanished and first:
-            what = "%s: %d files are gone at once; they are marked as missing if the next scan finds the same"
-            log.warning(what, self._name, len(missing))
-        return vanished and first
+            last = remembered(connection, source_id, len(self._answered))
+            ruling = judge(last, found)
+            if ruling.memory != last:
+                keep(connection, source_id, ruling.memory)
+        if ruling.words:
+            log.warning("%s: %s", self._name, ruling.words)
+        return ruling.believed
 
     @patiently
     def _believed(self) -> int:
@@ -116,12 +115,3 @@ class RollCall:
         with self._database.read() as connection:
             rows = _PRESENT_PAGE.rows(connection, after=after, **self._known)
         return [(id_, self._roots.whole(self._known["source"], path)) for id_, path in rows]
-
-
-def _vanished_at(connection: Connection, source_id: int, now: datetime | None) -> datetime | None:
-    """When the source last vanished, before now; `now` is kept for the next time."""
-    this = source.c.id == source_id
-    before = connection.scalar(select(source.c.vanished_at).where(this))
-    if before or now:
-        connection.execute(update(source).where(this).values(vanished_at=now))
-    return before

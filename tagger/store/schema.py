@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from tagger.store.columns import Instant, PathText
 
-VERSION = "0005"
+VERSION = "0006"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -60,10 +60,15 @@ source = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String, nullable=False, unique=True),
     Column("root", PathText, nullable=False),
-    Column("vanished_at", Instant),  # when a scan last missed so many files at once that it may be a fault
+    Column("vanished_at", Instant),  # when a scan last missed files that may be there all the same
     Column("model_id", Integer),  # by these all its tags are, or wait to be
     Column("taxonomy_id", Integer),
     Column("place", String),  # by which all its files are dated and their paths are read
+    Column("volume", PathText),  # the file system on which its files were; see `mounts.Volume`
+    Column("vanished_on", PathText),  # the one on which the folder was at `vanished_at`
+    Column(
+        "vanished", LargeBinary
+    ),  # which files were missed then, for the next scan to agree; see `absence`
 )
 
 file = Table(

@@ -1,7 +1,8 @@
 """What people ask of the journal by hand, also while a worker runs: try again, and forget what is gone, or old."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -21,6 +22,8 @@ from sqlalchemy import (
     update,
 )
 
+from tagger import mounts
+from tagger.mounts import Volume
 from tagger.records import Origin
 from tagger.store import pathtext
 from tagger.store.database import Database
@@ -87,9 +90,50 @@ def retry(database: Database, path: str) -> int:
     return _retry(database, and_(_FAILED, or_(false(), *(place for place in places if place is not None))))
 
 
-def prune(database: Database, before: datetime) -> int:
-    """Forgets, with their tags, the files that have been missing since before a time (UTC). Gives their number."""
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Of a source: how many of its `files` are `missing`, and how many of these since before a time (`old`)."""
+
+    source: str
+    root: str
+    volume: Volume
+    files: int
+    missing: int
+    old: int
+
+    @property
+    def doubt(self) -> str:
+        """Why they may not be missing at all, as the end of a sentence; "" where nothing says so. Looks at the folder."""
+        if why := mounts.doubt(self.root, self.volume):
+            return why
+        return "has lost most of its files" if 2 * self.missing > self.files else ""
+
+
+def missing(database: Database, before: datetime) -> list[Missing]:
+    """What is missing in every source, and since before a time (UTC)."""
+    gone = file.c.state == State.GONE
+    old = and_(gone, file.c.missing_since < before)
+    counts = [func.count(), func.count().filter(gone), func.count().filter(old)]
+    query = select(source.c.name, source.c.root, source.c.volume, *counts).join(file).group_by(source.c.id)
+    with database.read() as connection:
+        rows = connection.execute(query.order_by(source.c.name)).all()
+    return [Missing(name, root, Volume.read(volume or ""), *numbers) for name, root, volume, *numbers in rows]
+
+
+def settle(database: Database, name: str, volume: Volume) -> None:
+    """From now on a source lies on this file system, because people say so."""
+    with database.write() as connection:
+        connection.execute(update(source).where(source.c.name == name).values(volume=str(volume) or None))
+
+
+def prune(database: Database, before: datetime, sources: Collection[str] | None = None) -> int:
+    """Forgets, with their tags, the files that have been missing since before a time (UTC). Gives their number.
+
+    `sources` are the names of those that are meant, None for all.
+    """
     missing = select(file.c.id).where(in_state(State.GONE), file.c.missing_since < before).limit(_PAGE)
+    if sources is not None:
+        missing = missing.join(source, source.c.id == file.c.source_id).where(source.c.name.in_(sources))
     pruned = 0
     while True:
         with database.write() as connection:

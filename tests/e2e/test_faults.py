@@ -12,7 +12,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -196,6 +196,66 @@ def test_a_disk_that_is_taken_out_and_put_back_costs_no_tags(
         subprocess.run([*inside, "cp", paint(tmp_path / "b.png", BLUE), inbox], check=True)
         daemon.wait_for("inbox/b.png: blue")
     assert labels(database) == {"a.png": "red", "b.png": "blue"}
+
+
+@needs(OWN_MOUNTS)
+def test_one_stray_file_where_a_disk_is_not_mounted_has_no_other_forgotten(
+    tmp_path: Path, inbox: Path, database: Path, paint: Painter
+) -> None:
+    paint(inbox / "stray.png", BLUE)  # somebody copied it while the disk was away
+    pictures = tmp_path / "pictures"
+    for number in range(30):
+        paint(pictures / f"{number}.png", number=number)
+    disk = f'mount -t tmpfs none {inbox} && cp -p {pictures}/* {inbox} && exec "$@"'
+    within = (*OWN_MOUNTS, "sh", "-c", disk, "sh")
+    often = {"TAGGER_RESCAN": "1"}
+    with running(tmp_path, inbox, "--database", database, within=within, **often) as daemon:
+        inside = ("nsenter", "--mount", f"--target={daemon.process.pid}")
+        while len(labels(database)) < 30:
+            daemon.wait_for("tagged|red")
+        while rows(database, "SELECT count(*) FROM source WHERE volume IS NOT NULL") != [(1,)]:
+            pass
+        subprocess.run([*inside, "umount", "--lazy", inbox], check=True)
+        daemon.wait_for("inbox: it is on .* now, not on tmpfs, and 30 of its 3[01] files are not there")
+        for number in range(5):  # of which each is found by one scan more
+            paint(inbox / "later" / f"{number}.png", BLUE, number=100 + number)
+            daemon.wait_for(f"later/{number}.png: blue")
+        assert rows(database, "SELECT count(*) FROM missing_files") == [(0,)]
+    with closing(
+        sqlite3.connect(database)
+    ) as earlier:  # as an earlier Tagger has it, which believed two scans
+        earlier.execute(
+            "UPDATE file SET state = 'gone', missing_since = '2024-01-01' WHERE path GLOB '[0-9]*.png'"
+        )
+        earlier.commit()
+    kept = tagger(tmp_path, "prune", "--database", database)
+    assert kept.returncode == 1
+    assert kept.stdout == "0 missing files forgotten, of 36 files known\n"
+    assert f"inbox: 30 of 36 files would be forgotten, but its folder, {inbox}, is on" in kept.stderr
+    assert "tagger prune --yes" in kept.stderr
+    assert rows(database, "SELECT count(*) FROM file") == [(36,)]
+    said = tagger(tmp_path, "prune", "--yes", "--database", database)
+    assert said.returncode == 0
+    assert "30 missing files forgotten, of 36 files known" in said.stdout
+    assert "its place is" in said.stdout
+    assert rows(database, "SELECT count(*) FROM file") == [(6,)]
+
+
+@pytest.mark.parametrize("away", [shutil.rmtree, lambda folder: folder.rename(folder.parent / "elsewhere")])
+def test_what_is_missing_in_a_folder_that_is_away_is_forgotten_only_on_a_second_word(
+    tmp_path: Path, inbox: Path, database: Path, paint: Painter, away: Callable[[Path], object]
+) -> None:
+    for number in range(10):
+        paint(inbox / f"{number}.png", number=number)
+    tagger(tmp_path, "scan", inbox, "--database", database)
+    (inbox / "3.png").unlink()
+    tagger(tmp_path, "scan", inbox, "--database", database)
+    away(inbox)
+    kept = tagger(tmp_path, "prune", "--database", database)
+    assert "1 of 10 files would be forgotten, but its folder" in kept.stderr
+    assert rows(database, "SELECT count(*) FROM file") == [(10,)]
+    assert tagger(tmp_path, "prune", "--yes", "--database", database).returncode == 0
+    assert rows(database, "SELECT count(*) FROM file") == [(9,)]
 
 
 def test_an_empty_folder_proves_nothing(tmp_path: Path, inbox: Path, database: Path, paint: Painter) -> None:

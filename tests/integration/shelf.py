@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tagger.mounts import Volume
 from tagger.records import (
     Category,
     Facts,
@@ -20,10 +21,12 @@ from tagger.records import (
     Tagged,
     Taxonomy,
 )
+from tagger.store.absence import APART
 from tagger.store.database import Database
 from tagger.store.journal import Journal
 from tagger.store.writer import Writer
 
+HOME = Volume("ext4", "0123456789abcdef")
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 RESNET = ModelIdentity("resnet18", "ab12", "128/112")
 LABELS = tuple(
@@ -90,6 +93,12 @@ class Shelf:
         """The whole way of one file, from admission to its tags."""
         self.admitted(stamp)
         self.writer.write([tagged(stamp, scores, content, taken_at)])
+
+    def vanish(self, *rows: int, source: str = "cam") -> None:
+        """Two scans, long enough apart, miss the files of these rows."""
+        for _ in range(2):
+            self.journal.roll_call(source).mark(rows, HOME)
+            self.now += APART
 
     def sql(self, query: str, *values: object) -> list[tuple[object, ...]]:
         """What a SQL user sees, through the sqlite3 module alone."""

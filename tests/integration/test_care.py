@@ -117,3 +117,58 @@ def test_damage_is_found_and_named(shelf: Shelf) -> None:
     with closing(sqlite3.connect(shelf.file, isolation_level=None)) as vandal:
         vandal.execute("DELETE FROM model")
     assert any("refers to a row of model that is not there" in fault for fault in shelf.database.faults())
+
+
+HOUR = 3600 * 10**9
+
+
+class Clock:
+    """The wall's, which leaps, and the time since boot, which does not; both in nanoseconds."""
+
+    def __init__(self) -> None:
+        self.wall, self.boot = NOW, 10 * HOUR
+
+    def pass_by(self, hours: float, leap: float = 0) -> None:
+        self.wall += int((hours + leap) * HOUR)
+        self.boot += int(hours * HOUR)
+
+
+def test_after_the_clock_leapt_nothing_is_forgotten_for_a_day(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    retention = Retention({"cam": 7}, lambda: clock.wall, lambda: clock.boot)
+    clock.pass_by(100)  # asleep or not
+    assert retention.may_forget()
+    clock.pass_by(1, leap=300 * 24)
+    assert not retention.may_forget()
+    clock.pass_by(23)
+    assert not retention.may_forget()
+    clock.pass_by(2)
+    assert retention.may_forget()
+    assert caplog.messages == ["the clock leapt by +7200.0 hours; keep_days forgets nothing for a day"]
+
+
+def test_a_clock_that_leapt_and_came_back_is_believed_at_once() -> None:
+    clock = Clock()
+    retention = Retention({"cam": 7}, lambda: clock.wall, lambda: clock.boot)
+    clock.pass_by(1, leap=24)
+    assert not retention.may_forget()
+    clock.pass_by(1, leap=-24)
+    assert retention.may_forget()
+    clock.pass_by(1, leap=24)
+    assert not retention.may_forget()
+
+
+def test_a_clock_that_leaps_while_a_daemon_works_has_no_row_forgotten(shelf: Shelf) -> None:
+    for number in range(5):
+        shelf.tag(shelf.stamp(f"{number}.jpg"), {"tabby": 0.9})
+    clock, seconds = Clock(), 0.0
+    care = Care(
+        shelf.database, Retention({"cam": 7}, lambda: clock.wall, lambda: clock.boot), lambda: seconds
+    )
+    care.close()  # so that it does not rest
+    for leap in (0, 300 * 24):
+        clock.pass_by(1.1, leap)
+        with suppress(Closed):
+            care.step()
+        seconds += 4000
+    assert shelf.sql("SELECT count(*) FROM top_tag") == [(5,)]

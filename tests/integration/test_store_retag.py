@@ -111,9 +111,7 @@ def test_what_has_no_file_or_no_tags_is_left_alone(shelf: Shelf, gone: bool) -> 
     stamp = shelf.stamp("a.jpg")
     if gone:
         shelf.tag(stamp, CAT)
-        call = shelf.journal.roll_call("cam")
-        call.mark([1])
-        call.mark([1])
+        shelf.vanish(1)
     else:
         shelf.journal.admit([stamp], Origin.SCAN)
     assert upkeep.retag(shelf.database, [1]) == 0

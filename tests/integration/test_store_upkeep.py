@@ -7,7 +7,7 @@ import pytest
 from tagger.records import Failed, Stamp
 from tagger.store import upkeep
 from tagger.store.schema import State
-from tests.integration.shelf import Shelf, rewritten
+from tests.integration.shelf import HOME, Shelf, rewritten
 
 
 def failed(shelf: Shelf, *names: str) -> list[Stamp]:
@@ -69,7 +69,7 @@ def test_only_what_has_been_missing_for_so_long_is_forgotten_and_its_tags_with_i
     for gone in (1, 2):
         roll = shelf.journal.roll_call("cam")
         shelf.journal.differences(stamps[gone:], roll.answer)
-        roll.mark([id_ for page in roll.absent() for id_, _ in page])
+        roll.mark([id_ for page in roll.absent() for id_, _ in page], HOME)
         shelf.now += timedelta(days=1)
     assert upkeep.prune(shelf.database, shelf.now - timedelta(days=1, hours=1)) == 1
     assert shelf.sql("SELECT state FROM file WHERE path IN ('0.jpg', '1.jpg')") == [(State.GONE,)]

@@ -1,12 +1,15 @@
 """The kernel's table of mounts, as texts and as it is here."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tagger import mounts
-from tagger.mounts import announces_changes, around, below, file_system, parse
+from tagger.mounts import Volume, announces_changes, around, below, doubt, file_system, parse, volume
+from tests.allowed import OWN_MOUNTS, needs
 
 TABLE = rb"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw,discard
@@ -99,3 +102,85 @@ def test_without_a_table_nothing_can_be_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(mounts, "TABLE", tmp_path / "away")
     assert file_system(tmp_path) == ""
     assert mounts.table(known) == known
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (Volume("ext4", "a"), Volume("ext4", "a"), True),
+        (Volume("ext4", "a"), Volume("ext4", "b"), False),
+        (Volume("ext4", "a"), Volume("nfs", "nas:/a"), False),
+        (Volume("vfat"), Volume("vfat"), None),
+        (Volume("vfat"), Volume("vfat", "1234-ABCD"), None),
+        (Volume(), Volume("vfat"), None),
+    ],
+)
+def test_two_file_systems_are_told_apart_by_their_types_and_names(
+    one: Volume, other: Volume, same: bool
+) -> None:
+    assert one.is_same(other) is same
+    assert other.is_same(one) is same
+    assert Volume.read(str(one)) == one
+
+
+def test_a_share_is_known_by_what_its_server_calls_it_whatever_dialect_is_spoken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = {
+        "nfs4": "nas:/export/a b",
+        "smb3": "//nas/share",
+        "zfs": "tank/pictures",
+        "tmpfs": "none",
+        "overlay": "overlay",
+    }
+    found = {}
+    for kind, source in lines.items():
+        text = f"1 0 0:1 / / rw - {kind} {source.replace(' ', chr(92) + '040')} rw"
+        monkeypatch.setattr(mounts, "table", lambda text=text: parse(text.encode()))
+        found[kind] = str(volume(tmp_path))
+    assert list(found.values()) == [
+        "nfs nas:/export/a b",
+        "cifs //nas/share",
+        "zfs tank/pictures",
+        "tmpfs",
+        "overlay",
+    ]
+
+
+LOOPS = """
+set -e
+cd "$1"
+for name in one other; do
+    truncate -s 16M $name.img
+    mkfs.ext4 -q $name.img
+done
+mkdir disk
+for name in one other one; do
+    mount -o loop $name.img disk
+    "$2" -c 'from tagger.mounts import volume; print(volume("disk"))'
+    umount disk
+done
+"""
+
+
+@needs((*OWN_MOUNTS, "sh", "-c", "mkfs.ext4 -V && losetup -f", "sh"))
+def test_a_disk_is_known_again_wherever_and_whenever_it_is_mounted(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [*OWN_MOUNTS, "sh", "-c", LOOPS, "sh", str(tmp_path), sys.executable],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    one, other, again = said.stdout.splitlines()
+    assert one == again != other
+    assert one.startswith("ext4 ")
+
+
+def test_a_folder_that_is_empty_or_away_or_on_another_disk_is_doubted(tmp_path: Path) -> None:
+    here = volume(tmp_path)
+    assert doubt(str(tmp_path), here) == "is empty"
+    (tmp_path / "a.png").touch()
+    assert doubt(str(tmp_path), here) == ""
+    assert doubt(str(tmp_path), Volume()) == ""
+    assert doubt(str(tmp_path), Volume("nfs", "nas:/a\x1b")) == f"is on {here} now, not on nfs nas:/a\\x1b"
+    assert doubt(str(tmp_path / "away"), here) == "cannot be read: No such file or directory"
