@@ -28,7 +28,8 @@ PLACE = os.O_PATH | os.O_CLOEXEC
 _ROOT = PLACE | os.O_DIRECTORY
 
 LONGEST = 4095
-"""Bytes of a path beneath the folder, as Linux counts them (PATH_MAX); the folder's own path comes on top."""
+"""Bytes of a whole path, as Linux has it (PATH_MAX). Longer ones could be opened from the folder on, but `tagger tag`, which tries
+what killed the daemon, could not be told of them, nor any other program."""
 
 _OPENAT2 = 437  # on every architecture that Python runs on
 _HERE = -100  # AT_FDCWD
@@ -48,8 +49,15 @@ class _How(ctypes.Structure):
 _SIZE = ctypes.sizeof(_How)
 
 
+def refuse_long(path: str) -> None:
+    """Raises OSError for a path that no program could be told of."""
+    if 4 * len(path) > LONGEST and len(path.encode(errors="replace")) > LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+
+
 def below(folder: str, path: str) -> str:
-    """An absolute path, as it is from the folder on; "" is the folder itself. Raises OutsideError."""
+    """An absolute path, as it is from the folder on; "" is the folder itself. Raises OSError, which may be OutsideError."""
+    refuse_long(path)
     prefix = folder.rstrip("/") + "/"
     if path.rstrip("/") + "/" == prefix:
         return ""

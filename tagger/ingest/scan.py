@@ -74,6 +74,7 @@ def _stamp(entry: os.DirEntry[str], path: str, source: str) -> Stamp | None:
     """None where it is no regular file, or not there any more."""
     try:
         if entry.is_file(follow_symlinks=False):
+            beneath.refuse_long(path)
             return Stamp.of(path, source, entry.stat(follow_symlinks=False))
     except FileNotFoundError:
         return None

@@ -43,6 +43,8 @@ _HINTS = {
     sqlite3.SQLITE_CORRUPT: "restore a copy, or move it away: tagger scan builds a new one",
     sqlite3.SQLITE_BUSY: "another program is writing to it: close that, then try again",
     sqlite3.SQLITE_FULL: "make room on its disk; nothing that was committed is lost",
+    sqlite3.SQLITE_IOERR: "see whether its disk fails, or is read-only now: mount and dmesg say so",
+    sqlite3.SQLITE_READONLY: "see whether its disk is read-only now, and who may write to the file and its folder",
 }
 _DEFAULT_HINT = "check the permissions of the file and its folder"
 _OURS = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE}

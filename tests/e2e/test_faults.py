@@ -517,6 +517,36 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, inbox: Path, paint: Painter) 
             daemon.wait_for("tagged|red")
 
 
+@needs((*OWN_MOUNTS, "sh", "-c", "mkfs.ext4 -V && losetup -f", "sh"))
+def test_a_disk_that_turns_read_only_is_waited_for_and_nothing_is_lost(
+    tmp_path: Path, inbox: Path, paint: Painter
+) -> None:
+    """As ext4 does where it finds itself damaged."""
+    disk, image = tmp_path / "disk", tmp_path / "disk.img"
+    disk.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    mount = f'mount -o loop,errors=remount-ro {image} {disk} && exec "$@"'
+    mounted = (*OWN_MOUNTS, "sh", "-c", mount, "sh")
+    with running(tmp_path, inbox, "--database", disk / "tags.db", within=mounted, **NO_RESCAN) as daemon:
+        paint(inbox / "a.png")
+        daemon.wait_for("a.png: red")
+        inside = ("nsenter", "--mount", f"--target={daemon.process.pid}")
+        subprocess.run([*inside, "mount", "-o", "remount,abort", disk], check=True)
+        paint(inbox / "b.png", BLUE)
+        daemon.wait_for("work pauses until it can be written: see whether its disk")
+        assert daemon.stop(signal.SIGTERM) == 4
+    for command in (
+        [TAGGER, "scan", inbox, "--database", disk / "tags.db"],
+        ["sqlite3", f"{disk}/tags.db", "SELECT count(*) FROM top_tag"],
+    ):
+        said = subprocess.run(
+            [*mounted, *command], env=environment(tmp_path), capture_output=True, text=True, check=True
+        )
+    assert said.stdout == "2\n"
+
+
 def _lines(command: Sequence[str], variables: Mapping[str, str]) -> int:
     done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)
     return done.stdout.count("\n")
