@@ -38,7 +38,7 @@ NOWHERE = Volume()
 class Memory:
     """Of a source, between two roll calls: the `volume` where its files were; and if the last one was in doubt, what it found.
 
-    `at` is None where that is not to be agreed with.
+    `at` is None where that is not to be agreed with: then `missing` were many, on a file system that is not theirs.
     """
 
     volume: Volume = NOWHERE
@@ -73,11 +73,12 @@ class Ruling:
 def judge(last: Memory, found: Found) -> Ruling:
     home = _home(last.volume, found)
     is_same = home.is_same(found.on)
-    if is_same and not found.are_many:
+    if (is_same and not found.are_many) or (is_same is None and not found.missing):
         return Ruling(found.missing, Memory(home))
-    if is_same is False and found.are_many:
-        words = "" if last.on == found.on and last.at is None else _strange(home, found)
-        return Ruling(frozenset(), Memory(home, None, found.on), words)
+    if is_same is False and _is_strange(last, found):
+        if last.at is None and last.on == found.on:
+            return Ruling(frozenset(), last)
+        return Ruling(frozenset(), Memory(home, None, found.on, found.missing), _strange(home, found))
     if last.at is None or last.on != found.on or found.at < last.at:  # a clock set back begins anew
         return Ruling(frozenset(), Memory(home, found.at, found.on, found.missing), _doubted(home, found))
     if found.at - last.at < APART:
@@ -92,6 +93,17 @@ def _home(known: Volume, found: Found) -> Volume:
     """Where nothing, or only the type, is known of where the files were, that most of them are here tells it."""
     fits = not known.name and known.kind in ("", found.on.kind)
     return found.on if fits and not found.are_many else known
+
+
+def _is_strange(last: Memory, found: Found) -> bool:
+    """Whether too many are missing on another file system; also of those that were missing when it was first found so.
+
+    Else whatever is put where nothing is mounted would make few of many.
+    """
+    if found.are_many:
+        return True
+    was_strange = last.at is None and last.on == found.on
+    return was_strange and len(last.missing & found.missing) > MASS * len(last.missing)
 
 
 def _strange(home: Volume, found: Found) -> str:

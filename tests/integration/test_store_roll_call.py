@@ -159,6 +159,21 @@ def test_one_stray_file_where_nothing_is_mounted_has_no_other_marked_ever(
     assert shelf.sql(GONE) == [("000.jpg",)]
 
 
+def test_nor_have_a_hundred_files_that_came_there_meanwhile(shelf: Shelf) -> None:
+    stamps = tagged_files(shelf, 10)
+    scan(shelf, stamps)
+    scan(shelf, stamps[:1], BARE)
+    strays = [shelf.stamp(f"stray {number}.jpg") for number in range(100)]
+    for stray in strays:
+        shelf.tag(stray, {"tabby": 0.9})
+    for _ in range(4):
+        scan(shelf, [stamps[0], *strays], BARE)
+    assert shelf.sql(GONE) == []
+    for _ in range(2):  # the rest has been copied there
+        scan(shelf, [*stamps[1:], *strays], BARE)
+    assert shelf.sql(GONE) == [("000.jpg",)]
+
+
 def test_a_source_that_moved_to_a_new_disk_is_there_after_two_scans(
     shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
