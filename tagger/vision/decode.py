@@ -209,6 +209,8 @@ def opened(
     file = limits.File(data)
     if data.startswith(tuple(TiffImagePlugin.PREFIXES)):
         limits.judge_tags(file)
+    if data.startswith(png.SIGNATURE):
+        png.judge_chunks(data)
     with Image.open(file, formats=list(_FORMATS)) as image:
         file.may_be_decoded(image)
         whole = image.size

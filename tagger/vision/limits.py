@@ -39,6 +39,14 @@ _BYTE_EFFORT, _ARITHMETIC_EFFORT = 30, 8
 _TIFF_SCANS = 100
 """What libtiff decodes of a strip at most."""
 _JPEG_IN_TIFF = (6, 7)
+_LONGEST_SIDE = 1_000_000
+"""The pixels that a side may have, as libpng has it. A row takes time even where it holds a single pixel: 0.15 µs."""
+_FAX, _MOST_FAX_ROWS = (2, 3, 4, 32771, 32809), 200_000
+"""The compressions of which libtiff says in a line how each row is damaged, in up to 6 µs; and the rows that it may decode: a fax
+26 m long, at 196 lines an inch."""
+_MOST_BESIDE = 400_000_000
+"""The pixels of a TIFF's tiles that may lie beside it, and the bytes that its strips may share. They take 1 to 8 ns each."""
+_EXIF = b"Exif\0\0"
 _TIFF_IN_SCANS = re.compile(rb"(?s)\xff[\xc2\xc6\xca\xce]\0.[\x08\x0c]|\xff\xda\0\x08\x01")
 
 
@@ -66,6 +74,8 @@ class Limits:
             return _over(f"{whole[0]}×{whole[1]} pixels", "max_pixels", self.max_pixels)
         if (frames := _frames(image)) > self.max_frames:
             return _over(f"{frames:,} frames", "max_frames", self.max_frames)
+        if max(whole) > _LONGEST_SIDE:
+            return f"a side of {max(whole):,} pixels is longer than that of any picture may be ({_LONGEST_SIDE:,})"
         if reason := _too_slow(image, whole, data):  # asked first: more memory would not help
             return reason
         if held > self.max_memory:
@@ -80,17 +90,25 @@ class Limits:
 
 
 class File(io.BytesIO):
-    """A file's bytes, for Pillow, which may read from it only so often."""
+    """A file's bytes, for Pillow, which may read from it only so often, and only so much EXIF of a JPEG's segments.
+
+    It joins them anew for each, which takes minutes where they are many.
+    """
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._size, self._left = len(data), _MOST_READS
+        self._size, self._left, self._exif_left = len(data), _MOST_READS, _MOST_TAGGED
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._left -= 1
         if self._left < 0:
             raise OSError("it has far too many parts")
-        return super().read(size)
+        read = super().read(size)
+        if read.startswith(_EXIF):
+            self._exif_left -= len(read)
+            if self._exif_left < 0:
+                raise OSError(f"its EXIF is larger than {_MOST_TAGGED:,} bytes")
+        return read
 
     def may_be_decoded(self, image: Image.Image) -> None:
         """From here on each byte may be read by itself, but where that is done in Python."""
@@ -196,12 +214,32 @@ def _piece(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
 def _too_slow(image: Image.Image, whole: Size, data: bytes) -> str:
     """What would keep a decoder busy for many seconds, in words."""
     pixels = whole[0] * whole[1]
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and (reason := _slow_pieces(image.tag_v2, data)):
+        return reason
     if _is_in_runs(image) and pixels > _MOST_IN_RUNS:
         return f"{pixels:,} pixels are more than a run-length BMP may have ({_MOST_IN_RUNS:,})"
     scans = _scans(image, data)
     for_each = _ARITHMETIC_EFFORT if scans.is_arithmetic else 1
     if scans.number * pixels * for_each + _BYTE_EFFORT * scans.size > _MOST_EFFORT:
         return f"{scans.number:,} scans of {pixels:,} pixels each would take too long to decode"
+    return ""
+
+
+def _slow_pieces(tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes) -> str:
+    """What takes long in a TIFF's strips or tiles, which may be far larger than it, and may all be the same bytes."""
+    width, height = tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.ImageLength]
+    rows, pixels = height, 0
+    if ExifTags.Base.TileLength in tags:
+        wide, high = (max(1, tags.get(tag, 1)) for tag in (ExifTags.Base.TileWidth, ExifTags.Base.TileLength))
+        rows = -(-width // wide) * -(-height // high) * high
+        pixels = rows * wide
+    if tags.get(ExifTags.Base.Compression) in _FAX and rows > _MOST_FAX_ROWS:
+        return f"{rows:,} rows are more than a fax may have ({_MOST_FAX_ROWS:,})"
+    if pixels > width * height + _MOST_BESIDE:
+        return f"{pixels:,} pixels of its tiles, for {width * height:,} of the picture, would take too long to decode"
+    claimed = sum(tags.get(ExifTags.Base.TileByteCounts) or tags.get(ExifTags.Base.StripByteCounts) or ())
+    if claimed > len(data) + _MOST_BESIDE:
+        return f"its strips claim {claimed:,} bytes of a file that has {len(data):,}"
     return ""
 
 

@@ -6,6 +6,7 @@ file that libpng will not have: what is damaged, and how to say it, is one decod
 but with threads of its own and 9 MB of memory; kornia-rs, faster but alone, since it holds Python's lock.
 """
 
+import logging
 import struct
 import threading
 from math import prod
@@ -14,13 +15,19 @@ import numpy as np
 from imagecodecs import PngError, png_decode
 from numpy.typing import NDArray
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# It would log each of libpng's warnings, and cannot know of which picture; Pillow's decoder says nothing of them either.
+logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">I4sIIBBBBB")
 _CHUNK = struct.Struct(">I4s")
 _AROUND = 12
 """Bytes of a chunk besides its data: length, name, checksum."""
 _GREY, _RGB, _RGBA = 0, 2, 6
 _CHANNELS = {_GREY: (), _RGB: (3,), _RGBA: (4,)}
+_MOST_CHUNKS, _MOST_PROFILES = 100_000, 10
+"""There are 32,768 chunks in the largest file whose pixels are in parts of 8 KiB, as libpng writes them, and one colour profile.
+Pillow takes 3 µs for each chunk, and inflates each profile, in up to 3 ms."""
 _MOST_KEPT = 16 << 20
 """Bytes that a thread keeps for the next picture. Fresh memory must be cleared by the kernel, page by page, which takes
 a twentieth of the time that decoding takes."""
@@ -41,6 +48,22 @@ class _Sheet(threading.local):
 _sheet = _Sheet()
 
 
+def judge_chunks(data: bytes) -> None:
+    """Raises ValueError where a PNG has more chunks, or colour profiles, than can be of any use."""
+    offset, profiles = len(SIGNATURE), 0
+    for _ in range(_MOST_CHUNKS):
+        if offset + _CHUNK.size > len(data):
+            return
+        length, name = _CHUNK.unpack_from(data, offset)
+        offset += length + _AROUND
+        profiles += name == b"iCCP"
+        if profiles > _MOST_PROFILES:
+            raise ValueError(f"it has more than {_MOST_PROFILES} colour profiles")
+        if name == b"IEND":
+            return
+    raise ValueError("it has far too many parts")
+
+
 def pixels(data: bytes) -> NDArray[np.uint8] | None:
     """H×W for grey, H×W×3 or H×W×4, exactly as Pillow decodes them; None where that is Pillow's to do.
 
@@ -59,11 +82,11 @@ def pixels(data: bytes) -> NDArray[np.uint8] | None:
 def _plain_shape(data: bytes) -> tuple[int, ...] | None:
     """None where the picture is not plain."""
     try:
-        _, _, width, height, depth, colour, _, _, interlace = _HEADER.unpack_from(data, len(_SIGNATURE))
+        _, _, width, height, depth, colour, _, _, interlace = _HEADER.unpack_from(data, len(SIGNATURE))
         before, behind = _chunks(data)
     except struct.error:
         return None
-    usual = data.startswith(_SIGNATURE) and depth == 8 and colour in _CHANNELS and not interlace
+    usual = data.startswith(SIGNATURE) and depth == 8 and colour in _CHANNELS and not interlace
     plain = usual and before.isdisjoint((b"tRNS", b"acTL")) and behind == {b"IEND"}
     return (height, width, *_CHANNELS[colour]) if plain else None
 
@@ -71,7 +94,7 @@ def _plain_shape(data: bytes) -> tuple[int, ...] | None:
 def _chunks(data: bytes) -> tuple[set[bytes], set[bytes]]:
     """The names of the chunks before the pixels and behind them. Raises struct.error where the file ends early."""
     before, behind = set[bytes](), set[bytes]()
-    offset, name, names = len(_SIGNATURE), b"", before
+    offset, name, names = len(SIGNATURE), b"", before
     while name != b"IEND":
         length, name = _CHUNK.unpack_from(data, offset)
         offset += length + _AROUND
