@@ -18,7 +18,7 @@ class Pulse:
     """Of one thread. Only that thread changes it; anyone may look."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.steps, self.excused = name, 0, True
+        self.name, self.steps, self.excused, self.queued = name, 0, True, False
 
     def begin(self) -> None:
         """The calling thread is the one."""
@@ -33,14 +33,14 @@ class Pulse:
 
 def advanced() -> None:
     """The calling thread has done a step, or a part of a long one."""
-    if pulse := getattr(_HERE, "pulse", None):
+    if pulse := here():
         pulse.steps += 1
 
 
 @contextmanager
 def excused() -> Iterator[None]:
     """The block may take as long as it takes."""
-    pulse: Pulse | None = getattr(_HERE, "pulse", None)
+    pulse = here()
     if pulse is None or pulse.excused:
         yield
         return
@@ -50,6 +50,23 @@ def excused() -> Iterator[None]:
     finally:
         pulse.steps += 1
         pulse.excused = False
+
+
+def here() -> Pulse | None:
+    """The calling thread's own, where it has one."""
+    return getattr(_HERE, "pulse", None)
+
+
+@contextmanager
+def queued() -> Iterator[None]:
+    """The block waits for what others hold: that it lasts is no fault of the work that the thread has in hand."""
+    if pulse := here():
+        pulse.queued = True
+    try:
+        yield
+    finally:
+        if pulse:
+            pulse.queued = False
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from tagger.pipeline.pipeline import Pipeline, Steps, Supply
 from tagger.pipeline.trial import TOO_LATE
 from tagger.records import Outcome
 from tagger.vision import cores
+from tagger.vision.apart import Apart
 from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import Decoder, read
@@ -41,6 +42,7 @@ def steps(
 ) -> Steps:
     """`roots` are the folders of sources, by name, beneath which no link is followed."""
     limits = settings.decode
+    apart = Apart(limits)
     decoder = Decoder(
         classifier.preprocessing,
         limits.max_pixels,
@@ -49,9 +51,10 @@ def steps(
         max_frames=limits.max_frames,
         max_memory=limits.max_memory,
         crops=crops,
+        apart=apart,
     )
     reader = partial(read, max_bytes=limits.max_bytes, roots=roots)
-    return Steps(reader, model_of, is_known, decoder.decode, classifier.classify, sink)
+    return Steps(reader, model_of, is_known, decoder.decode, classifier.classify, sink, apart.close)
 
 
 def pipeline(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tagger import beneath, road
+from tagger import beneath, confinement, failpoints, road
 from tagger.config import Settings, environment
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
@@ -220,13 +220,17 @@ def _measured(steps: Steps, meters: Meters) -> Steps:
 
 
 def _court(settings: Settings) -> Court:
-    """`tagger tag` with these settings. It ends by itself past the deadline; if it cannot, the kernel ends it."""
+    """`tagger tag` with these settings and no right but to read files. It ends by itself past the deadline; if it cannot, the kernel
+    ends it.
+    """
     seconds = int(settings.decode.deadline) + LOAD_WITHIN
-    command = f"import signal; signal.alarm({seconds}); from tagger.cli import main; main()"
-    nothing = {key: value for key, value in os.environ.items() if key != "TAGGER_CONFIG"}
-    return Court(
-        (sys.executable, "-c", command, "tag", "--config", os.devnull), nothing | environment(settings)
+    command = (
+        f"import signal; signal.alarm({seconds}); from tagger import confinement as c;"
+        "c.give_up_capabilities([c.READ_FILES]); from tagger.cli import main; main()"
     )
+    failing = {key: value for key, value in os.environ.items() if key == failpoints.VARIABLE}
+    known = confinement.without_settings(os.environ) | failing | environment(settings)
+    return Court((sys.executable, "-P", "-c", command, "tag", "--config", os.devnull), known)
 
 
 def _warn_of_groups(places: Mapping[str, Place]) -> None:

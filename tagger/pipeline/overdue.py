@@ -1,7 +1,7 @@
 """What has been in hand for too long: a decoder or an engine that hangs cannot be stopped, only the process can.
 
 Time is counted in looks of whoever watches, not read from a clock: a process that was itself stopped for an hour
-(a suspended machine, a frozen container) then finds nothing overdue.
+(a suspended machine, a frozen container) then finds nothing overdue. Nor is a picture that waits for another's memory.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
+from tagger.progress import Pulse, here
 from tagger.records import shown
 
 
@@ -16,6 +17,7 @@ from tagger.records import shown
 class _Work:
     doing: str
     path: str
+    by: Pulse | None
     looks: int = 0
 
 
@@ -29,7 +31,7 @@ class Overdue:
     @contextmanager
     def during(self, doing: str, path: str = "") -> Iterator[None]:
         """The block is a piece of work, on one file or several."""
-        work = _Work(doing, path)
+        work = _Work(doing, path, here())
         with self._lock:
             self._works.add(work)
         try:
@@ -42,6 +44,6 @@ class Overdue:
         """What has lasted too long, in words."""
         with self._lock:
             for work in self._works:
-                work.looks += 1
+                work.looks += not (work.by and work.by.queued)
             late = (f"{work.doing} {shown(work.path)}" for work in self._works if work.looks > self._allowed)
             return next(late, None)

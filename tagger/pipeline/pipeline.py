@@ -39,7 +39,8 @@ class Supply(Protocol):
 class Steps:
     """What is done to a file at each stage; the rooms provide it.
 
-    `model_of` tells by which model a source is tagged, `is_known` whether it has tagged the content of that hash.
+    `model_of` tells by which model a source is tagged, `is_known` whether it has tagged the content of that hash. `end` lets go
+    of what the steps hold.
     """
 
     read: Callable[[Stamp], Content | Failed | Gone | Changed]
@@ -48,6 +49,7 @@ class Steps:
     decode: Callable[[Content], Picture | Failed]
     classify: Callable[[Sequence[Picture]], Sequence[Tagged | Failed]]
     sink: Callable[[Sequence[Outcome]], None]
+    end: Callable[[], None] = lambda: None
 
 
 class Pipeline:
@@ -106,6 +108,7 @@ class Pipeline:
         """
         self._desk.close()
         decoded = self._answer.join(deadline) and self._decode.join(deadline)
+        self._steps.end()
         self._pictures.close()
         self._others.close()
         return self._infer.join(deadline) and self._sink.join(deadline) and decoded

@@ -7,10 +7,19 @@ snapshots. First come, first served, so that a large picture is never starved by
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from tagger.progress import queued
 
 MEGABYTES = 108
 """Two 12-megapixel JPEG files decoded whole: what a process of 330 MB has left beside its engine."""
+
+
+class Budget(Protocol):
+    def hold(self, size: int, /) -> AbstractContextManager[None]:
+        """Wait until `size` bytes may be held, then keep them for the block."""
+        ...
 
 
 class PixelBudget:
@@ -25,7 +34,8 @@ class PixelBudget:
     def hold(self, size: int) -> Iterator[None]:
         """Wait until `size` bytes are free and every earlier caller has been served, then keep them for the block."""
         share = min(size, self._limit)
-        self._take(share)
+        with queued():
+            self._take(share)
         try:
             yield
         finally:

@@ -26,7 +26,8 @@ from tagger.config import Crop, Decode
 from tagger.place import IMPOSSIBLE
 from tagger.records import Changed, Content, Facts, Failed, Gone, Health, Picture, Stamp
 from tagger.vision import limits, png, resize
-from tagger.vision.budget import PixelBudget
+from tagger.vision.apart import Apart, is_risky
+from tagger.vision.budget import Budget
 from tagger.vision.health import health
 from tagger.vision.models import Preprocessing
 
@@ -133,14 +134,16 @@ class Decoder:
         self,
         preprocessing: Preprocessing,
         max_pixels: int,
-        budget: PixelBudget,
+        budget: Budget,
         mode: Mode = "exact",
         *,
         max_frames: int = _DEFAULTS.max_frames,
         max_memory: int = _DEFAULTS.max_memory,
         crops: Mapping[str, Crop] = MappingProxyType({}),
+        apart: Apart | None = None,
     ) -> None:
-        """`crops` are those of sources, by name, for which the preprocessing's own is not meant.
+        """`crops` are those of sources, by name, for which the preprocessing's own is not meant. Risky formats are decoded
+        `apart`, or here where there is none.
 
         `exact` gives torchvision's pixels to the last bit; `fast` the same scores within hundredths.
         """
@@ -150,17 +153,20 @@ class Decoder:
         Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
         Image.core.set_blocks_max(_BLOCKS)  # type: ignore[attr-defined]
         self._limits.impose()
+        self._apart = apart
 
     def decode(self, content: Content) -> Picture | Failed:
         """The picture, its `frames` N×crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
+        preprocessing = self._of.get(content.stamp.source, self._preprocessing)
+        if self._apart and is_risky(content.data):
+            return self._apart.decode(content, preprocessing)
         try:
-            return self._decode(content)
+            return self._decode(content, preprocessing)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
             log.debug("%r cannot be decoded", content.stamp.path, exc_info=True)
             return Failed(content.stamp, "decode", reason(error, self._limits))
 
-    def _decode(self, content: Content) -> Picture | Failed:
-        preprocessing = self._of.get(content.stamp.source, self._preprocessing)
+    def _decode(self, content: Content, preprocessing: Preprocessing) -> Picture | Failed:
         draft = partial(_smallest, preprocessing) if self._fast else None
         with opened(content.data, self._limits, self._budget, draft) as (image, whole):
             loaded = self._loaded(image, content.data)
@@ -199,7 +205,7 @@ class ExcessError(Exception):
 def opened(
     data: bytes,
     bounds: limits.Limits,
-    budget: PixelBudget,
+    budget: Budget,
     draft: Callable[[resize.Size], resize.Size] | None,
 ) -> Iterator[tuple[Image.Image, resize.Size]]:
     """The picture, still to be loaded, and its size; within the limits, and the memory for it is kept for the block.

@@ -10,7 +10,8 @@ from PIL import Image
 from tagger.config import Decode
 from tagger.errors import TaggerError
 from tagger.vision import limits
-from tagger.vision.budget import PixelBudget
+from tagger.vision.apart import Apart, is_risky
+from tagger.vision.budget import Budget, PixelBudget
 from tagger.vision.decode import opened, plain, reason, upright
 from tagger.vision.resize import Size, opaque
 
@@ -26,13 +27,20 @@ _SPACE = slice(16, 20)
 class Thumbnailer:
     """Makes one at a time, so it needs no budget shared with others."""
 
-    def __init__(self, decode: Decode) -> None:
+    def __init__(self, decode: Decode, budget: Budget | None = None, apart: Apart | None = None) -> None:
+        """Of risky formats they are made `apart`, or here where there is none."""
         self._limits = limits.Limits(decode.max_pixels, decode.max_frames, decode.max_memory)
         self._limits.impose()
         self.max_bytes = decode.max_bytes
+        self._budget, self._apart = budget or PixelBudget(), apart
 
-    def make(self, data: bytes, side: int) -> bytes:
-        """Upright, at most `side` pixels wide and high, without metadata. Raises TaggerError, whatever the bytes are."""
+    def make(self, data: bytes, side: int, name: str = "") -> bytes:
+        """Upright, at most `side` pixels wide and high, without metadata. Raises TaggerError, whatever the bytes are.
+
+        The log calls the picture by `name`.
+        """
+        if self._apart and is_risky(data):
+            return self._apart.thumbnail(data, side, name)
         try:
             return self._made(data, side)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
@@ -42,7 +50,7 @@ class Thumbnailer:
         def draft(whole: Size) -> Size:
             return _inside(whole, int(side * _REDUCING_GAP))
 
-        with opened(data, self._limits, PixelBudget(), draft) as (image, _):
+        with opened(data, self._limits, self._budget, draft) as (image, _):
             image.load()
             profile = image.info.get("icc_profile") or b""
             flat = plain(image)

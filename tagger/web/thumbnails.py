@@ -21,6 +21,7 @@ from tagger.errors import TaggerError
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.desk import BusyError
 from tagger.store.found import Original
+from tagger.vision.apart import Apart
 from tagger.vision.thumbnail import Thumbnailer
 from tagger.web.original import opened
 
@@ -56,7 +57,9 @@ class Thumbnails:
     """Kept in `folder`, `most` bytes of them. It may be lost at any time, or not be writable at all."""
 
     def __init__(self, folder: Path, decode: Decode, most: int = KEPT) -> None:
-        self._folder, self._thumbnailer, self._most = folder, Thumbnailer(decode), most
+        # Apart from those of files: a child is as nice as the thread that starts it.
+        self._apart = Apart(decode)
+        self._folder, self._thumbnailer, self._most = folder, Thumbnailer(decode, apart=self._apart), most
         self._asked: dict[str, tuple[Wanted, Future[bytes]]] = {}
         self._changed = threading.Condition()
         self._closed = self._has_complained = False
@@ -85,6 +88,7 @@ class Thumbnails:
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(Closed())
         self._thread.join(_ENDS_WITHIN)
+        self._apart.close()
 
     def _work(self) -> None:
         with suppress(OSError, AttributeError):  # Linux alone has a priority for each thread
@@ -117,7 +121,7 @@ class Thumbnails:
     def _made(self, wanted: Wanted) -> bytes:
         with opened(wanted.original) as file:
             data = self._read(file)
-        made = self._thumbnailer.make(data, wanted.side)
+        made = self._thumbnailer.make(data, wanted.side, wanted.original.path)
         if (
             hashlib.sha256(data).hexdigest() == wanted.original.sha256
         ):  # else it has changed, and is tagged anew soon

@@ -21,6 +21,7 @@ import pytest
 from tests.allowed import NO_PRIVILEGES, OWN_LIMITS, OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, Daemon, environment, rows, running, tagger
+from tests.unit.test_decode_long import fax
 
 pytestmark = pytest.mark.long
 
@@ -452,6 +453,21 @@ def test_a_file_that_kills_or_hangs_its_reader_is_quarantined_and_no_other(
     tagger(tmp_path, "retry", "--all", "--database", database)
     tagger(tmp_path, "scan", inbox, "--database", database)
     assert labels(database)["poison.png"] == "blue"
+
+
+def test_a_picture_that_takes_too_long_to_decode_fails_alone_and_the_daemon_goes_on(
+    tmp_path: Path, inbox: Path, database: Path, paint: Painter
+) -> None:
+    with running(tmp_path, inbox, "--database", database, TAGGER_DECODE__DEADLINE="1", **NO_RESCAN) as daemon:
+        (inbox / "fax.tif").write_bytes(fax(430, 200_000, 10_000))
+        daemon.wait_for("fax.tif: its decoder says: Fax3Decode1D")
+        for name in ("red.png", "red.gif"):
+            paint(inbox / name)
+            daemon.wait_for(f"{name}: red")
+        assert daemon.stop(signal.SIGTERM) == 0
+    listed = tagger(tmp_path, "status", "--failed", "--database", database).stdout
+    assert "fax.tif" in listed
+    assert "decoding it" in listed
 
 
 @pytest.mark.parametrize("place", ["settle", "decode", "infer", "store"])

@@ -1,6 +1,7 @@
 """Suspects are tried in real processes, which some of them kill."""
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tagger import beneath
+from tagger import beneath, confinement, worker
+from tagger.config import Settings
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
@@ -161,3 +163,18 @@ def test_nobody_is_tried_or_blamed_while_the_disk_does_not_answer(here: Path) ->
         answer.set()
         thread.join(60)
         assert trials.free == {"/cam/a.png"}
+
+
+def test_the_process_that_tries_files_may_read_them_and_has_no_other_right_and_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TAGGER_WEB__TOKEN", "a secret")
+    court = worker._court(Settings.model_validate({"model": {"top_k": 3}}))
+    look = "import os; print(open('/proc/self/status').read(), *os.environ.items(), sep=chr(10))"
+    command = [part.replace("main()", look) for part in court._command]
+    told = subprocess.run(command, env=court._environment, capture_output=True, text=True, check=True).stdout
+    rights = {line.split(":\t")[1] for line in told.splitlines() if line.startswith(("CapPrm", "CapEff"))}
+    assert rights <= {f"{1 << confinement.READ_FILES:016x}", f"{0:016x}"}
+    assert "NoNewPrivs:\t1" in told
+    assert "a secret" not in told
+    assert "('TAGGER_MODEL__TOP_K', '3')" in told

@@ -1,0 +1,70 @@
+"""What a child process gives up once it has started. Nothing of it can be had back, whatever a picture makes of the process.
+
+Linux's own calls, by ctypes: each is one line, and there is nothing to be installed. Where there is no Linux, nothing is given up.
+Rejected: a filter of system calls (seccomp), which knows neither the next libc's calls nor the next decoder's.
+"""
+
+import ctypes
+import os
+import resource
+import struct
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+READ_FILES = 2
+"""CAP_DAC_READ_SEARCH: to read what belongs to others."""
+_PREFIX = "TAGGER_"
+_VERSION = 0x20080522
+_DUMPABLE, _DROP_FROM_BOUNDS, _NO_NEW_PRIVILEGES, _AMBIENT, _CLEAR = 4, 24, 38, 47, 4
+_CAPABILITIES = range(64)
+_PAGES = Path("/proc/self/statm")
+
+
+def give_up_capabilities(kept: Collection[int] = ()) -> None:
+    """All but those `kept`, of the calling thread and whatever it starts; nor does a set-user-ID program bring any back."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    libc.prctl(_AMBIENT, _CLEAR, 0, 0, 0)
+    for capability in set(_CAPABILITIES).difference(kept):
+        libc.prctl(_DROP_FROM_BOUNDS, capability, 0, 0, 0)
+    mask = sum(1 << capability for capability in kept if _has(capability))
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    # Effective, permitted and inheritable, the lower half of each first.
+    sets = struct.pack("=6I", low, low, 0, high, high, 0)
+    if libc.capset(struct.pack("=Ii", _VERSION, 0), sets) != 0:
+        raise OSError(ctypes.get_errno(), "capabilities cannot be given up")
+
+
+def give_up_files_and_dumps() -> None:
+    """No file is opened or made from here on, nor a connection; what is open stays so. The memory is dumped nowhere."""
+    most = max(map(int, os.listdir("/proc/self/fd"))) + 1 if sys.platform == "linux" else 256
+    for limit, number in (
+        (resource.RLIMIT_NOFILE, most),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (number, number))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
+
+
+def bound_memory(more: int) -> None:
+    """The process may take so many bytes more than it has. Does nothing where there is no /proc."""
+    with suppress(OSError):
+        has = int(_PAGES.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (has + more, has + more))
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an environment that are no settings of ours: a child is told what it needs, and no secret."""
+    return {key: value for key, value in environment.items() if not key.startswith(_PREFIX)}
+
+
+def _has(capability: int) -> bool:
+    status = Path("/proc/self/status").read_text()
+    permitted = status.partition("CapPrm:")[2].split()[0]
+    return bool(int(permitted, 16) >> capability & 1)

@@ -1,0 +1,230 @@
+"""Pictures in formats whose decoders are old, large or seldom met are decoded in children, which then are what dies.
+
+A child takes one picture after the other, and starts with the first one: who has only JPEG, PNG and WebP never has any. There are as
+many as threads ask at the same time, and one without work ends by itself. What is decoded there is the same to the last bit, and
+takes a little longer for the way through two pipes. Rejected: a process for each picture, which takes half a second to start;
+a fork of this one, which has threads and all that a picture should not see; children for every format, which would cost JPEG,
+PNG and WebP, nearly all that there is, a tenth of their pace.
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from datetime import datetime
+from threading import Lock
+
+import numpy as np
+
+from tagger import confinement
+from tagger.config import Decode
+from tagger.errors import TaggerError
+from tagger.progress import queued
+from tagger.records import Content, Facts, Failed, Picture, counted, shown
+from tagger.vision import wire
+from tagger.vision.budget import PixelBudget
+from tagger.vision.child import Child, EndedError
+from tagger.vision.models import Preprocessing
+
+log = logging.getLogger(__name__)
+
+_PLAIN = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+_BESIDE = 256 << 20
+"""Bytes that a child may take beside those of a picture: of address space, for its heaps and its decoders' threads."""
+_OF_A_PROCESSOR, _IN_ALL = 1 / 3, 0.45
+"""The parts of `decode.deadline` that a picture may take in a child. It may be tried twice, and is not overdue here then."""
+_EVERY, _MOST_TOLD = 60.0, 10
+"""The seconds in which the log has so many lines of what decoders write to stderr."""
+_READY_WITHIN = 60.0
+"""Seconds that a child may take to start: on a machine with nothing else to do it takes half a second."""
+_OPEN = "open the file itself"
+_NONSENSE = "decoding it made its process answer nonsense"
+
+
+def is_risky(data: bytes) -> bool:
+    """Whether a picture is anything but a JPEG, PNG or WebP."""
+    return not (data.startswith(_PLAIN) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"))
+
+
+class _RefusedError(Exception):
+    def __init__(self, reason: str, retryable: bool) -> None:
+        super().__init__(reason)
+        self.reason, self.retryable = reason, retryable
+
+
+class Apart:
+    """The children. Threads may share them; to be closed when no more is asked."""
+
+    def __init__(self, settings: Decode) -> None:
+        self._settings = settings
+        self._seconds, self._within = settings.deadline * _OF_A_PROCESSOR, settings.deadline * _IN_ALL
+        self._command = (
+            sys.executable, "-P", "-m", "tagger.vision.decoding",
+            str(settings.max_memory + _BESIDE), str(self._seconds),
+        )  # fmt: skip
+        # Of their own, so that a picture that hangs in a child holds up none that is decoded here.
+        self._budget, self._lock = PixelBudget(), Lock()
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._noise, self._closed = _Noise(), False
+
+    def decode(self, content: Content, preprocessing: Preprocessing) -> Picture | Failed:
+        """The picture, as `Decoder.decode` has it."""
+        task = wire.Task(settings=self._settings, preprocessing=preprocessing, side=0, size=len(content.data))
+        try:
+            told, data = self._ask(content.stamp.path, task, content.data)
+        except _RefusedError as error:
+            return Failed(content.stamp, "decode", error.reason, error.retryable)
+        if not isinstance(told, wire.Decoded):
+            return Failed(
+                content.stamp, "decode", told.reason if isinstance(told, wire.Refused) else _NONSENSE
+            )
+        taken_at = datetime.fromisoformat(told.taken_at) if told.taken_at else None
+        facts = Facts(
+            content.sha256, told.width, told.height, told.format, taken_at, told.health, told.from_camera
+        )
+        frames = np.frombuffer(data, np.uint8).reshape(told.frames, preprocessing.crop, preprocessing.crop, 3)
+        return Picture(content.stamp, facts, frames, content.top_k)
+
+    def thumbnail(self, data: bytes, side: int, name: str) -> bytes:
+        """A JPEG, as `Thumbnailer.make` has it; `name` is the picture's, for the log. Raises TaggerError."""
+        task = wire.Task(settings=self._settings, preprocessing=None, side=side, size=len(data))
+        try:
+            told, made = self._ask(name, task, data)
+        except _RefusedError as error:
+            raise TaggerError("the picture", error.reason, _OPEN) from None
+        if not isinstance(told, wire.Made) or not made.startswith(_PLAIN[0]):
+            raise TaggerError(
+                "the picture", told.reason if isinstance(told, wire.Refused) else _NONSENSE, _OPEN
+            )
+        return made
+
+    def close(self) -> None:
+        """Ends the children; what one of them has in hand is refused."""
+        with self._lock:
+            self._closed, left, self._idle = True, self._idle, []
+            for child in self._busy:
+                child.kill()
+        for child in left:
+            child.end()
+
+    def _ask(self, name: str, task: wire.Task, data: bytes) -> tuple[wire.Result, bytes]:
+        """What comes of a picture, and the bytes that belong to it. Raises _RefusedError."""
+        with suppress(EndedError):  # one death proves nothing: the system may have wanted the memory
+            return self._asked_once(name, task, data)
+        try:
+            return self._asked_once(name, task, data)
+        except EndedError as ended:
+            was_wanted_elsewhere = ended.code == -signal.SIGKILL
+            raise _RefusedError(
+                f"decoding it ended its process twice: {ended}", was_wanted_elsewhere
+            ) from None
+
+    def _asked_once(self, name: str, task: wire.Task, data: bytes) -> tuple[wire.Result, bytes]:
+        child = self._taken()
+        try:
+            answered = self._exchanged(child, task, data)
+        except BaseException as error:
+            self._noise.tell(name, child.words())
+            with self._lock:
+                self._busy.discard(child)
+            child.end()
+            raise self._judged(error) from None
+        self._noise.tell(name, child.words())
+        self._give_back(child)
+        return answered
+
+    def _exchanged(self, child: Child, task: wire.Task, data: bytes) -> tuple[wire.Result, bytes]:
+        child.until = time.monotonic() + self._within
+        child.write(wire.packed(task))
+        child.write(data)
+        told = wire.answer(child.read)
+        if not isinstance(told, wire.Needs):
+            return self._with_bytes(child, task, told)
+        left = child.until - time.monotonic()
+        with self._budget.hold(told.memory):
+            child.until = time.monotonic() + left  # the wait was for others
+            child.write(wire.GO)
+            told = wire.answer(child.read)
+            if isinstance(told, wire.Needs):
+                raise ValueError("it asks twice")
+            return self._with_bytes(child, task, told)
+
+    @staticmethod
+    def _with_bytes(child: Child, task: wire.Task, told: wire.Result) -> tuple[wire.Result, bytes]:
+        if isinstance(told, wire.Decoded) and task.preprocessing:
+            return told, child.read(told.frames * task.preprocessing.crop**2 * 3)
+        return told, child.read(told.size) if isinstance(told, wire.Made) else b""
+
+    def _judged(self, error: BaseException) -> BaseException:
+        """What is to be said of a picture whose child did not answer; its end is for others to judge."""
+        if isinstance(error, EndedError) and error.code in (-signal.SIGPROF, -signal.SIGXCPU):
+            return _RefusedError(f"decoding it took more than {self._seconds:g} s", False)
+        if isinstance(
+            error, TimeoutError
+        ):  # though it did not take the processor for so long: others may have
+            return _RefusedError(f"decoding it did not end within {self._within:g} s", True)
+        return _RefusedError(_NONSENSE, False) if isinstance(error, ValueError) else error
+
+    def _taken(self) -> Child:
+        """One that waits, or else a new one."""
+        with self._lock:
+            if self._closed:
+                raise _RefusedError("Tagger ends", True)
+            while self._idle:
+                child = self._idle.pop()
+                if child.lives:
+                    self._busy.add(child)
+                    return child
+                child.end()
+        return self._started()
+
+    def _started(self) -> Child:
+        """A new one, once it is ready. That one cannot be started is no picture's fault."""
+        try:
+            child = Child(self._command, confinement.without_settings(os.environ))
+        except OSError as error:
+            raise _RefusedError(f"no process can be started to decode it: {error.strerror}", True) from None
+        child.until = time.monotonic() + _READY_WITHIN
+        try:
+            with queued():
+                child.read(len(wire.READY))
+        except (EndedError, TimeoutError) as error:
+            words = child.words()
+            child.end()
+            reason = f"the process to decode it in does not start: {words or error or 'it hangs'}"
+            raise _RefusedError(reason, True) from None
+        with self._lock:
+            self._busy.add(child)
+        return child
+
+    def _give_back(self, child: Child) -> None:
+        with self._lock:
+            self._busy.discard(child)
+            if not self._closed:
+                self._idle.append(child)
+                return
+        child.end()
+
+
+class _Noise:
+    """What decoders write to stderr, in the log: that of some pictures, for any number may have such words."""
+
+    def __init__(self) -> None:
+        self._lock, self._since, self._told, self._untold = Lock(), -_EVERY, 0, 0
+
+    def tell(self, name: str, words: str) -> None:
+        if not words:
+            return
+        with self._lock:
+            if time.monotonic() - self._since >= _EVERY:
+                self._since, self._told, untold, self._untold = time.monotonic(), 0, self._untold, 0
+                if untold:
+                    log.info("decoders had words on %s more", counted(untold, "picture"))
+            self._told += 1
+            if self._told > _MOST_TOLD:
+                self._untold += 1
+                return
+        log.info("%s: its decoder says: %s", shown(name), shown(words))
