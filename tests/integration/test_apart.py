@@ -103,6 +103,18 @@ def test_jpeg_png_and_webp_need_no_child(apart: Apart) -> None:
     assert kernel.children() == set()
 
 
+def test_nothing_of_damaged_jpeg_png_and_webp_is_written_to_stderr(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    others = [*seeds().values()]
+    for name, data in seeds().items():
+        if name.endswith((".jpg", ".png", ".webp")):
+            for _, mutant in mutants(name, data, others, 50):
+                if not is_risky(mutant):
+                    decoder(None).decode(content(mutant))
+    assert (capfd.readouterr().err, caplog.text) == ("", "")
+
+
 def test_one_child_decodes_one_picture_after_the_other(apart: Apart) -> None:
     for _ in range(5):
         decoder(apart).decode(content(gif()))
