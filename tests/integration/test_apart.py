@@ -246,6 +246,18 @@ def test_that_no_child_starts_is_not_for_the_picture_to_be_blamed_for(apart: Apa
     assert decoder(apart).decode(content(gif())) == Failed(content(gif()).stamp, "decode", reason, True)
 
 
+def test_a_stop_waits_for_no_child() -> None:
+    apart = Apart(Decode())
+    outcome: list[Picture | Failed] = []
+    thread = threading.Thread(target=lambda: outcome.append(decoder(apart).decode(content(SLOW))))
+    thread.start()
+    while not apart._busy:
+        thread.join(0.01)
+    apart.close()
+    thread.join()
+    assert outcome == [Failed(content(SLOW).stamp, "decode", "Tagger ends", retryable=True)]
+
+
 def test_nothing_is_decoded_once_they_are_closed() -> None:
     apart = Apart(Decode())
     apart.close()
