@@ -7,6 +7,7 @@ which may be copied, or read where nothing can be written.
 """
 
 import logging
+import os
 import sqlite3
 import threading
 import time
@@ -37,6 +38,9 @@ page that is touched often should be copied once."""
 
 _MUCH = 0.05
 """The part of a database that must be empty before it is worth being written anew."""
+
+_ROOM = 1 << 20
+"""Bytes. A verdict writes a few pages, of a picture with many copies some hundred."""
 
 _HINTS = {
     sqlite3.SQLITE_NOTADB: "name another with --database",
@@ -110,6 +114,24 @@ class Database:
         else:
             with self._in_words(), self._readers.begin() as connection:
                 yield connection
+
+    def rehearse(self) -> None:
+        """Raises DatabaseError where a write would be refused just now: begins one, looks for room, and takes it back."""
+        if not self._writing.acquire(timeout=_BUSY_SECONDS_AT_WORK):
+            raise UnavailableError(self.name, "others wait to write to it", _DEFAULT_HINT)
+        try:
+            with (
+                self._in_words(),
+                self._writers.taken() as connection,
+                _patient(connection, self._busy_seconds),
+            ):
+                self.check()
+                driver(connection).execute("BEGIN IMMEDIATE")
+                driver(connection).execute("ROLLBACK")
+        finally:
+            self._writing.release()
+        if self.path:
+            _expect_room(self.path)
 
     def check(self) -> None:
         """Raises DatabaseError where the file is no longer the one that was opened: what is written would be lost."""
@@ -275,6 +297,16 @@ def _expect_file(path: Path) -> None:
             raise DatabaseError(str(path), "is not a file", "name another with --database")
 
 
+def _expect_room(path: Path) -> None:
+    """Of a disk that is full or was made read-only, SQLite says nothing before the first page is written."""
+    with _files_in_words(path):
+        disk = os.statvfs(path)
+    if disk.f_flag & os.ST_RDONLY or not os.access(path, os.W_OK):
+        raise UnavailableError(str(path), "it, or its disk, is read-only", _DEFAULT_HINT)
+    if disk.f_bavail * disk.f_frsize < _ROOM:
+        raise UnavailableError(str(path), "its disk is full", _HINTS[sqlite3.SQLITE_FULL])
+
+
 def _connect_writer(path: Path | None, for_work: bool) -> sqlite3.Connection:
     if for_work:
         pragmas = ("journal_mode = WAL", "synchronous = NORMAL", f"wal_autocheckpoint = {_LOG_PAGES}")
@@ -296,6 +328,16 @@ def _connect(path: Path | None, mode: str, patience: float, *pragmas: str) -> sq
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def _patient(connection: Connection, otherwise: float) -> Iterator[None]:
+    """For as long as somebody waits for an answer, and then as before."""
+    driver(connection).execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS_AT_WORK * 1000)}")
+    try:
+        yield
+    finally:
+        driver(connection).execute(f"PRAGMA busy_timeout = {int(otherwise * 1000)}")
 
 
 def _leave_write_ahead(writers: _Connections) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tagger.config import Conditions
+from tagger.errors import DatabaseError
 from tagger.model_choice import Standing
 from tagger.pipeline.bulletin import Bulletin
 from tagger.pipeline.desk import Desk
@@ -24,7 +25,7 @@ def _nothing_is_missing() -> Sequence[str]:
 class House:
     """`desk`, `model`, `vitals` and `meters` are None where pictures are not tagged, only shown: then nothing is written, either.
 
-    `unready` says what is still missing for pictures to be tagged.
+    `unready` says what the daemon still lacks for pictures to be tagged.
     """
 
     database: Database
@@ -40,3 +41,13 @@ class House:
     meters: Meters | None = None
     standing: Standing | None = None
     conditions: Conditions = field(default_factory=Conditions)
+
+    def missing(self) -> list[str]:
+        """What is missing for pictures to be tagged and verdicts to be stored just now; nothing, as a rule."""
+        missing = list(self.unready())
+        if self.desk is not None and not missing:
+            try:
+                self.database.rehearse()
+            except DatabaseError as error:
+                missing.append(f"the database cannot be written: {error.what}; {error.hint}")
+        return missing

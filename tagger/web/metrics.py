@@ -55,7 +55,7 @@ class _Collector(Collector):
         yield _gauge("tagger_paused", "1 while people want no file to be taken", bool(stands.paused_since))
         if house.vitals:
             yield from _of_the_road(house.vitals())
-            yield _gauge("tagger_ready", "1 where all that tagging needs is there", not house.unready())
+            yield _gauge("tagger_ready", "1 where all that tagging needs is there", not house.missing())
         if house.meters:
             yield from _of_the_meters(house.meters)
 

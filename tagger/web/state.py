@@ -71,8 +71,8 @@ def _add_state(routes: APIRouter, house: House) -> None:
 
     @routes.get("/readyz")
     def readyz(response: Response) -> dict[str, Any]:
-        """Whether pictures are tagged: 503, with what is missing, where they are not yet. A pause is no fault."""
-        missing = list(house.unready())
+        """Whether pictures are tagged and verdicts stored: 503, with what is missing, where they are not. A pause is no fault."""
+        missing = house.missing()
         response.status_code = 503 if missing else 200
         with database.read() as connection:
             paused = pausing.paused_since(connection) is not None
