@@ -1,7 +1,7 @@
 """People's verdicts: stored at once and durably, and the tags of all copies of the picture written anew with them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,6 +40,10 @@ class Ruling:
     right: Sequence[str] = ()
     wrong: Sequence[str] = ()
     open: Sequence[str] = ()
+
+
+class ContradictionError(ConfigError):
+    """Of one label it is said that it is right, and that it is not, or that nothing is said of it."""
 
 
 def _ruling() -> Any:
@@ -88,14 +92,27 @@ def rulings(database: Database, file_id: int) -> Ruling:
 def rule(database: Database, paths: Sequence[str], ruling: Ruling, now: datetime) -> int:
     """Gives the number of files whose tags are others now, copies included. All or nothing.
 
-    `paths` are absolute. Raises ConfigError for a name that no label has, or several have, and for a path without tags.
+    `paths` are absolute. Raises ConfigError for a name that no label has, or several have, and for a path without tags;
+    ContradictionError where two things are said of one label.
     """
     with database.write() as connection:
         labels = {name: _label(connection, name) for name in (*ruling.right, *ruling.wrong, *ruling.open)}
+        _expect_one_opinion(ruling, labels)
         contents = sorted({_content(connection, path) for path in paths})
         for sha256 in contents:
             _store(connection, sha256, ruling, labels, now)
         return _write_anew(connection, contents, now)
+
+
+def _expect_one_opinion(ruling: Ruling, labels: Mapping[str, int]) -> None:
+    """By whichever of its names a label is called."""
+    before: dict[int, str] = {}
+    for names in (ruling.right, ruling.wrong, ruling.open):
+        for name in names:
+            if (other := before.get(labels[name])) is not None:
+                same = f"{other} and {name} are one label" if other != name else "it is there twice"
+                raise ContradictionError(name, f"two things are said of it: {same}", "say one of them")
+        before |= {labels[name]: name for name in names}
 
 
 def _label(connection: Connection, name: str) -> int:

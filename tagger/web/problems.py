@@ -15,6 +15,7 @@ from tagger.errors import ConfigError, TaggerError
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.desk import BusyError
 from tagger.search.query import QueryError
+from tagger.store.judgement import ContradictionError
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ def _wrong(one: Mapping[str, Any]) -> str:
 def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
     """A wrong query or name is the client's; a database that cannot be read is ours, and may be so for a while."""
     status = 400 if isinstance(error, QueryError | ConfigError) else 503
+    status = 422 if isinstance(error, ContradictionError) else status
     return response(status, str(error))
 
 

@@ -61,7 +61,7 @@ def router(house: House) -> APIRouter:
         names = [*said.add, *said.remove, *said.clear]
         if house.desk is None:
             raise ProblemError(403, READS_ONLY)
-        if not names or len(set(names)) < len(names):
+        if not names:
             raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
         ruling = judgement.Ruling(said.add, said.remove, said.clear)
         picture = picture_of(house, id)

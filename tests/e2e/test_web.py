@@ -95,6 +95,8 @@ def test_pictures_of_the_folders_are_searched_page_by_page(site: Site, inbox: Pa
 def test_a_verdict_corrects_a_picture(site: Site, inbox: Path) -> None:
     (inbox / "red.png").write_bytes(picture())
     site.daemon.wait_for("red.png: red")
+    both = site.client.post("/images/1/verdicts", json={"add": ["blue"], "remove": ["Blue"]})
+    assert (both.status_code, "two things are said of it" in both.json()["detail"]) == (422, True)
     said = site.client.post("/images/1/verdicts", json={"add": ["blue"], "remove": ["red"]})
     assert said.json() == {"images": 1}
     assert site.get("/images/1")["tags"][0]["label"] == "blue"

@@ -7,7 +7,7 @@ import pytest
 
 from tagger.errors import ConfigError
 from tagger.records import Known
-from tagger.store.judgement import Ruling, rule
+from tagger.store.judgement import ContradictionError, Ruling, rule
 from tests.integration.shelf import RESNET, Shelf, rewritten, sha, tagged
 
 CAT = {"tabby": 0.7, "sports car": 0.25}
@@ -26,6 +26,16 @@ def test_what_people_add_comes_first_and_what_they_reject_is_gone(shelf: Shelf) 
     assert shelf.sql(TAGS) == [("police van", 1.0, 1, "human"), ("sports car", 0.25, 2, "model")]
     assert shelf.sql("SELECT label, score FROM top_tag") == [("police van", 1.0)]
     assert shelf.sql("SELECT * FROM uncertain") == []
+
+
+@pytest.mark.parametrize("how", ["wrong", "open"])
+@pytest.mark.parametrize("other", ["tabby", "Tiger Cat", "TABBY"])
+def test_two_things_of_one_label_are_refused_by_whichever_name(shelf: Shelf, how: str, other: str) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    before = shelf.sql(TAGS)
+    with pytest.raises(ContradictionError, match="two things are said of it"):
+        say(shelf, right="tabby", **{how: other})
+    assert shelf.sql(TAGS) == before
 
 
 def test_categories_follow(shelf: Shelf) -> None:
