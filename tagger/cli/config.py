@@ -32,10 +32,10 @@ def _check_model(settings: "Settings") -> None:
 
 @app.command()
 def show(config: Config = None, database: Database = None) -> None:
-    """Print the settings in force, defaults and overrides included, as YAML."""
+    """Print the settings in force, defaults and overrides included, as YAML. A token is hidden."""
     import yaml
 
-    settings = load_settings(config, database)
-    typer.echo(
-        yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False
-    )
+    said = load_settings(config, database).model_dump(mode="json")
+    if said["web"]["token"]:
+        said["web"]["token"] = "hidden"  # noqa: S105 (too short for one; what is shown here is shown to others)
+    typer.echo(yaml.safe_dump(said, sort_keys=False, allow_unicode=True), nl=False)
