@@ -12,6 +12,7 @@ from typing import Any
 from tagger.config import Settings, Web
 from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, DatabaseError
+from tagger.records import shown
 from tagger.service import install
 from tagger.service.layout import SYSTEM, UNIT, Layout, users
 from tagger.store.lock import holder
@@ -73,6 +74,7 @@ def web(settings: Settings) -> Iterator[Finding]:
             "note", f"{web.host} can be reached from elsewhere: the token goes there in the clear", hint
         )
     yield _address(web, secret)
+    yield from _guesses(running, secret) if running else ()
 
 
 def _running(settings: Settings) -> str | None:
@@ -104,7 +106,7 @@ def _neighbour(web: Web, secret: str) -> Finding:
     """Who has the address."""
     where, taken = f"{web.host}:{web.port}", "stop who has it, or set web.port to another"
     try:
-        said = _asked(web, secret)
+        said = _asked(f"{_url(web)}/version", secret)
     except urllib.error.HTTPError as error:
         if error.code != 401:
             return Finding("problem", f"{where} is taken by another program", taken)
@@ -117,11 +119,25 @@ def _neighbour(web: Web, secret: str) -> Finding:
     return Finding("ok", f"{where}: Tagger {said['version']} answers")
 
 
-def _asked(web: Web, secret: str) -> Any:
+def _guesses(running: str, secret: str) -> Iterator[Finding]:
+    """Who says wrong tokens to the daemon that answers there; nothing where it does not say."""
+    try:
+        said = _asked(f"{running}/stats", secret)["wrong_tokens"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+    hint = "give the token to it if it is yours; else close the port to it, or choose a longer token"
+    for address, count in said:
+        yield Finding("warning", f"{count} wrong tokens came from {shown(address)} of late", hint)
+
+
+def _url(web: Web) -> str:
     host = _EVERYWHERE.get(web.host, web.host)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{web.port}/version"
+    return f"http://{f'[{host}]' if ':' in host else host}:{web.port}"
+
+
+def _asked(address: str, secret: str) -> Any:
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-    request = urllib.request.Request(address, headers=headers)
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 (made here, or by the daemon)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=_PATIENCE) as answer:
         return json.loads(answer.read(10_000))

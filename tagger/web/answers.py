@@ -111,12 +111,13 @@ class Source(BaseModel):
 
 
 class Stats(BaseModel):
-    """Files wait since `paused_since` (UTC), or not where that is None."""
+    """Files wait since `paused_since` (UTC), or not where that is None. `wrong_tokens` are, by address, how many came of late."""
 
     files: dict[str, int]
     misdated: int
     model: Model | None
     paused_since: datetime | None = None
+    wrong_tokens: dict[str, int] = {}
 
 
 class Version(BaseModel):

@@ -1,12 +1,15 @@
-"""The API put together: routes, what guards them, and what becomes of errors."""
+"""The API put together: what anybody may ask, what needs the token, and what becomes of errors."""
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from threading import Event
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from tagger.config import Web
 from tagger.web import events, metrics, pictures, predict, problems, reading, rekognition, state
+from tagger.web.admission import Admission
 from tagger.web.guard import Guard
 from tagger.web.house import House
 from tagger.web.page import login, routes
@@ -15,6 +18,29 @@ ABOUT = "Tags of pictures: of those that are handed in, and of those in the watc
 
 
 def create_app(web: Web, house: House) -> FastAPI:
+    """All of it. Whatever is not among the `public` routers is answered to those alone who say the token."""
+    admission = Admission(web.secret)
+    public = (state.alive(), login.router(admission))
+    private = (
+        predict.router(house),
+        rekognition.router(house),
+        reading.router(house),
+        pictures.router(house),
+        state.router(house, admission.guesses),
+        events.router(house),
+        metrics.router(house),
+        routes.router(house),
+        login.leaving(),
+    )
+    outside = _application(public, openapi_url=None)
+    outside.mount("/static", routes.files())
+    app = _application((*private, *public))  # the public ones for its description alone
+    app.state.ending = Event()
+    app.add_middleware(Guard, public=outside, web=web, admission=admission)
+    return app
+
+
+def _application(routers: Iterable[APIRouter], **options: Any) -> FastAPI:
     app = FastAPI(
         title="Tagger",
         version=version("tagger"),
@@ -22,18 +48,9 @@ def create_app(web: Web, house: House) -> FastAPI:
         docs_url=None,  # FastAPI's page loads its scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
+        **options,
     )
-    app.state.ending = Event()
     problems.install(app)
-    app.include_router(predict.router(house))
-    app.include_router(rekognition.router(house))
-    app.include_router(reading.router(house))
-    app.include_router(pictures.router(house))
-    app.include_router(state.router(house))
-    app.include_router(events.router(house))
-    app.include_router(metrics.router(house))
-    app.include_router(routes.router(house))
-    app.include_router(login.router(web.secret))
-    app.mount("/static", routes.files())
-    app.add_middleware(Guard, token=web.secret, most=web.max_bytes, rate=web.rate)
+    for router in routers:
+        app.include_router(router)
     return app

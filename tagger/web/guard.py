@@ -1,31 +1,36 @@
 """Who may ask, and how much: before anything is read of a request.
 
-A page of another site must not reach Tagger through its visitor's browser: without a token only names of this machine
-are answered (a name that was bent to 127.0.0.1 is not one), and what changes something must come from the page itself.
+There are two applications. One has what anybody may ask; the other has all else, and nobody is let into it without the
+token: what was not put into the first cannot be had, whatever a path is taken to mean, and be it that there is nothing at it.
+Rejected: a dependency of each route, which FastAPI asks only once it has read the body, and never where no route is found;
+a list of open paths beside the routes, which has to read a path as they do.
 """
 
-import hmac
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass
+from urllib.parse import quote
 
-from starlette.datastructures import Headers
+from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tagger.web import problems, rekognition
+from tagger.config import Web
+from tagger.web import names, problems, rekognition
+from tagger.web.admission import Admission, address_of
+from tagger.web.problems import ProblemError
 from tagger.web.rate import Rate
-
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_OPEN = frozenset({"/healthz", "/login"})
-_OPEN_BELOW = "/static/"
-"""What tells nothing: whether the service is alive, the page that asks for the token, and how pages look."""
-
-COOKIE = "tagger"
 
 MOST_HELD = 256 << 20
 """Bytes that all requests together may have sent and not been answered. Hundreds of half uploads would else fill the memory."""
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_PUBLIC = 64 << 10
+"""Bytes of a request that anybody may make: a form with a token."""
+
+READS = 200.0
+"""Reads a second of one address, ten seconds' worth at once: a page of the gallery is some 70, and who turns two or three a
+second sees nothing of them. A flood of them leaves room for others where the machine answers twice as many."""
+
 _HEADERS = (
     (
         b"content-security-policy",
@@ -37,82 +42,71 @@ _HEADERS = (
 
 
 class Guard:
-    """`token` is empty where only this machine may ask. A request has no more than `most` bytes.
+    """`public` is what anybody may ask; the application within is for those whom `admission` knows.
 
-    `rate` is how many requests a second an address may make that are not only for reading; 0 for any number.
+    `web.rate` is how many requests a second an address may make that are not only for reading; 0 for any number.
     """
 
-    def __init__(self, app: ASGIApp, token: str, most: int, rate: float) -> None:
-        self._app, self._token, self._most = app, token, most
-        self._rate, self._held = Rate(rate), _Held()
+    def __init__(self, app: ASGIApp, public: FastAPI, web: Web, admission: Admission) -> None:
+        self._app, self._public, self._admission = app, public, admission
+        self._names = None if web.secret else names.LOCAL
+        self._limit = _Limit(web.max_bytes, "(web.max_bytes); send fewer or smaller pictures")
+        self._writes, self._reads, self._held = Rate(web.rate), Rate(READS), _Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
             return
-        request = Request(scope)
-        if refusal := self._refusal(request):
-            if refusal[0] == 401 and "text/html" in request.headers.get("accept", ""):
-                await RedirectResponse(f"/login?to={quote(request.url.path)}", 303)(scope, receive, send)
-                return
-            respond = rekognition.refusal if rekognition.is_asked(request) else problems.response
-            await respond(*refusal)(scope, receive, send)
-            return
-        body = _Counted(receive, self._most, self._held)
+        request, send = Request(scope), _hardened(send)
+        is_public = any(route.matches(scope)[0] is Match.FULL for route in self._public.routes)
+        limit = _Limit(MOST_PUBLIC, "to log in") if is_public else self._limit
         try:
-            await self._app(scope, body, _hardened(send))
+            self._check(request, is_public, limit)
+        except ProblemError as error:
+            await _refused(request, error)(scope, receive, send)
+            return
+        body = _Counted(receive, limit, self._held)
+        try:
+            await (self._public if is_public else self._app)(scope, body, send)
         finally:
             self._held.size -= body.size
 
-    def _refusal(self, request: Request) -> tuple[int, str] | None:
-        headers = request.headers
-        host = _name(headers.get("host", ""))
-        if not self._token and host not in LOCAL:
-            return 421, f"Tagger does not answer to the name {host!r}; ask for it at 127.0.0.1"
-        origin = headers.get("origin")
-        if request.method not in _SAFE and origin and urlsplit(origin).netloc != headers.get("host"):
-            return 403, "a page of another site may not ask this"
-        if self._token and not _is_open(request.url.path) and not self._knows_token(request):
-            return 401, "say the token of the config: Authorization: Bearer TOKEN"
-        if _length(headers) > self._most:
-            return (
-                413,
-                f"a request may have {self._most:,} bytes (web.max_bytes); send fewer or smaller pictures",
-            )
-        address = request.client.host if request.client else ""
-        if request.method not in _SAFE and (wait := self._rate.wait(address)):
-            return 429, f"more requests than web.rate allows; ask again in {wait} s"
-        return None
+    def _check(self, request: Request, is_public: bool, limit: "_Limit") -> None:
+        """Raises ProblemError."""
+        names.check(request.headers, request.method, self._names)
+        if not is_public:
+            self._admission.check(request)
+        limit.check(_length(request))
+        if not is_public:
+            self._count(request)
 
-    def _knows_token(self, request: Request) -> bool:
-        cookie = request.cookies.get(COOKIE, "")
-        return is_same(cookie, session(self._token)) or self._has_token(request.headers)
-
-    def _has_token(self, headers: Headers) -> bool:
-        kind, _, said = headers.get("authorization", "").partition(" ")
-        given = headers.get("x-api-key", "")
-        if kind.lower() == "bearer":
-            given = said
-        elif kind == "AWS4-HMAC-SHA256":
-            given = _access_key(said)
-        return is_same(given, self._token)
+    def _count(self, request: Request) -> None:
+        is_read, address = request.method in names.SAFE, address_of(request)
+        if wait := (self._reads if is_read else self._writes).wait(address):
+            allows = f"{READS:.0f} reads a second" if is_read else "web.rate allows"
+            what = f"more requests than {allows}; ask again in {wait} s"
+            raise ProblemError(429, what, {"Retry-After": str(wait)})
 
 
-def session(token: str) -> str:
-    """What a browser keeps in place of the token: whoever reads it there does not learn the token."""
-    return hmac.new(token.encode(), b"Tagger's page", "sha256").hexdigest()
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """`most` bytes of a request, and what else is said where it has more."""
 
+    most: int
+    said: str
 
-def is_same(given: str, secret: str) -> bool:
-    """In a time that tells nothing of the secret."""
-    return hmac.compare_digest(given.encode(), secret.encode())
+    def check(self, size: int) -> None:
+        """Raises ProblemError."""
+        if size > self.most:
+            raise ProblemError(413, f"a request may have {self.most:,} bytes {self.said}")
 
 
 class _Counted:
     """A body that may be as long as it likes to say, but not longer than it may be; nor all bodies together."""
 
-    def __init__(self, receive: Receive, most: int, held: "_Held") -> None:
-        self._receive, self._most, self._held = receive, most, held
+    def __init__(self, receive: Receive, limit: "_Limit", held: "_Held") -> None:
+        self._receive, self._limit, self._held = receive, limit, held
         self.size = 0
 
     async def __call__(self) -> Message:
@@ -120,10 +114,9 @@ class _Counted:
         size = len(message.get("body", b""))
         self.size += size
         self._held.size += size
-        if self.size > self._most:
-            raise problems.ProblemError(413, f"a request may have {self._most:,} bytes (web.max_bytes)")
-        if self._held.size > max(MOST_HELD, self._most):
-            raise problems.ProblemError(
+        self._limit.check(self.size)
+        if self._held.size > max(MOST_HELD, self._limit.most):
+            raise ProblemError(
                 429, "others send much at this moment; ask again in a second", {"Retry-After": "1"}
             )
         return message
@@ -133,6 +126,15 @@ class _Held:
     """Bytes of all the bodies that are being read or answered."""
 
     size = 0
+
+
+def _refused(request: Request, error: ProblemError) -> Response:
+    """In the words of whoever asks: a browser is sent to where it can say the token."""
+    if error.status == 401 and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/login?to={quote(request.scope['path'])}", 303)
+    if rekognition.is_asked(request):
+        return rekognition.refusal(error.status, error.detail)
+    return problems.response(error.status, error.detail, error.headers)
 
 
 def _hardened(send: Send) -> Send:
@@ -146,28 +148,6 @@ def _hardened(send: Send) -> Send:
     return sent
 
 
-def _is_open(path: str) -> bool:
-    return path in _OPEN or path.startswith(_OPEN_BELOW)
-
-
-def _name(host: str) -> str:
-    """Without the port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _access_key(signed: str) -> str:
-    """Of `Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders=…`: KEY, which may have a slash in it.
-
-    The signature is not verified: it proves that a client has the secret which goes with its key, and here the key is
-    the secret, said as openly as a Bearer's.
-    """
-    credential = signed.partition("Credential=")[2].partition("SignedHeaders=")[0]
-    return credential.rstrip(", ").rsplit("/", 4)[0]
-
-
-def _length(headers: Headers) -> int:
-    length = headers.get("content-length", "")
+def _length(request: Request) -> int:
+    length = request.headers.get("content-length", "")
     return int(length) if length.isdecimal() else 0

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from tagger.errors import ConfigError, TaggerError
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.desk import BusyError
+from tagger.records import shown
 from tagger.search.query import QueryError
 from tagger.store.judgement import ContradictionError
 
@@ -42,12 +43,12 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-class ProblemError(Exception):
-    """`detail` is a sentence for whoever wrote the client."""
+class ProblemError(HTTPException):
+    """`detail` is a sentence for whoever wrote the client. As an HTTPException, FastAPI lets it out of the body's reading."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
+        super().__init__(status, detail, headers)
+        self.status = status
 
 
 def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -86,7 +87,7 @@ def _of_ours(_: Request, error: ProblemError) -> JSONResponse:
 
 
 def _of_http(request: Request, error: HTTPException) -> JSONResponse:
-    hints = {404: f"there is nothing at {request.url.path}; /openapi.json lists what there is"}
+    hints = {404: f"there is nothing at {shown(request.scope['path'])}; /openapi.json lists what there is"}
     return response(error.status_code, hints.get(error.status_code, str(error.detail)), error.headers)
 
 
@@ -107,5 +108,5 @@ def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
 
 
 def _of_nobody(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    log.error("%s %s", request.method, shown(request.scope["path"]), exc_info=error)
     return response(500, "Tagger made a mistake; its log says which")

@@ -31,6 +31,8 @@ class Server:
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,  # else whoever asks from this machine writes what address it comes from
+            ws="none",
             http=Connection,
             backlog=AT_ONCE,
             timeout_keep_alive=patience,

@@ -7,20 +7,35 @@ from itertools import islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from starlette.concurrency import run_in_threadpool
 
 from tagger.records import ModelIdentity
 from tagger.store import pathtext, pausing, queries, upkeep, vocabulary
 from tagger.store.queries import Failure
 from tagger.store.schema import State
 from tagger.web import answers
+from tagger.web.guesses import Guesses
 from tagger.web.house import House
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 
 
-def router(house: House) -> APIRouter:
+def alive() -> APIRouter:
+    """For anybody: it tells nothing else."""
+    routes = APIRouter(responses=RESPONSES)
+
+    @routes.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Alive."""
+        return {"status": "ok"}
+
+    return routes
+
+
+def router(house: House, guesses: Guesses) -> APIRouter:
     routes = APIRouter(responses=RESPONSES)
     for add in (_add_words, _add_state, _add_failures):
         add(routes, house)
+    _add_stats(routes, house, guesses)
     return routes
 
 
@@ -47,27 +62,12 @@ def _add_state(routes: APIRouter, house: House) -> None:
             for one in queries.status(database).sources
         ]
 
-    @routes.get("/stats")
-    def stats() -> answers.Stats:
-        """How many files are in each state, how many have a date that cannot be, and the model in use."""
-        status = queries.status(database)
-        model = _model(status.model.identity) if status.model else None
-        misdated = sum(one.misdated for one in status.sources)
-        return answers.Stats(
-            files=_counts(status.files), misdated=misdated, model=model, paused_since=status.paused_since
-        )
-
     @routes.get("/version")
     def version_() -> answers.Version:
         """Tagger's own, which model tags, why, and what would bring a better one."""
         stands = house.standing
         own = {"model": stands.name, "why": stands.why, "other": stands.other} if stands else {}
         return answers.Version(version=version("tagger"), **own)
-
-    @routes.get("/healthz")
-    def healthz() -> dict[str, str]:
-        """Alive."""
-        return {"status": "ok"}
 
     @routes.get("/readyz")
     def readyz(response: Response) -> dict[str, Any]:
@@ -77,6 +77,20 @@ def _add_state(routes: APIRouter, house: House) -> None:
         with database.read() as connection:
             paused = pausing.paused_since(connection) is not None
         return {"status": "not ready" if missing else "ok", "missing": missing, "paused": paused}
+
+
+def _add_stats(routes: APIRouter, house: House, guesses: Guesses) -> None:
+    @routes.get("/stats")
+    async def stats() -> answers.Stats:
+        """How many files are in each state, how many have a date that cannot be, the model in use, and who guesses at the token."""
+        status = await run_in_threadpool(queries.status, house.database)
+        return answers.Stats(
+            files=_counts(status.files),
+            misdated=sum(one.misdated for one in status.sources),
+            model=_model(status.model.identity) if status.model else None,
+            paused_since=status.paused_since,
+            wrong_tokens=dict(guesses.repeated()),
+        )
 
 
 def _add_failures(routes: APIRouter, house: House) -> None:

@@ -334,6 +334,19 @@ def test_a_port_that_tagger_has(tmp_path: Path, inbox: Path) -> None:
     assert "token" in said
 
 
+def test_wrong_tokens_are_told_of(tmp_path: Path, inbox: Path) -> None:
+    with serve(tmp_path, token=TOKEN) as daemon, site_of(daemon) as site:
+        for number in range(6):
+            site.client.get("/images", headers={"X-API-Key": f"guess {number}"})
+        ours = WEB | {"TAGGER_WEB__PORT": site.address.rpartition(":")[2]}
+        found = ask(tmp_path, inbox, **ours, TAGGER_WEB__TOKEN=TOKEN)
+        daemon.process.terminate()
+        daemon.end()
+    assert "6 wrong tokens came from 127.0.0.1" in found["web", "warning"][0]
+    assert "5 wrong tokens from 127.0.0.1 in the last minute" in daemon.log
+    assert TOKEN not in daemon.log
+
+
 def test_the_web_of_a_daemon_that_runs_with_other_settings(tmp_path: Path, inbox: Path) -> None:
     with serve(tmp_path) as daemon, site_of(daemon) as site:
         [said] = ask(tmp_path, inbox)["web", "note"]

@@ -370,7 +370,9 @@ def test_a_browser_says_the_token_once(browser: Browser, tmp_path: Path, inbox: 
         expect(page.get_by_role("heading", level=1)).to_have_text("Status")
         cookies = page.context.cookies()
         assert [(one["httpOnly"], TOKEN in one["value"]) for one in cookies] == [(True, False)]
-        page.context.clear_cookies()
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_label("The token")).to_be_visible()
+        assert page.context.cookies() == []
         page.goto(f"{site.address}/login?token={TOKEN}&to=//evil.example")
         assert page.url == f"{site.address}/"
         page.goto("about:blank")

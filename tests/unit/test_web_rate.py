@@ -1,4 +1,6 @@
-from tagger.web.rate import BURST, Rate
+import pytest
+
+from tagger.web.rate import BURST, MOST, Rate, whose
 
 
 class Clock:
@@ -27,3 +29,30 @@ def test_no_rate_is_no_limit_and_strangers_are_forgotten() -> None:
         clock.now = float(number)
         rate.wait(str(number))
     assert len(rate._full_at) < 10_000
+
+
+def test_to_look_counts_nothing() -> None:
+    rate = Rate(0.1, Clock())
+    assert (rate.due("a"), rate.due("a"), rate.wait("a"), rate.due("a")) == (0, 0, 0, 10)
+
+
+def test_memory_is_bounded_where_all_addresses_are_busy() -> None:
+    rate = Rate(0.1, Clock())
+    for number in range(MOST + 1):
+        rate.wait(str(number))
+    assert len(rate._full_at) == MOST // 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("address", "one"),
+    [
+        ("10.0.0.9", "10.0.0.9"),
+        ("::ffff:10.0.0.9", "10.0.0.9"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:1", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_a_network_is_one_address(address: str, one: str) -> None:
+    assert whose(address) == one

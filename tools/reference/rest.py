@@ -34,6 +34,7 @@ _BESIDES = {
     "GET /docs": "the API, for people",
     "GET /login": "asks for the token; with `?token=`, takes it",
     "POST /login": "takes the token, and gives a cookie for it",
+    "POST /logout": "takes the cookie from this browser",
 }
 _ANSWERS = {"200", "201", "202", "204"}
 

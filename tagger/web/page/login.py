@@ -1,28 +1,38 @@
-"""Where a browser says the token once. `/login?token=…` is an address that can be handed over, as a container prints it."""
+"""Where a browser says the token once. `/login?token=…` is an address that can be handed over, as a container prints it.
+
+To log out takes the cookie from this browser. It holds for whoever copied it: what ends that is another token. Rejected:
+sessions with numbers of their own, which a restart would end, or which would need a table for what one person does once a year.
+"""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from tagger.web.guard import COOKIE, is_same, session
+from tagger.web.admission import COOKIE, Admission
 from tagger.web.page.render import Renderer
+from tagger.web.problems import ProblemError
 
 _WEEKS = 60 * 60 * 24 * 7 * 8
 
 
-def router(token: str) -> APIRouter:
+def router(admission: Admission) -> APIRouter:
+    """For anybody."""
     routes, renderer = APIRouter(include_in_schema=False), Renderer()
 
     def admitted(request: Request, given: str, to: str) -> Response:
-        if token and not is_same(given, token):
-            form = renderer.page(request, "login.html", wrong=bool(given), to=to)
-            form.status_code = 403 if given else 200
-            return form
-        answer = RedirectResponse(to if to.startswith("/") and not to.startswith("//") else "/", 303)
-        answer.set_cookie(COOKIE, session(token), max_age=_WEEKS, httponly=True, samesite="strict")
-        return answer
+        try:
+            if admission.is_right(request, given):
+                return _kept(admission, to)
+            status, wait = 403 if given else 200, ""
+        except ProblemError as error:
+            status, wait = error.status, (error.headers or {}).get("Retry-After", "")
+        form = renderer.page(request, "login.html", wrong=status == 403, wait=wait, to=to)
+        form.status_code = status
+        form.headers.update({"Retry-After": wait} if wait else {})
+        return form
 
+    # Not in a thread: guesses are counted in that of all other requests.
     @routes.get("/login")
-    def asked(request: Request, token: str = "", to: str = "/") -> Response:
+    async def asked(request: Request, token: str = "", to: str = "/") -> Response:
         return admitted(request, token, to)
 
     @routes.post("/login")
@@ -31,3 +41,22 @@ def router(token: str) -> APIRouter:
         return admitted(request, str(form.get("token", "")).strip(), str(form.get("to", "/")))
 
     return routes
+
+
+def leaving() -> APIRouter:
+    """For those who are in."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.post("/logout")
+    def left() -> Response:
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        return answer
+
+    return routes
+
+
+def _kept(admission: Admission, to: str) -> Response:
+    answer = RedirectResponse(to if to.startswith("/") and not to.startswith("//") else "/", 303)
+    answer.set_cookie(COOKIE, admission.session, max_age=_WEEKS, httponly=True, samesite="strict")
+    return answer

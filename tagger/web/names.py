@@ -1,0 +1,70 @@
+"""By which name Tagger is asked (`Host`), and from which page (`Origin`).
+
+A page of another site must not reach Tagger through its visitor's browser: without a token only names of this machine
+are answered (a name that was bent to 127.0.0.1 is not one), and what changes something must come from the page itself.
+What is no name at all is refused before anything looks at it: programs differ in what they make of `a/b?c@d`.
+"""
+
+import re
+from ipaddress import IPv6Address
+
+from starlette.datastructures import Headers
+
+from tagger.records import shown
+from tagger.web.problems import ProblemError
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+
+_AUTHORITY = r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?"
+_HOST = re.compile(_AUTHORITY)
+_ORIGIN = re.compile(rf"null|[A-Za-z][A-Za-z0-9+.-]*://(?P<host>{_AUTHORITY})?")
+
+
+def check(headers: Headers, method: str, names: frozenset[str] | None) -> None:
+    """Raises ProblemError: 400 for a header that cannot be, 421 for a name that is none of `names`, 403 for another site's page.
+
+    `names` is None where any will do.
+    """
+    host = _only(headers, "host")
+    if host is None:
+        raise ProblemError(400, "the request says no Host; HTTP/1.1 has one, such as Host: localhost")
+    name = _name(_HOST.fullmatch(host), "Host", host)
+    if names is not None and name not in names:
+        raise ProblemError(421, f"Tagger does not answer to the name {name!r}; ask for it at 127.0.0.1")
+    origin = _only(headers, "origin")
+    if origin is None:
+        return
+    found = _ORIGIN.fullmatch(origin)
+    _name(found, "Origin", origin)
+    its = found["host"] if found else None
+    if method not in SAFE and (its or "").lower() != host.lower():
+        raise ProblemError(403, "a page of another site may not ask this")
+
+
+def _only(headers: Headers, key: str) -> str | None:
+    """The value; None where there is none."""
+    values = headers.getlist(key)
+    if len(values) > 1:
+        raise ProblemError(400, f"the request says {key.capitalize()} {len(values)} times; say it once")
+    return values[0] if values else None
+
+
+def _name(found: re.Match[str] | None, key: str, value: str) -> str:
+    """In small letters, without the port."""
+    if found is None or not _is_port(found["port"]) or not _is_ip(found["ip"]):
+        what = f"{key}: {shown(value[:80])} is no name with a port"
+        raise ProblemError(400, f"{what}; a client makes it from the address that it is given")
+    return (found["ip"] or found["name"] or "").lower()
+
+
+def _is_port(port: str | None) -> bool:
+    return not port or 0 < int(port) < 1 << 16
+
+
+def _is_ip(ip: str | None) -> bool:
+    try:
+        return ip is None or bool(IPv6Address(ip))
+    except ValueError:
+        return False

@@ -1,0 +1,310 @@
+"""Who is let in, and how much they may ask: a server with a token, on real sockets."""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tagger.config import Web
+from tagger.store.database import Database
+from tagger.web import guard
+from tagger.web.app import create_app
+from tagger.web.guesses import AT_ONCE
+from tagger.web.house import House
+from tagger.web.rate import BURST
+from tagger.web.server import Server
+from tests.e2e.command import PATIENCE, tagger
+from tests.e2e.site import TOKEN, serve
+
+pytestmark = pytest.mark.long
+
+RIGHT = {"Authorization": f"Bearer {TOKEN}"}
+PUBLIC = {("GET", "/healthz"), ("GET", "/login"), ("POST", "/login")}
+TRICKS = ("x/static/", "x/healthz?", "x/healthz#", "x/login?", "a@localhost/healthz?", "localhost/static/")
+
+
+@contextmanager
+def served(folder: Path, **web: Any) -> Iterator[str]:
+    """The address of a server for a database without pictures."""
+    with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
+        settings = Web(port=0, **web)
+        server = Server(settings, create_app(settings, House(database, 0.3)))
+        server.start()
+        try:
+            yield server.address
+        finally:
+            server.close(10)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[str]:
+    with served(tmp_path, token=TOKEN) as address:
+        yield address
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[str]:
+    """Without a token."""
+    with served(tmp_path) as address:
+        yield address
+
+
+@contextmanager
+def client(address: str, at: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    """Who asks from another address of this machine."""
+    transport = httpx.HTTPTransport(local_address=at)
+    with httpx.Client(base_url=address, transport=transport, timeout=PATIENCE) as one:
+        yield one
+
+
+def said(address: str, sent: bytes) -> bytes:
+    """All that is answered to these bytes; whoever says nothing more is closed by `Connection: close`."""
+    parts = urlsplit(address)
+    with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=PATIENCE) as connection:
+        connection.sendall(sent)
+        return connection.makefile("rb").read()
+
+
+def status(address: str, method: str, path: str, *headers: str) -> int:
+    return int(said(address, request(method, path, *headers)).split()[1])
+
+
+def request(method: str, path: str, *headers: str) -> bytes:
+    lines = (f"{method} {path} HTTP/1.1", *headers, "Connection: close", "", "")
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def asked(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every method and path that there is, and some that there are not."""
+    with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
+        app = create_app(Web(), House(database, 0.3))
+    for route in routes(app.routes):
+        path = re.sub(r"\{\w+(:\w+)?\}", "1", route.path)
+        yield from ((method, path) for method in route.methods)
+    paths = (
+        "/nowhere",
+        "//healthz",
+        "/healthz/",
+        "/static",
+        "/static/../images",
+        "/static/%2e%2e/images",
+        "*",
+    )
+    yield from (
+        ("GET", path) for path in (*paths, "/login/../images", "/healthz;/../images", "http://x/images")
+    )
+    yield from (("DELETE", "/healthz"), ("PUT", "/images/1"), ("PATCH", "/static/tagger.css"), ("TRACE", "/"))
+
+
+def routes(given: Any) -> Iterator[Any]:
+    """Some releases of FastAPI keep routers as they are, some their routes."""
+    for route in given:
+        if router := getattr(route, "original_router", None):
+            yield from routes(router.routes)
+        else:
+            yield route
+
+
+# The token
+
+
+def test_nothing_but_what_is_public_is_answered_without_the_token(guarded: str, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    every = set(asked(tmp_path / "other"))
+    assert {
+        ("GET", "/images"),
+        ("POST", "/images/1/verdicts"),
+        ("GET", "/openapi.json"),
+        ("GET", "/"),
+    } < every
+    got = {one: status(guarded, *one, "Host: localhost") for one in every}
+    below = {one: code for one, code in got.items() if one[1].startswith("/static/")}
+    assert set(below.values()) <= {404, 405}
+    assert {one for one, code in got.items() if code != 401} == PUBLIC | set(below)
+    assert status(guarded, "GET", "/static/tagger.css", "Host: localhost") == 200
+
+
+@pytest.mark.parametrize("host", TRICKS)
+def test_no_host_makes_one_path_look_like_another(guarded: str, host: str) -> None:
+    for method, path in (("GET", "/images"), ("POST", "/images/1/verdicts"), ("GET", "/openapi.json")):
+        assert status(guarded, method, path, f"Host: {host}") == 400
+        assert status(guarded, method, path, f"Host: {host}", f"Authorization: Bearer {TOKEN}") == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        RIGHT,
+        {"X-API-Key": TOKEN},
+        {"Authorization": f"AWS4-HMAC-SHA256 Credential={TOKEN}/20260101/r/s/aws4_request, SignedHeaders=h"},
+        {"Cookie": "tagger=stale", **RIGHT},
+    ],
+)
+def test_the_token_opens_however_it_is_said(guarded: str, headers: dict[str, str]) -> None:
+    with client(guarded) as one:
+        assert one.get("/images", headers=headers).status_code == 200
+        assert one.get("/nowhere", headers=headers).status_code == 404
+        assert one.delete("/images", headers=headers).status_code == 405
+
+
+def test_who_logs_out_is_asked_for_the_token_again(guarded: str) -> None:
+    with client(guarded) as one:
+        assert one.post("/login", data={"token": TOKEN}).status_code == 303
+        assert one.get("/status").status_code == 200
+        assert "Log out" in one.get("/status").text
+        left = one.post("/logout")
+        assert (left.status_code, left.headers["location"], dict(one.cookies)) == (303, "/login", {})
+        assert one.get("/images").status_code == 401
+
+
+def test_a_token_that_was_made_is_told_once(tmp_path: Path, inbox: Path) -> None:
+    file = tmp_path / "token"
+    with serve(tmp_path, token_file=str(file)) as daemon:
+        token = file.read_text().strip()
+        assert daemon.log.count(f"/login?token={token} once") == 1
+        assert file.stat().st_mode & 0o777 == 0o600
+    with serve(tmp_path, token_file=str(file)) as daemon:
+        again = daemon.log
+    web = {"TAGGER_WEB__ENABLED": "true", "TAGGER_WEB__TOKEN_FILE": str(file)}
+    commands = (
+        ("config", "show"),
+        ("config", "check"),
+        ("doctor", inbox),
+        ("service", "install", "--dry-run", inbox),
+    )
+    said = [tagger(tmp_path, *command, **web) for command in commands]
+    assert token not in again + "".join(one.stdout + one.stderr for one in said)
+
+
+def test_a_token_of_the_config_is_not_shown(tmp_path: Path) -> None:
+    shown = tagger(tmp_path, "config", "show", TAGGER_WEB__TOKEN=TOKEN)
+    assert (shown.returncode, "token: hidden" in shown.stdout, TOKEN in shown.stdout) == (0, True, False)
+
+
+# Names
+
+
+HOSTS = (
+    "[",
+    "[::1",
+    "[::1]]",
+    "[g::1]",
+    "localhost:99999",
+    "localhost:abc",
+    "localhost:0",
+    "a b",
+    "a,b",
+    "é",
+    "",
+)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_that_is_none_is_refused_with_a_sentence(local: str, host: str) -> None:
+    answer = said(
+        local, f"GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode("latin-1")
+    )
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"is no name with a port" in answer
+
+
+@pytest.mark.parametrize("head", ["GET / HTTP/1.0", "GET / HTTP/1.1", "GET / HTTP/1.1\r\nHost: a\r\nHost: b"])
+def test_no_host_or_two_are_refused(local: str, head: str) -> None:
+    assert said(local, f"{head}\r\nConnection: close\r\n\r\n".encode()).split()[1] == b"400"
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:5000", "127.0.0.1:", "[::1]:5000"])
+def test_this_machine_is_known_by_its_names(local: str, host: str) -> None:
+    assert status(local, "GET", "/version", f"Host: {host}") == 200
+
+
+def test_the_page_itself_may(local: str) -> None:
+    ask = ("POST", "/failures/retry", "Host: LocalHost:5000", "Origin: http://localhost:5000")
+    assert "tagger web only reads" in said(local, request(*ask)).decode()
+
+
+@pytest.mark.parametrize(
+    ("origin", "code"),
+    [
+        ("http://[", 400),
+        ("http://localhost:99999", 400),
+        ("http://localhost@evil.example", 400),
+        ("http://localhost/x", 400),
+        ("//localhost", 400),
+        ("", 400),
+        ("null", 403),
+        ("file://", 403),
+        ("http://evil.example", 403),
+        ("http://LOCALHOST", 403),
+        ("http://localhost:1", 403),
+    ],
+)
+def test_a_page_of_another_site_changes_nothing(local: str, origin: str, code: int) -> None:
+    ask = ("POST", "/failures/retry", "Host: localhost:5000", f"Origin: {origin}")
+    assert status(local, *ask) == code
+    assert status(local, *ask, "Origin: http://localhost:5000") == 400  # it says two
+
+
+# Budgets
+
+
+def test_guesses_are_slowed_and_nobody_elses_requests(guarded: str) -> None:
+    with client(guarded) as guesser, client(guarded, "127.0.0.2") as other:
+        wrong = [guesser.get("/images", headers={"X-API-Key": f"guess {n}"}) for n in range(AT_ONCE + 5)]
+        assert [one.status_code for one in wrong] == [401] * AT_ONCE + [429] * 5
+        assert "too many wrong tokens came from 127.0.0.1" in wrong[-1].json()["detail"]
+        assert int(wrong[-1].headers["retry-after"]) > 0
+        lucky = guesser.get("/images", headers=RIGHT)
+        form = guesser.post("/login", data={"token": TOKEN})
+        assert (lucky.status_code, form.status_code) == (429, 429)
+        assert "Too many wrong tokens" in form.text
+        assert other.get("/images", headers=RIGHT).status_code == 200
+        assert guesser.get("/healthz").status_code == 200
+        assert other.get("/stats", headers=RIGHT).json()["wrong_tokens"] == {"127.0.0.1": AT_ONCE}
+
+
+def test_the_form_counts_guesses_too(guarded: str) -> None:
+    with client(guarded) as one:
+        codes = [one.post("/login", data={"token": f"guess {n}"}).status_code for n in range(AT_ONCE + 1)]
+    assert codes == [403] * AT_ONCE + [429]
+
+
+def test_an_old_token_that_is_said_again_and_again_shuts_nobody_out(guarded: str) -> None:
+    with client(guarded) as one:
+        old = {"Cookie": "tagger=last-year"}
+        assert {one.get("/stats", headers=old).status_code for _ in range(3 * AT_ONCE)} == {401}
+        assert one.get("/stats", headers=RIGHT).status_code == 200
+
+
+def test_nobody_says_where_they_come_from(guarded: str) -> None:
+    with client(guarded) as one:
+        for number in range(AT_ONCE):
+            here = {"X-Forwarded-For": f"10.0.0.{number}", "X-API-Key": f"guess {number}"}
+            assert one.get("/images", headers=here).status_code == 401
+        here = {"X-Forwarded-For": "10.0.1.1", "X-API-Key": "one more"}
+        assert one.get("/images", headers=here).status_code == 429
+
+
+def test_a_page_of_the_gallery_is_no_attack_and_a_flood_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert guard.READS * BURST > 10 * 70
+    monkeypatch.setattr(guard, "READS", 7.0)
+    with served(tmp_path) as address, client(address) as one:
+        codes = [one.get(f"/images/{n}/thumbnail").status_code for n in range(150)]
+        assert (set(codes[:70]), 429 in codes[70:]) == ({404}, True)
+        assert {one.get("/healthz").status_code for _ in range(100)} == {200}
+        assert one.get("/static/tagger.css").status_code == 200
+
+
+def test_writes_have_a_budget_of_their_own(tmp_path: Path) -> None:
+    with served(tmp_path, rate=0.1, token=TOKEN) as address, client(address) as one:
+        assert [one.post("/failures/retry", headers=RIGHT).status_code for _ in range(2)] == [403, 429]
+        assert one.get("/images", headers=RIGHT).status_code == 200
+        assert one.post("/login", data={"token": TOKEN}).status_code == 303
