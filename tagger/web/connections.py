@@ -49,6 +49,8 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         self._gets_on()
+        if self.cycle.more_body:  # it goes on sending what nobody reads
+            self.transport.close()
         super().on_response_complete()
 
     def pause_writing(self) -> None:

@@ -6,7 +6,6 @@ Rejected: a dependency of each route, which FastAPI asks only once it has read t
 a list of open paths beside the routes, which has to read a path as they do.
 """
 
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -18,11 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tagger.config import Web
 from tagger.web import names, problems, rekognition
 from tagger.web.admission import Admission, address_of
+from tagger.web.bodies import Body, Held, Limit
 from tagger.web.problems import ProblemError
 from tagger.web.rate import Rate
-
-MOST_HELD = 256 << 20
-"""Bytes that all requests together may have sent and not been answered. Hundreds of half uploads would else fill the memory."""
 
 MOST_PUBLIC = 64 << 10
 """Bytes of a request that anybody may make: a form with a token."""
@@ -50,35 +47,34 @@ class Guard:
     def __init__(self, app: ASGIApp, public: FastAPI, web: Web, admission: Admission) -> None:
         self._app, self._public, self._admission = app, public, admission
         self._names = None if web.secret else names.LOCAL
-        self._limit = _Limit(web.max_bytes, "(web.max_bytes); send fewer or smaller pictures")
-        self._writes, self._reads, self._held = Rate(web.rate), Rate(READS), _Held()
+        self._limit = Limit(web.max_bytes, "(web.max_bytes); send fewer or smaller pictures")
+        self._writes, self._reads, self._held = Rate(web.rate), Rate(READS), Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        request, send = Request(scope), _hardened(send)
+        request = Request(scope)
         is_public = any(route.matches(scope)[0] is Match.FULL for route in self._public.routes)
-        limit = _Limit(MOST_PUBLIC, "to log in") if is_public else self._limit
+        limit = Limit(MOST_PUBLIC, "to log in") if is_public else self._limit
+        body = Body(scope, receive, _hardened(send), limit, self._held)
+        answer: ASGIApp = self._public if is_public else self._app
         try:
-            self._check(request, is_public, limit)
+            self._check(request, is_public)
+            limit.check(body.said)
         except ProblemError as error:
-            await _refused(request, error)(scope, receive, send)
-            return
-        body = _Counted(receive, limit, self._held)
+            answer = _refused(request, error)
         try:
-            await (self._public if is_public else self._app)(scope, body, send)
+            await answer(scope, body.receive, body.send)
         finally:
             self._held.size -= body.size
 
-    def _check(self, request: Request, is_public: bool, limit: "_Limit") -> None:
+    def _check(self, request: Request, is_public: bool) -> None:
         """Raises ProblemError."""
         names.check(request.headers, request.method, self._names)
         if not is_public:
             self._admission.check(request)
-        limit.check(_length(request))
-        if not is_public:
             self._count(request)
 
     def _count(self, request: Request) -> None:
@@ -87,45 +83,6 @@ class Guard:
             allows = f"{READS:.0f} reads a second" if is_read else "web.rate allows"
             what = f"more requests than {allows}; ask again in {wait} s"
             raise ProblemError(429, what, {"Retry-After": str(wait)})
-
-
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """`most` bytes of a request, and what else is said where it has more."""
-
-    most: int
-    said: str
-
-    def check(self, size: int) -> None:
-        """Raises ProblemError."""
-        if size > self.most:
-            raise ProblemError(413, f"a request may have {self.most:,} bytes {self.said}")
-
-
-class _Counted:
-    """A body that may be as long as it likes to say, but not longer than it may be; nor all bodies together."""
-
-    def __init__(self, receive: Receive, limit: "_Limit", held: "_Held") -> None:
-        self._receive, self._limit, self._held = receive, limit, held
-        self.size = 0
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        size = len(message.get("body", b""))
-        self.size += size
-        self._held.size += size
-        self._limit.check(self.size)
-        if self._held.size > max(MOST_HELD, self._limit.most):
-            raise ProblemError(
-                429, "others send much at this moment; ask again in a second", {"Retry-After": "1"}
-            )
-        return message
-
-
-class _Held:
-    """Bytes of all the bodies that are being read or answered."""
-
-    size = 0
 
 
 def _refused(request: Request, error: ProblemError) -> Response:
@@ -146,8 +103,3 @@ def _hardened(send: Send) -> Send:
         await send(message)
 
     return sent
-
-
-def _length(request: Request) -> int:
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else 0

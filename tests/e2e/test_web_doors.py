@@ -1,7 +1,10 @@
 """Who is let in, and how much they may ask: a server with a token, on real sockets."""
 
+import http.client
 import re
 import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ from tagger.config import Web
 from tagger.store.database import Database
 from tagger.web import guard
 from tagger.web.app import create_app
+from tagger.web.bodies import MOST_HELD, THROWN_AWAY
 from tagger.web.guesses import AT_ONCE
 from tagger.web.house import House
 from tagger.web.rate import BURST
@@ -308,3 +312,57 @@ def test_writes_have_a_budget_of_their_own(tmp_path: Path) -> None:
         assert [one.post("/failures/retry", headers=RIGHT).status_code for _ in range(2)] == [403, 429]
         assert one.get("/images", headers=RIGHT).status_code == 200
         assert one.post("/login", data={"token": TOKEN}).status_code == 303
+
+
+# Sizes
+
+
+HEAD = "POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+SIZE = 40_000_000
+
+
+def test_a_client_that_sends_to_the_end_before_it_reads_hears_what_was_wrong(local: str) -> None:
+    """urllib does, and asks for the connection to be closed: were it closed at once, it would be reset."""
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(f"{local}/predict", data=b"x" * SIZE, timeout=PATIENCE)  # noqa: S310 (its own)
+    with answer.value:
+        assert answer.value.code == 413
+        assert b"web.max_bytes" in answer.value.read()
+
+
+def test_who_waits_to_be_told_to_go_on_is_told_not_to(local: str) -> None:
+    answer = said(local, f"{HEAD}Content-Length: {SIZE}\r\nExpect: 100-continue\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_the_answer_does_not_wait_for_the_body(local: str) -> None:
+    connection = http.client.HTTPConnection(urlsplit(local).netloc, timeout=PATIENCE)
+    with closing(connection):
+        connection.putrequest("POST", "/predict")
+        connection.putheader("Content-Length", str(SIZE))
+        connection.endheaders(b"half")
+        assert connection.getresponse().read().startswith(b'{"type":"about:blank"')
+
+
+def test_what_never_ends_is_not_taken_for_ever(local: str) -> None:
+    parts = urlsplit(local)
+    with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=PATIENCE) as connection:
+        connection.sendall(f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        chunk, sent = b"100000\r\n" + b"x" * 0x100000 + b"\r\n", 0
+        with pytest.raises(ConnectionError):
+            while sent < 2 * (THROWN_AWAY + MOST_HELD):
+                connection.sendall(chunk)
+                sent += len(chunk)
+
+
+def test_a_json_body_without_a_length_is_as_bounded_as_any(tmp_path: Path) -> None:
+    with served(tmp_path, max_bytes=2048) as address, client(address) as one:
+        body = (b" " * 1000 for _ in range(10))
+        answer = one.post("/images/1/verdicts", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+
+
+def test_who_has_no_token_may_send_no_more_than_a_token(guarded: str) -> None:
+    with client(guarded) as one:
+        assert one.post("/login", content=b"token=" + b"x" * 100_000).status_code == 413
+        assert one.post("/predict", content=b"x" * 1_000_000).status_code == 401

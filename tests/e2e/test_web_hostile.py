@@ -12,8 +12,8 @@ import pytest
 from tagger.config import Web
 from tagger.store.database import Database
 from tagger.web.app import create_app
+from tagger.web.bodies import MOST_HELD
 from tagger.web.connections import PLACES
-from tagger.web.guard import MOST_HELD
 from tagger.web.house import House
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE
