@@ -13,6 +13,7 @@ import anyio
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from tagger.pipeline.bulletin import Notice
 from tagger.search.parse import parse
@@ -20,7 +21,7 @@ from tagger.store import found, pathtext
 from tagger.store.found import Hit
 from tagger.web.answers import Language
 from tagger.web.house import House
-from tagger.web.problems import RESPONSES, ProblemError
+from tagger.web.problems import RESPONSES, response
 from tagger.web.reading import described
 
 EVERY = 0.5
@@ -34,7 +35,7 @@ MOST = 100
 
 
 def router(house: House) -> APIRouter:
-    routes, listeners = APIRouter(responses=RESPONSES), anyio.CapacityLimiter(MOST)
+    routes, places = APIRouter(responses=RESPONSES), _Places()
 
     @routes.get(
         "/events",
@@ -50,14 +51,7 @@ def router(house: House) -> APIRouter:
         ] = None,
     ) -> StreamingResponse:
         """Pictures as they are tagged, files that fail, and sources that come and go."""
-        if listeners.available_tokens < 1:
-            raise ProblemError(429, f"{MOST} listen already; ask again later", {"Retry-After": "10"})
-        listener = Listener(house, q, lang, last_event_id)
-        return StreamingResponse(
-            _stream(request, listener, listeners),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store"},
-        )
+        return _Stream(request, Listener(house, q, lang, last_event_id), places)
 
     return routes
 
@@ -90,21 +84,47 @@ class Listener:
         return _event("tagged", described(hit.picture, self._lang).model_dump_json(), hit.picture.seq)
 
 
-async def _stream(
-    request: Request, listener: Listener, listeners: anyio.CapacityLimiter
-) -> AsyncIterator[str]:
+class _Places:
+    """How many are taken."""
+
+    taken = 0
+
+
+class _Stream(StreamingResponse):
+    """Takes its place as it begins, in the one thread of all requests: between a look at a place and taking it none may come.
+
+    Who comes when all are taken is told so. Rejected: to let it wait for one, which looks like a stream on which nothing happens.
+    """
+
+    def __init__(self, request: Request, listener: Listener, places: _Places) -> None:
+        news = _news(request, listener)
+        super().__init__(news, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._places.taken >= MOST:
+            full = response(429, f"{MOST} listen already; ask again later", {"Retry-After": "10"})
+            await full(scope, receive, send)
+            return
+        self._places.taken += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._places.taken -= 1
+
+
+async def _news(request: Request, listener: Listener) -> AsyncIterator[str]:
     quiet = 0
-    async with listeners:
-        yield "retry: 2000\n\n"
-        while not request.app.state.ending.is_set():
-            news = await run_in_threadpool(listener.news)
-            for one in news:
-                yield one
-            quiet = 0 if news else quiet + 1
-            if quiet % QUIET == 1:
-                yield f"id: {listener.seq}\n\n"  # tells nothing, but is where to go on from
-            if not news:
-                await anyio.sleep(EVERY)
+    yield "retry: 2000\n\n"
+    while not request.app.state.ending.is_set():
+        news = await run_in_threadpool(listener.news)
+        for one in news:
+            yield one
+        quiet = 0 if news else quiet + 1
+        if quiet % QUIET == 1:
+            yield f"id: {listener.seq}\n\n"  # tells nothing, but is where to go on from
+        if not news:
+            await anyio.sleep(EVERY)
 
 
 def _told(notice: Notice) -> str:

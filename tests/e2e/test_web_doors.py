@@ -6,7 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from tagger.store.database import Database
 from tagger.web import guard
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD, THROWN_AWAY
+from tagger.web.events import MOST as MOST_LISTENERS
 from tagger.web.guesses import AT_ONCE
 from tagger.web.house import House
 from tagger.web.rate import BURST
@@ -366,3 +367,24 @@ def test_who_has_no_token_may_send_no_more_than_a_token(guarded: str) -> None:
     with client(guarded) as one:
         assert one.post("/login", content=b"token=" + b"x" * 100_000).status_code == 413
         assert one.post("/predict", content=b"x" * 1_000_000).status_code == 401
+
+
+# Listeners
+
+
+def test_who_listens_beyond_the_limit_is_told_so(local: str) -> None:
+    parts = urlsplit(local)
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(socket.create_connection((str(parts.hostname), parts.port or 0), PATIENCE))
+            for _ in range(MOST_LISTENERS + 20)
+        ]
+        for one in connections:
+            one.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        codes = sorted(one.recv(12)[9:12] for one in connections)
+    assert codes == [b"200"] * MOST_LISTENERS + [b"429"] * 20
+    with client(local) as again:
+        while (answer := again.send(again.build_request("GET", "/events"), stream=True)).status_code == 429:
+            answer.close()  # until the server has noticed that they are gone
+        assert answer.status_code == 200
+        answer.close()
