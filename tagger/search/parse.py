@@ -1,7 +1,6 @@
 """The text of a search → its tree. lark costs a search 50 ms; no other command imports it."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,24 +12,34 @@ from tagger.search import mistakes
 from tagger.search.mistakes import TIMES, UNITS, place
 from tagger.search.moment import moment
 from tagger.search.query import (
-    And,
     Everything,
     Field,
     In,
     Name,
     Not,
-    Or,
     Query,
     QueryError,
     Since,
     Uncertain,
     Until,
+    all_of,
+    any_of,
     said,
 )
 
 LONGEST = 4_000
 DEEPEST = 50
 """How many brackets and `not`s may stand in one another, so that whoever walks the tree may recurse."""
+MOST_PARTS = 200
+"""Different names and clauses: each picture may have to be looked at for each of them."""
+MOST_PATTERNS = 20
+"""Different values with `*`, `?` or `[`: no index helps with those, so each is a look at each picture."""
+MOST_WILDCARDS = 50
+LONGEST_CLASS = 100
+"""In one pattern, and characters between `[` and `]`: SQLite's GLOB tries each at each place of a path."""
+
+_WILDCARD = re.compile(r"[*?\[]")
+_LONG_CLASS = re.compile(rf"\[\^?\]?[^\]]{{{LONGEST_CLASS + 1}}}")
 
 
 def parse(text: str, now: datetime) -> Query:
@@ -69,6 +78,7 @@ class _Reader:
 
     def __init__(self, text: str, now: datetime) -> None:
         self._text, self._now = text, now
+        self._parts, self._patterns = set[Query](), set[Query]()
 
     def check(self, token: Token) -> None:
         """Raises what is wrong with a word by itself."""
@@ -85,19 +95,41 @@ class _Reader:
         words = [child for child in tree.children if isinstance(child, Token)]
         trees = [child for child in tree.children if isinstance(child, Tree)]
         if not trees:
-            return self._leaf(tree.data, words)
+            return self._counted(self._leaf(tree.data, words), words)
         if words and depth == DEEPEST:
             what = f"more than {DEEPEST} brackets and 'not's stand in one another"
             raise self._error(words[0], what, "take some of them away, or ask in several queries")
         parts = [self.query(part, depth + bool(words)) for part in trees]
         match tree.data:
             case "both":
-                return And(tuple(_flat(parts, And)))
+                return all_of(parts)
             case "either":
-                return Or(tuple(_flat(parts, Or)))
+                return any_of(parts)
             case "negation":
                 return Not(parts[0])
         return parts[0]
+
+    def _counted(self, leaf: Query, words: list[Token]) -> Query:
+        """The leaf. Raises QueryError where it is one too many."""
+        self._parts.add(leaf)
+        if isinstance(leaf, Field) and _WILDCARD.search(leaf.value):
+            self._patterns.add(leaf)
+            self._judge_pattern(words[-1], leaf.value)
+        if len(self._parts) > MOST_PARTS:
+            what = f"more than {MOST_PARTS} different names and clauses are asked for"
+            raise self._error(words[0], what, "take some of them away, or ask in several queries")
+        return leaf
+
+    def _judge_pattern(self, word: Token, pattern: str) -> None:
+        if len(self._patterns) > MOST_PATTERNS:
+            what = f"more than {MOST_PATTERNS} different patterns are asked for"
+            raise self._error(word, what, "let one pattern stand for several, or ask in several queries")
+        if len(_WILDCARD.findall(pattern)) > MOST_WILDCARDS:
+            what = f"a pattern with more than {MOST_WILDCARDS} of *, ? and [ is too much"
+            raise self._error(word, what, "let one * stand for all that is between two names")
+        if _LONG_CLASS.search(pattern):
+            what = f"more than {LONGEST_CLASS} characters stand between [ and ]"
+            raise self._error(word, what, "write ranges, as in [a-z], or let ? stand for any character")
 
     def _leaf(self, kind: str, words: list[Token]) -> Query:
         if not words:
@@ -153,12 +185,3 @@ class _Reader:
 
     def _error(self, word: Token, what: str, hint: str) -> QueryError:
         return QueryError(self._text, *place(word), what, hint)
-
-
-def _flat(parts: list[Query], kind: type[And] | type[Or]) -> Iterator[Query]:
-    """The parts, and in place of those of the same kind their own."""
-    for part in parts:
-        if isinstance(part, kind):
-            yield from part.parts
-        else:
-            yield part

@@ -5,6 +5,7 @@ know. They are left out of comparisons: a name is the same wherever it stands.
 """
 
 import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -76,14 +77,14 @@ class Uncertain:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of two or more parts, none of which is an `And` itself."""
+    """All of two or more parts, each another, none of which is an `And` itself. `all_of` makes it."""
 
     parts: tuple["Query", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Any of two or more parts, none of which is an `Or` itself."""
+    """Any of two or more parts, each another, none of which is an `Or` itself. `any_of` makes it."""
 
     parts: tuple["Query", ...]
 
@@ -94,6 +95,48 @@ class Not:
 
 
 Query = Everything | Name | Since | Until | In | Field | Condition | Uncertain | And | Or | Not
+
+
+def all_of(parts: Iterable[Query]) -> Query:
+    """Return what asks for all of the parts: equal ones once, and one alone as it is."""
+    return _joined(And, parts)
+
+
+def any_of(parts: Iterable[Query]) -> Query:
+    """Return what asks for any of the parts: equal ones once, and one alone as it is."""
+    return _joined(Or, parts)
+
+
+def _joined(kind: type[And] | type[Or], parts: Iterable[Query]) -> Query:
+    flat = (one for part in parts for one in (part.parts if isinstance(part, kind) else (part,)))
+    different = tuple(dict.fromkeys(flat))
+    return different[0] if len(different) == 1 else kind(different)
+
+
+def leaves(query: Query) -> Iterator[Query]:
+    """Yield the names and clauses of a query, from the left."""
+    match query:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from leaves(part)
+        case Not(part):
+            yield from leaves(part)
+        case Everything():
+            return
+        case _:
+            yield query
+
+
+def changed(query: Query, change: Callable[[Query], Query]) -> Query:
+    """Return the query with each name and clause as `change` gives it; what is equal then is there once."""
+    match query:
+        case And(parts):
+            return all_of(changed(part, change) for part in parts)
+        case Or(parts):
+            return any_of(changed(part, change) for part in parts)
+        case Not(part):
+            return Not(changed(part, change))
+    return change(query)
 
 
 class QueryError(ConfigError):

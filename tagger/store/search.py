@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     FromClause,
@@ -32,10 +31,8 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    type_coerce,
     union,
 )
-from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.sql.selectable import CTE, CompoundSelect
 
 from tagger.conditions import NAMES
@@ -53,6 +50,8 @@ from tagger.search.query import (
     Since,
     Uncertain,
     Until,
+    changed,
+    leaves,
     said,
 )
 from tagger.store import conditions, fields
@@ -76,8 +75,6 @@ _MOST_TESTS = 400
 """In all walks together. SQLite merges no more than 500 SELECTs; past so many, to test every picture is no slower."""
 _TALLEST = 12
 """SQLite's parser reads some thirty brackets within one another: of a taller query, parts are sets of their own."""
-_WIDEST = 100
-"""SQLite takes no more than a thousand `or`s in a row."""
 
 _ITS_TAGS, _ITS_SCORES = tag.alias("its_tag"), category_score.alias("its_score")
 _ITS_READING = reading.alias("its_reading")
@@ -254,7 +251,7 @@ class Search:
             case And(parts):
                 return and_(*map(test, parts))
             case Or(parts):
-                return _any(list(map(test, parts)))
+                return or_(*map(test, parts))
             case Not(part) if _asks_for_state(self.query):  # a file may have no time: then NULL is to mean no
                 return test(part).is_not(true())
             case Not(part):
@@ -310,9 +307,10 @@ def understood(
     Where it finds pictures by no walk, there is no need to know what is rare.
     """
     if not connection.scalar(fields.some_have("is")):
-        query = _with_conditions(query, text)
-    parts = list(_leaves(query))
-    meanings = {one.text: _meaning(connection, one, text) for one in parts if isinstance(one, Name)}
+        query = changed(query, lambda part: _condition(part, text))
+    meanings = _meanings(connection, query, text)
+    query = _by_meaning(query, meanings)
+    parts = list(leaves(query))
     sources = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
     for part in parts:
         if isinstance(part, In) and part.source not in sources:
@@ -321,6 +319,27 @@ def understood(
             _judge_field(connection, text, part)
     few = rare(connection, _sought(query), sources) if walks else {}
     return Search(query, min_score, meanings, sources, Thresholds.read(connection), few)
+
+
+def _meanings(connection: Connection, query: Query, text: str) -> dict[str, Meaning]:
+    """What each name stands for. Raises QueryError."""
+    found: dict[str, Meaning] = {}
+    for name in leaves(query):
+        if isinstance(name, Name) and name.text not in found:
+            found[name.text] = _meaning(connection, name, text)
+    return found
+
+
+def _by_meaning(query: Query, meanings: Mapping[str, Meaning]) -> Query:
+    """The same, in which names that mean the same with the same score are the first of them: equal parts are one."""
+    first: dict[tuple[Meaning, float | None], Query] = {}
+
+    def one(part: Query) -> Query:
+        if not isinstance(part, Name):
+            return part
+        return first.setdefault((meanings[part.text], part.min_score), part)
+
+    return changed(query, one)
 
 
 def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
@@ -336,22 +355,13 @@ def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
     )
 
 
-def _with_conditions(query: Query, text: str) -> Query:
-    """The same, where no picture has an attribute called `is`: then `is:night` asks for a condition."""
-    match query:
-        case Field("is"):
-            return _condition(query, text)
-        case And(parts) | Or(parts):
-            return type(query)(tuple(_with_conditions(part, text) for part in parts))
-        case Not(part):
-            return Not(_with_conditions(part, text))
-    return query
-
-
-def _condition(field: Field, text: str) -> Condition:
-    name = field.value.casefold()
+def _condition(part: Query, text: str) -> Query:
+    """Of `is:night`, the condition; of all else, what it is."""
+    if not (isinstance(part, Field) and part.name == "is"):
+        return part
+    name = part.value.casefold()
     if name not in NAMES:
-        raise unknown_condition(text, field)
+        raise unknown_condition(text, part)
     return Condition(name)
 
 
@@ -364,26 +374,6 @@ def _judge_field(connection: Connection, text: str, field: Field) -> None:
         raise unknown_field(connection, text, field)
     if field.name == "state" and field.value not in set(State):
         raise unknown_state(text, field)
-
-
-def _any(tests: list[ColumnElement[bool]]) -> ColumnElement[bool]:
-    if len(tests) <= _WIDEST:
-        return or_(*tests)
-    some = (or_(*tests[start : start + _WIDEST]) for start in range(0, len(tests), _WIDEST))
-    return or_(*(type_coerce(Grouping(few), Boolean) for few in some))  # by itself, or_ makes one row of them
-
-
-def _leaves(query: Query) -> Iterator[Query]:
-    match query:
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _leaves(part)
-        case Not(part):
-            yield from _leaves(part)
-        case Everything():
-            return
-        case _:
-            yield query
 
 
 def _sought(query: Query) -> Iterator[Query]:
@@ -408,12 +398,12 @@ def _height(query: Query) -> int:
 
 
 def _size(walk: _Walk) -> int:
-    return 1 + sum(1 for part in walk.rest for _ in _leaves(part))
+    return 1 + sum(1 for part in walk.rest for _ in leaves(part))
 
 
 def _needs_file(query: Query) -> bool:
-    return any(isinstance(leaf, In | Field | Condition) for leaf in _leaves(query))
+    return any(isinstance(leaf, In | Field | Condition) for leaf in leaves(query))
 
 
 def _asks_for_state(query: Query) -> bool:
-    return any(isinstance(leaf, Field) and leaf.name == "state" for leaf in _leaves(query))
+    return any(isinstance(leaf, Field) and leaf.name == "state" for leaf in leaves(query))

@@ -706,6 +706,11 @@ def test_a_query_of_hundreds_of_names_is_answered(cabinet: Cabinet, text: str, f
     assert len(found.arrived(cabinet.database, parse(text, NOON), text, 0.3, after=0)[0]) == finds
 
 
+def test_names_that_mean_the_same_are_looked_for_once(cabinet: Cabinet) -> None:
+    once, _ = cabinet.statement("tabby")
+    assert cabinet.statement("tabby or TABBY or 虎斑猫 or (n0 and Tiger Cat)")[0] == once
+
+
 class OneWord(Cabinet):
     """Each of its labels is called x, as happens to synonyms."""
 

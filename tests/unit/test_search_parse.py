@@ -250,7 +250,50 @@ def test_depth_is_counted_in_brackets_and_negations() -> None:
 
 
 def test_a_long_query_is_no_deep_one() -> None:
-    assert parse(" or ".join(["dog"] * 500), NOW) == Or((DOG,) * 500)
+    assert parse(" or ".join(["dog"] * 500), NOW) == DOG
+
+
+@pytest.mark.parametrize(
+    ("text", "is_the_same_as"),
+    [
+        ("dog and dog", "dog"),
+        ("dog or cat or dog or cat", "dog or cat"),
+        ("(dog or cat) and (dog or cat)", "dog or cat"),
+        ("dog or (cat or dog)", "dog or cat"),
+        ("not dog and (cat or cat) and not dog", "not dog and cat"),
+        ("path:*.jpg path:*.jpg in cam in cam", "path:*.jpg in cam"),
+    ],
+)
+def test_equal_parts_are_one(text: str, is_the_same_as: str) -> None:
+    assert parse(text, NOW) == parse(is_the_same_as, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (" or ".join(f"dog {number}" for number in range(201)), "more than 200 different names and clauses"),
+        (" and ".join(f"not path:*{number}" for number in range(21)), "more than 20 different patterns"),
+        ("path:" + "*a" * 51, "a pattern with more than 50 of *, ? and ["),
+        ("camera:*" + "[" + "a" * 101 + "]", "more than 100 characters stand between [ and ]"),
+        ("path:[^]" + "a" * 101 + "]", "more than 100 characters stand between [ and ]"),
+    ],
+)
+def test_what_would_cost_too_much_is_refused_by_its_size(text: str, what: str) -> None:
+    assert what in str(wrong(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " or ".join(f"dog {number}" for number in range(200)),
+        " and ".join(f"not path:*{number}" for number in range(20)),
+        "path:" + "*a" * 50,
+        "path:[" + "a" * 100 + "]",
+        "path:/" + "a" * 2_000,
+    ],
+)
+def test_what_is_as_large_as_it_may_be_is_understood(text: str) -> None:
+    assert parse(text, NOW)
 
 
 TOKENS = [
@@ -308,7 +351,7 @@ clauses: st.SearchStrategy[Query] = st.one_of(
 
 
 def compounds(parts: st.SearchStrategy[Query]) -> st.SearchStrategy[Query]:
-    several = st.lists(parts, min_size=2, max_size=4).map(tuple)
+    several = st.lists(parts, min_size=2, max_size=4, unique=True).map(tuple)
     joined = several.map(And).filter(lambda tree: not any(isinstance(part, And) for part in tree.parts))
     either = several.map(Or).filter(lambda tree: not any(isinstance(part, Or) for part in tree.parts))
     return parts.map(Not) | joined | either
