@@ -6,6 +6,7 @@ is a write-ahead log only while a worker has the database open; at rest it is a 
 which may be copied, or read where nothing can be written.
 """
 
+import copy
 import logging
 import os
 import sqlite3
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, create_engine, event, exc, inspect, make_url,
 from sqlalchemy.pool import NullPool
 
 from tagger.errors import DatabaseError
+from tagger.store.budget import EVERY, Budget
 from tagger.store.hazards import hazards
 from tagger.store.patience import Patience, UnavailableError
 from tagger.store.prepared import driver
@@ -66,7 +68,7 @@ class Database:
 
     def __init__(self, path: Path | None, create: bool) -> None:
         self.name = str(path or "the database in memory")
-        self.patience = Patience()
+        self.patience, self._budget = Patience(), Budget()
         self.path, self._for_work = path, create
         self._busy_seconds = _BUSY_SECONDS_AT_WORK if create else _BUSY_SECONDS
         self._file = _identity(path)
@@ -92,6 +94,12 @@ class Database:
             _expect_file(path)
         return cls(path, create)
 
+    def within(self, budget: Budget) -> "Database":
+        """Return the same database, whose readers end with the budget."""
+        limited = copy.copy(self)
+        limited._budget = budget
+        return limited
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """The one write transaction: committed at the end, rolled back on an exception.
@@ -106,13 +114,16 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A read-only transaction: one state of the database, whatever is committed meanwhile.
 
-        Raises DatabaseError if the database cannot be read.
+        Raises DatabaseError if the database cannot be read, TooLongError where its budget ends, and KeyboardInterrupt
+        at Ctrl-C, however long a statement runs.
         """
+        self._budget.check()
         if self.path is None:  # memory belongs to its one connection
             with self.write() as connection:
                 yield connection
         else:
             with self._in_words(), self._readers.begin() as connection:
+                driver(connection).set_progress_handler(lambda: self._budget.is_over, EVERY)
                 yield connection
 
     def rehearse(self) -> None:
@@ -208,6 +219,9 @@ class Database:
         except (exc.DatabaseError, sqlite3.DatabaseError) as error:
             cause = getattr(error, "orig", error)
             code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if code == sqlite3.SQLITE_INTERRUPT:
+                self._budget.check()
+                raise KeyboardInterrupt from None  # which the driver swallows where SQLite asks whether to go on
             self.check()  # of a file that is gone, SQLite says many things
             if code in _OURS:
                 raise

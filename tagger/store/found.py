@@ -23,6 +23,8 @@ from tagger.store.schema import category, category_score, file, label, reading, 
 from tagger.store.search import Search, understood
 
 _PAGE = 500
+_ARRIVED = 5_000
+"""Readings that are looked at in one go for what is new: whoever was away for long goes on where that ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,17 @@ def newest(database: Database) -> int:
 def arrived(
     database: Database, query: Query, text: str, min_score: float, after: int
 ) -> tuple[list[Hit], int]:
-    """What was tagged after the reading `after`, in that order, and after which to ask next. Raises QueryError."""
+    """What was tagged after the reading `after`, in that order, and after which to ask next. Raises QueryError.
+
+    Of many readings only the first are looked at; the next question goes on there.
+    """
+    some = (
+        select(reading.c.seq).where(reading.c.seq > after).order_by(reading.c.seq).limit(_ARRIVED).subquery()
+    )
     with database.read() as connection:
         asked = understood(connection, query, text, min_score, walks=False)
-        last = connection.scalar(select(func.max(reading.c.seq))) or after
-        rows = connection.execute(asked.arrived(after, _PAGE)).all()
+        last = connection.scalar(select(func.max(some.c.seq))) or after
+        rows = connection.execute(asked.arrived(after, last, _PAGE)).all()
         hits = list(_hits(connection, asked, (row[0] for row in rows)))
         return hits, rows[-1].seq if len(rows) == _PAGE else last
 

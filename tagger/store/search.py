@@ -146,10 +146,11 @@ class Search:
     def counted(self) -> Select[Any]:
         return select(func.count()).select_from(self._pictures().subquery())
 
-    def arrived(self, after: int, limit: int) -> Select[Any]:
-        """File and reading of what was tagged after the reading `after`, in that order."""
+    def arrived(self, after: int, last: int, limit: int) -> Select[Any]:
+        """File and reading of what was tagged after the reading `after`, up to `last`, in that order."""
         query = select(file.c.id, reading.c.seq).join(reading, reading.c.file_id == file.c.id)
-        query = query.where(reading.c.seq > after, self._test(self.query, file.c.id, file.c.captured_at))
+        is_new = and_(reading.c.seq > after, reading.c.seq <= last)
+        query = query.where(is_new, self._test(self.query, file.c.id, file.c.captured_at))
         return query.order_by(reading.c.seq).limit(limit)
 
     def names(self) -> Iterator[Name]:

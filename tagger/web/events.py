@@ -12,12 +12,14 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from tagger.pipeline.bulletin import Notice
+from tagger.pipeline.channel import Closed
 from tagger.search.parse import parse
 from tagger.store import found, pathtext
+from tagger.store.budget import TooLongError
+from tagger.store.database import Database
 from tagger.store.found import Hit
 from tagger.web.answers import Language
 from tagger.web.house import House
@@ -42,7 +44,7 @@ def router(house: House) -> APIRouter:
         response_class=StreamingResponse,
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
     )
-    def events(
+    async def events(
         request: Request,
         q: Annotated[str, Query(max_length=4000, description="as for `tagger search`")] = "",
         lang: Language = "en",
@@ -51,7 +53,10 @@ def router(house: House) -> APIRouter:
         ] = None,
     ) -> StreamingResponse:
         """Pictures as they are tagged, files that fail, and sources that come and go."""
-        return _Stream(request, Listener(house, q, lang, last_event_id), places)
+        listener = await house.searches.run(
+            request, house.database, lambda database: Listener(house, database, q, lang, last_event_id)
+        )
+        return _Stream(_news(request, house, listener), places)
 
     return routes
 
@@ -59,25 +64,28 @@ def router(house: House) -> APIRouter:
 class Listener:
     """Reads what is new since it last looked. Raises QueryError where the query cannot be understood."""
 
-    def __init__(self, house: House, query: str, lang: Language, after: int | None) -> None:
+    def __init__(
+        self, house: House, database: Database, query: str, lang: Language, after: int | None
+    ) -> None:
+        """`database` is for these first questions alone."""
         self._house, self._text, self._lang = house, query, lang
         self._query = parse(query, datetime.now(UTC))
         self._heard = house.bulletin.last
-        self.seq = found.newest(house.database) if after is None else after
-        found.judge(house.database, self._query, query)
+        self.seq = found.newest(database) if after is None else after
+        found.judge(database, self._query, query)
 
-    def news(self) -> list[str]:
+    def news(self, database: Database) -> list[str]:
         """As events; none where there is nothing new."""
         notices = self._house.bulletin.since(self._heard)
         self._heard = notices[-1].number if notices else self._heard
-        tagged = [self._tagged(hit) for hit in self._arrived()]
+        tagged = [self._tagged(hit) for hit in self._arrived(database)]
         return tagged + [_event(notice.kind, _told(notice)) for notice in notices]
 
-    def _arrived(self) -> list[Hit]:
-        house = self._house
-        if found.newest(house.database) <= self.seq:
+    def _arrived(self, database: Database) -> list[Hit]:
+        if found.newest(database) <= self.seq:
             return []
-        hits, self.seq = found.arrived(house.database, self._query, self._text, house.min_score, self.seq)
+        least = self._house.min_score
+        hits, self.seq = found.arrived(database, self._query, self._text, least, self.seq)
         return hits
 
     def _tagged(self, hit: Hit) -> str:
@@ -96,8 +104,7 @@ class _Stream(StreamingResponse):
     Who comes when all are taken is told so. Rejected: to let it wait for one, which looks like a stream on which nothing happens.
     """
 
-    def __init__(self, request: Request, listener: Listener, places: _Places) -> None:
-        news = _news(request, listener)
+    def __init__(self, news: AsyncIterator[str], places: _Places) -> None:
         super().__init__(news, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         self._places = places
 
@@ -113,11 +120,14 @@ class _Stream(StreamingResponse):
             self._places.taken -= 1
 
 
-async def _news(request: Request, listener: Listener) -> AsyncIterator[str]:
+async def _news(request: Request, house: House, listener: Listener) -> AsyncIterator[str]:
     quiet = 0
     yield "retry: 2000\n\n"
     while not request.app.state.ending.is_set():
-        news = await run_in_threadpool(listener.news)
+        try:
+            news = await house.searches.listen(request, house.database, listener.news)
+        except (TooLongError, Closed):
+            return  # the client may come back, and goes on where it was
         for one in news:
             yield one
         quiet = 0 if news else quiet + 1

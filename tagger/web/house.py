@@ -12,6 +12,7 @@ from tagger.pipeline.meters import Meters
 from tagger.pipeline.vitals import Vitals
 from tagger.records import ModelIdentity, Taxonomy
 from tagger.store.database import Database
+from tagger.web.searches import Searches
 from tagger.web.thumbnails import Thumbnails
 
 _NO_CATEGORIES = Taxonomy("", ())
@@ -41,6 +42,7 @@ class House:
     meters: Meters | None = None
     standing: Standing | None = None
     conditions: Conditions = field(default_factory=Conditions)
+    searches: Searches = field(default_factory=Searches)
 
     def missing(self) -> list[str]:
         """What is missing for pictures to be tagged and verdicts to be stored just now; nothing, as a rule."""

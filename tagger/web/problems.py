@@ -16,6 +16,7 @@ from tagger.pipeline.channel import Closed
 from tagger.pipeline.desk import BusyError
 from tagger.records import shown
 from tagger.search.query import QueryError
+from tagger.store.budget import TooLongError
 from tagger.store.judgement import ContradictionError
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,9 @@ def _wrong(one: Mapping[str, Any]) -> str:
 
 
 def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
-    """A wrong query or name is the client's; a database that cannot be read is ours, and may be so for a while."""
+    """A wrong query or name is the client's, as is one that asks for too much; a database that cannot be read is ours."""
+    if isinstance(error, TooLongError):
+        return response(422, f"{error.where} {error.what}; {error.hint}")
     status = 400 if isinstance(error, QueryError | ConfigError) else 503
     status = 422 if isinstance(error, ContradictionError) else status
     return response(status, str(error))

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from tagger.search.parse import parse
 from tagger.similar.hits import similar
 from tagger.store import features, found, judgement, pathtext
+from tagger.store.database import Database
 from tagger.store.found import Hit, Picture, Position, Scored
 from tagger.web import answers
 from tagger.web.answers import Language
@@ -23,7 +25,7 @@ def router(house: House) -> APIRouter:
     routes, database = APIRouter(responses=RESPONSES), house.database
 
     @routes.get("/images", response_model=answers.Page, responses={304: {"description": "as it was"}})
-    def images(
+    async def images(
         request: Request,
         q: Annotated[str, Query(max_length=4000, description="as for `tagger search`")] = "",
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -31,29 +33,24 @@ def router(house: House) -> APIRouter:
         lang: Language = "en",
     ) -> Response:
         """Pictures, newest first."""
-        before, query = position_of(cursor), parse(q, datetime.now(UTC))
-        hits = list(found.search(database, query, q, house.min_score, limit + 1, before))
-        pictures = [hit.picture for hit in hits[:limit]]
-        last = cursor_of(pictures[-1]) if len(hits) > limit else None
-        page = answers.Page(images=[described(one, lang) for one in pictures], next=last)
-        return unless_known(request, page.model_dump_json().encode(), "application/json")
+        work = partial(_page, q=q, least=house.min_score, limit=limit, before=position_of(cursor), lang=lang)
+        body = await house.searches.run(request, database, work)
+        return unless_known(request, body, "application/json")
 
     @routes.get("/images/{id}")
     def image(id: int, lang: Language = "en") -> answers.Image:  # noqa: A002 (it is in the address)
         """One of them."""
-        return described(picture_of(house, id), lang)
+        return described(picture_of(database, id), lang)
 
     @routes.get("/images/{id}/similar")
-    def alike(
+    async def alike(
+        request: Request,
         id: int,  # noqa: A002
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
         lang: Language = "en",
     ) -> list[answers.Alike]:
         """Those that look most like it, itself left out. Pictures that were tagged with `features: false` are not found."""
-        return [
-            answers.Alike(score=hit.by.score if hit.by else 0, image=described(hit.picture, lang))
-            for hit in look_alikes(house, picture_of(house, id), limit)
-        ]
+        return await house.searches.run(request, database, partial(_alike, id_=id, limit=limit, lang=lang))
 
     @routes.post("/images/{id}/verdicts")
     def verdicts(id: int, said: answers.Verdicts) -> answers.Corrected:  # noqa: A002
@@ -64,15 +61,34 @@ def router(house: House) -> APIRouter:
         if not names:
             raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
         ruling = judgement.Ruling(said.add, said.remove, said.clear)
-        picture = picture_of(house, id)
+        picture = picture_of(database, id)
         return answers.Corrected(images=judgement.rule(database, [picture.path], ruling, datetime.now(UTC)))
 
     return routes
 
 
-def picture_of(house: House, id_: int) -> Picture:
+def _page(
+    database: Database, q: str, least: float, limit: int, before: Position | None, lang: Language
+) -> bytes:
+    """As JSON. Raises QueryError."""
+    query = parse(q, datetime.now(UTC))
+    hits = list(found.search(database, query, q, least, limit + 1, before))
+    pictures = [hit.picture for hit in hits[:limit]]
+    last = cursor_of(pictures[-1]) if len(hits) > limit else None
+    images = [described(one, lang) for one in pictures]
+    return answers.Page(images=images, next=last).model_dump_json().encode()
+
+
+def _alike(database: Database, id_: int, limit: int, lang: Language) -> list[answers.Alike]:
+    hits = look_alikes(database, picture_of(database, id_), limit)
+    return [
+        answers.Alike(score=hit.by.score if hit.by else 0, image=described(hit.picture, lang)) for hit in hits
+    ]
+
+
+def picture_of(database: Database, id_: int) -> Picture:
     if 0 < id_ < 2**63:
-        with house.database.read() as connection:
+        with database.read() as connection:
             for picture in found.pictures(connection, [id_]):
                 return picture
     raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")
@@ -105,11 +121,11 @@ def cursor_of(last: Picture) -> str:
     return base64.urlsafe_b64encode(json.dumps([moment, last.id]).encode()).decode()
 
 
-def look_alikes(house: House, picture: Picture, limit: int) -> list[Hit]:
+def look_alikes(database: Database, picture: Picture, limit: int) -> list[Hit]:
     """The most alike first; none of a picture without tags. Raises ConfigError where no features are stored."""
     if picture.seq is None:
         return []
-    hits = similar(house.database, features.by_seq(house.database, picture.seq), limit + 1)
+    hits = similar(database, features.by_seq(database, picture.seq), limit + 1)
     return [hit for hit in hits if hit.picture.id != picture.id][:limit]
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from tagger.search.query import QueryError
+from tagger.store.budget import TooLongError
 
 Since = Literal["", "1h", "24h", "7d", "30d"]
 Certainty = Literal["", "certain", "uncertain"]
@@ -71,6 +72,11 @@ class Mistake:
             (one, filters.instead(text[:start] + one + text[end:]).address()) for one in error.instead
         )
         return cls(error.what, text[:start], text[start:end], text[end:], error.hint, tuple(proposals))
+
+    @classmethod
+    def too_long(cls, error: TooLongError, filters: Filters) -> "Mistake":
+        """All of the search is what is wrong."""
+        return cls(f"{error.where} {error.what}", "", filters.q, "", error.hint, ())
 
 
 def _quoted(text: str) -> str:

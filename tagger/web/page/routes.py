@@ -1,7 +1,7 @@
 """The addresses of the pages, and what each needs to know."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 
 from tagger.certainty import certainty
 from tagger.conditions import NAMES
@@ -16,6 +17,9 @@ from tagger.errors import ConfigError
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
 from tagger.store import activity, found, judgement, queries, vocabulary
+from tagger.store.budget import TooLongError
+from tagger.store.database import Database
+from tagger.store.found import Position
 from tagger.store.schema import State
 from tagger.store.shortfall import shortfalls
 from tagger.web.house import House
@@ -56,11 +60,11 @@ def router(house: House) -> APIRouter:
 
 def _add_gallery(routes: APIRouter, house: House, renderer: Renderer) -> None:
     @routes.get("/")
-    def gallery(
+    async def gallery(
         request: Request,
         q: Annotated[str, Query(max_length=4000)] = "",
-        source: str = "",
-        category: str = "",
+        source: Annotated[str, Query(max_length=500)] = "",
+        category: Annotated[str, Query(max_length=500)] = "",
         since: Since = "",
         certainty: Certainty = "",
         condition: Condition = "",
@@ -69,15 +73,36 @@ def _add_gallery(routes: APIRouter, house: House, renderer: Renderer) -> None:
     ) -> Response:
         """`part`: only the pictures, for the script that puts them into the page."""
         filters = Filters(q, source, category, since, certainty, condition)
-        shown = _shown(house, filters, cursor)
-        if part:
-            return renderer.page(request, "pictures.html", **shown)
-        choices = {
-            "sources": queries.roots(house.database).values(),
-            "categories": vocabulary.categories(house.database),
-            "conditions": NAMES,
-        }
-        return renderer.page(request, "gallery.html", **shown, **choices)
+        after = position_of(cursor)
+
+        def page(database: Database) -> Response:
+            limited = replace(house, database=database)
+            shown = _shown(limited, filters, cursor, after)
+            if part:
+                return renderer.page(request, "pictures.html", **shown)
+            return renderer.page(request, "gallery.html", **shown, **_choices(database))
+
+        def refused(error: TooLongError) -> Response:
+            shown = _nothing(house, filters) | {"mistake": Mistake.too_long(error, filters)}
+            answer = renderer.page(request, "gallery.html", **shown, **_choices(house.database))
+            answer.status_code = 422
+            return answer
+
+        try:
+            return await house.searches.run(request, house.database, page)
+        except TooLongError as error:
+            if part:
+                raise
+            return await run_in_threadpool(refused, error)
+
+
+def _choices(database: Database) -> dict[str, Any]:
+    """What the form has to choose from."""
+    return {
+        "sources": queries.roots(database).values(),
+        "categories": vocabulary.categories(database),
+        "conditions": NAMES,
+    }
 
 
 def _answers(house: House) -> Callable[[found.Picture], Answer]:
@@ -94,9 +119,9 @@ def _answers(house: House) -> Callable[[found.Picture], Answer]:
     return answer
 
 
-def _shown(house: House, filters: Filters, cursor: str) -> dict[str, Any]:
-    """A page of the gallery; `after` is the address of what follows."""
-    shown = {
+def _nothing(house: House, filters: Filters) -> dict[str, Any]:
+    """A page of the gallery without pictures."""
+    return {
         "filters": filters,
         "query": filters.query(),
         "pictures": [],
@@ -106,8 +131,13 @@ def _shown(house: House, filters: Filters, cursor: str) -> dict[str, Any]:
         "short": [],
         "answer": _answers(house),
     }
+
+
+def _shown(house: House, filters: Filters, cursor: str, start: Position | None) -> dict[str, Any]:
+    """A page of the gallery, from what comes after `start` on; `after` is the address of what follows."""
+    shown = _nothing(house, filters)
     try:
-        pictures = _found(house, filters, cursor)
+        pictures = _found(house, filters, start)
     except QueryError as error:
         return shown | {"mistake": Mistake.of(error, filters)}
     if not (pictures or cursor):
@@ -117,12 +147,12 @@ def _shown(house: House, filters: Filters, cursor: str) -> dict[str, Any]:
     return shown | {"pictures": pictures[:PAGE], "after": after, "here": here}
 
 
-def _found(house: House, filters: Filters, cursor: str) -> list[found.Picture]:
+def _found(house: House, filters: Filters, start: Position | None) -> list[found.Picture]:
     """What was typed is understood first, alone, so that a mistake is shown where it was made. Raises QueryError."""
     now, database, least = datetime.now(UTC), house.database, house.min_score
     found.judge(database, parse(filters.q, now), filters.q)
     text = filters.query()
-    hits = found.search(database, parse(text, now), text, least, PAGE + 1, position_of(cursor))
+    hits = found.search(database, parse(text, now), text, least, PAGE + 1, start)
     return [hit.picture for hit in hits]
 
 
@@ -136,7 +166,7 @@ def _short(house: House, filters: Filters) -> list[tuple[str, str]]:
 def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
     @routes.get("/pictures/{id}")
     def picture(request: Request, id: int) -> Response:  # noqa: A002 (it is in the address)
-        one = picture_of(house, id)
+        one = picture_of(house.database, id)
         newer, older = found.beside(house.database, one)
         rulings = judgement.rulings(house.database, id)
         return renderer.page(
@@ -151,14 +181,19 @@ def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
         )
 
     @routes.get("/pictures/{id}/alike")
-    def alike(request: Request, id: int) -> Response:  # noqa: A002
+    async def alike(request: Request, id: int) -> Response:  # noqa: A002
         """For the script of a picture's page, which does not wait for it."""
-        one, hits, missing = picture_of(house, id), [], ""
-        try:
-            hits = look_alikes(house, one, ALIKE)
-        except ConfigError as error:
-            missing = str(error)
-        return renderer.page(request, "alike.html", hits=hits, missing=missing, answer=_answers(house))
+
+        def page(database: Database) -> Response:
+            one, hits, missing = picture_of(database, id), [], ""
+            try:
+                hits = look_alikes(database, one, ALIKE)
+            except ConfigError as error:
+                missing = str(error)
+            answer = _answers(replace(house, database=database))
+            return renderer.page(request, "alike.html", hits=hits, missing=missing, answer=answer)
+
+        return await house.searches.run(request, house.database, page)
 
 
 def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:
@@ -184,15 +219,21 @@ def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:
         )
 
     @routes.get("/status/chart")
-    def drawn(request: Request, span: Literal["day", "month", "year"] = "day") -> Response:
-        names = periods(span, datetime.now(UTC))
-        begins = first_moment(names[0])
-        series = activity.timeline(house.database, begins, SPANS[span][0], SERIES)
-        return renderer.page(request, "chart.html", chart=chart(series, names), span=span)
+    async def drawn(request: Request, span: Literal["day", "month", "year"] = "day") -> Response:
+        def page(database: Database) -> Response:
+            names = periods(span, datetime.now(UTC))
+            begins = first_moment(names[0])
+            series = activity.timeline(database, begins, SPANS[span][0], SERIES)
+            return renderer.page(request, "chart.html", chart=chart(series, names), span=span)
+
+        return await house.searches.run(request, house.database, page)
 
     @routes.get("/status/cameras")
-    def cameras(request: Request) -> Response:
-        return renderer.page(request, "cameras.html", cameras=activity.cameras(house.database))
+    async def cameras(request: Request) -> Response:
+        def page(database: Database) -> Response:
+            return renderer.page(request, "cameras.html", cameras=activity.cameras(database))
+
+        return await house.searches.run(request, house.database, page)
 
 
 def _add_others(routes: APIRouter, house: House, renderer: Renderer) -> None:
