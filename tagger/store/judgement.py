@@ -1,7 +1,7 @@
 """People's verdicts: stored at once and durably, and the tags of all copies of the picture written anew with them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from tagger.search import suggestions
 from tagger.store import codes, readings, verdicts
 from tagger.store.columns import instant_text
 from tagger.store.database import Database
+from tagger.store.fields import storable
 from tagger.store.prepared import Prepared
 from tagger.store.readings import NewReading, Said
 from tagger.store.schema import (
@@ -31,6 +32,9 @@ from tagger.store.schema import (
 from tagger.store.stamps import Roots, at_paths
 from tagger.store.vectors import unpacked
 from tagger.store.verdicts import Verdicts
+
+_AT_ONCE = 200
+"""Pictures that are written anew in one transaction: for a fraction of a second, nobody else writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,13 @@ _READ = Prepared(
         reading.c.top_score, reading.c.margin, reading.c.entropy, reading.c.outdoor, reading.c.said, reading.c.look,
     )
     .join(reading, reading.c.file_id == file.c.id)
-    .where(file.c.sha256.in_(select(_CONTENTS.c.value)))
+    .where(file.c.id.in_(select(func.json_each(bindparam("files")).table_valued("value").c.value)))
 )  # fmt: skip
+_FILES = Prepared(
+    select(file.c.id)
+    .join(reading, reading.c.file_id == file.c.id)
+    .where(file.c.sha256.in_(select(_CONTENTS.c.value)))
+)
 _TAGS = Prepared(
     select(tag.c.label_id, tag.c.score)
     .where(tag.c.file_id == bindparam("id"), tag.c.model_id == bindparam("model"))
@@ -90,34 +99,54 @@ def rulings(database: Database, file_id: int) -> Ruling:
 
 
 def rule(database: Database, paths: Sequence[str], ruling: Ruling, now: datetime) -> int:
-    """Gives the number of files whose tags are others now, copies included. All or nothing.
+    """Gives the number of files whose tags are others now, copies included.
 
-    `paths` are absolute. Raises ConfigError for a name that no label has, or several have, and for a path without tags;
-    ContradictionError where two things are said of one label.
+    `paths` are absolute. Raises ConfigError for a name that no label has, or several have, and for a path without tags,
+    ContradictionError where two things are said of one label: then nothing is said of any picture. Of many pictures, some at a time
+    are written, so that whoever else writes need not wait.
     """
-    with database.write() as connection:
-        labels = {name: _label(connection, name) for name in (*ruling.right, *ruling.wrong, *ruling.open)}
-        _expect_one_opinion(ruling, labels)
+    with database.read() as connection:
+        labels = _labels(connection, ruling)
         contents = sorted({_content(connection, path) for path in paths})
+    return sum(
+        _ruled(database, contents[start : start + _AT_ONCE], ruling, labels, now)
+        for start in range(0, len(contents), _AT_ONCE)
+    )
+
+
+def _ruled(
+    database: Database, contents: Sequence[str], ruling: Ruling, labels: dict[str, int], now: datetime
+) -> int:
+    with database.write() as connection:
         for sha256 in contents:
             _store(connection, sha256, ruling, labels, now)
-        return _write_anew(connection, contents, now)
+        files = [id_ for (id_,) in _FILES.rows(connection, contents=json.dumps(contents))]
+        _write_anew(connection, files[:_AT_ONCE], now)
+    for start in range(_AT_ONCE, len(files), _AT_ONCE):  # copies, of which a black picture may have thousands
+        with database.write() as connection:
+            _write_anew(connection, files[start : start + _AT_ONCE], now)
+    return len(files)
 
 
-def _expect_one_opinion(ruling: Ruling, labels: Mapping[str, int]) -> None:
-    """By whichever of its names a label is called."""
-    before: dict[int, str] = {}
-    for names in (ruling.right, ruling.wrong, ruling.open):
-        for name in names:
-            if (other := before.get(labels[name])) is not None:
-                same = f"{other} and {name} are one label" if other != name else "it is there twice"
-                raise ContradictionError(name, f"two things are said of it: {same}", "say one of them")
-        before |= {labels[name]: name for name in names}
+def _labels(connection: Connection, ruling: Ruling) -> dict[str, int]:
+    """By each name, the label's id. Raises ConfigError, ContradictionError for two names of one label."""
+    named: dict[int, str] = {}
+    for name in (*ruling.right, *ruling.wrong, *ruling.open):
+        id_ = _label(connection, name)
+        if id_ in named:
+            same = f"{named[id_]} and {name} are one label" if named[id_] != name else "it is there twice"
+            raise ContradictionError(
+                name, f"two things are said of it: {same}", "say one thing of each label"
+            )
+        named[id_] = name
+    return {name: id_ for id_, name in named.items()}
 
 
 def _label(connection: Connection, name: str) -> int:
     query = select(word.c.label_id, word.c.rank, label.c.name).join(label, label.c.id == word.c.label_id)
-    rows = connection.execute(query.where(word.c.text == name.casefold()).order_by(word.c.rank)).all()
+    rows = connection.execute(
+        query.where(word.c.text == storable(name.casefold())).order_by(word.c.rank)
+    ).all()
     best = [row for row in rows if row.rank == rows[0].rank]
     if len(best) > 1:
         several = ", ".join(f'"{row.name}"' for row in best)
@@ -140,7 +169,9 @@ def _near(connection: Connection, name: str) -> str:
 
 def _labels_in(connection: Connection, name: str) -> Sequence[str]:
     """A few labels of the category of that name; none where there is no such category."""
-    is_it = select(word.c.category_id).where(word.c.text == name.casefold(), word.c.category_id.is_not(None))
+    is_it = select(word.c.category_id).where(
+        word.c.text == storable(name.casefold()), word.c.category_id.is_not(None)
+    )
     query = select(label.c.name).join(category_label, category_label.c.label_id == label.c.id)
     query = query.where(category_label.c.category_id.in_(is_it)).order_by(label.c.name)
     return connection.scalars(query.distinct().limit(3)).all()
@@ -165,12 +196,13 @@ def _store(
         _TAKE_BACK.rows(connection, sha256=sha256, label_id=labels[name])
 
 
-def _write_anew(connection: Connection, contents: Sequence[str], now: datetime) -> int:
-    given = verdicts.verdicts_on(connection, contents)
-    new = [_judged(connection, given, *row) for row in _READ.rows(connection, contents=json.dumps(contents))]
+def _write_anew(connection: Connection, files: Sequence[int], now: datetime) -> None:
+    """With all verdicts of now: those that came meanwhile, too."""
+    rows = _READ.rows(connection, files=json.dumps(files))
+    given = verdicts.verdicts_on(connection, sorted({sha256 for _, sha256, *_ in rows}))
+    new = [_judged(connection, given, *row) for row in rows]
     readings.forget(connection, [one.file_id for one in new])
     readings.add(connection, new, instant_text(now))
-    return len(new)
 
 
 def _judged(

@@ -1,7 +1,7 @@
 """What the API says: the OpenAPI page shows these as they stand here."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -129,12 +129,15 @@ class Version(BaseModel):
     other: str = ""
 
 
+_Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)]
+
+
 class Verdicts(BaseModel):
     """Names of labels, in any language."""
 
-    add: list[str] = []
-    remove: list[str] = []
-    clear: list[str] = []
+    add: _Names = []
+    remove: _Names = []
+    clear: _Names = []
 
 
 class Alike(BaseModel):

@@ -25,6 +25,7 @@ from tagger.web.answers import Language
 from tagger.web.house import House
 from tagger.web.problems import RESPONSES, response
 from tagger.web.reading import described
+from tagger.web.small_body import SmallBody
 
 EVERY = 0.5
 """Seconds between two looks."""
@@ -37,7 +38,7 @@ MOST = 100
 
 
 def router(house: House) -> APIRouter:
-    routes, places = APIRouter(responses=RESPONSES), _Places()
+    routes, places = APIRouter(responses=RESPONSES, route_class=SmallBody), _Places()
 
     @routes.get(
         "/events",

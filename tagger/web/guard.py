@@ -87,11 +87,15 @@ class Guard:
 
 def _refused(request: Request, error: ProblemError) -> Response:
     """In the words of whoever asks: a browser is sent to where it can say the token."""
-    if error.status == 401 and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+    if (
+        error.status_code == 401
+        and request.method == "GET"
+        and "text/html" in request.headers.get("accept", "")
+    ):
         return RedirectResponse(f"/login?to={quote(request.scope['path'])}", 303)
     if rekognition.is_asked(request):
-        return rekognition.refusal(error.status, error.detail)
-    return problems.response(error.status, error.detail, error.headers)
+        return rekognition.refusal(error.status_code, error.detail)
+    return problems.response(error.status_code, error.detail, error.headers)
 
 
 def _hardened(send: Send) -> Send:

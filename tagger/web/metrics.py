@@ -23,10 +23,11 @@ from tagger.pipeline.vitals import Vitals
 from tagger.store import queries
 from tagger.store.queries import SourceStatus
 from tagger.web.house import House
+from tagger.web.small_body import SmallBody
 
 
 def router(house: House) -> APIRouter:
-    routes, registry = APIRouter(), CollectorRegistry()
+    routes, registry = APIRouter(route_class=SmallBody), CollectorRegistry()
     registry.register(_Collector(house))
     for collect in (ProcessCollector, PlatformCollector, GCCollector):
         collect(registry=registry)

@@ -21,6 +21,7 @@ from tagger.vision.thumbnail import MEDIA_TYPE
 from tagger.web.house import House
 from tagger.web.original import GoneError, opened
 from tagger.web.problems import RESPONSES, ProblemError
+from tagger.web.small_body import SmallBody
 from tagger.web.thumbnails import Wanted
 
 _MEDIA_TYPES = {
@@ -47,7 +48,7 @@ class Side(IntEnum):
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(responses=RESPONSES)
+    routes = APIRouter(responses=RESPONSES, route_class=SmallBody)
 
     @routes.get(
         "/images/{id}/thumbnail",

@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 
 READS_ONLY = "tagger web only reads; ask the daemon, tagger run, with web.enabled"
 MEDIA_TYPE = "application/problem+json"
+MOST = 2_000
+"""Characters of a detail."""
+TOLD = 5
+"""Wrong values that are told of, each in so many characters."""
+_OF_EACH = 200
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "What is wrong, and what to do",
@@ -47,13 +52,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 class ProblemError(HTTPException):
     """`detail` is a sentence for whoever wrote the client. As an HTTPException, FastAPI lets it out of the body's reading."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(status, detail, headers)
-        self.status = status
-
 
 def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Of what is quoted in `detail`, no more than is read, and nothing that UTF-8 cannot say."""
     title = HTTPStatus(status).phrase
+    detail = detail.encode(errors="backslashreplace").decode()
+    if len(detail) > MOST:
+        detail = f"{detail[:MOST]}…"
     content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
@@ -84,7 +89,7 @@ def _gone() -> JSONResponse:
 
 
 def _of_ours(_: Request, error: ProblemError) -> JSONResponse:
-    return response(error.status, error.detail, error.headers)
+    return response(error.status_code, error.detail, error.headers)
 
 
 def _of_http(request: Request, error: HTTPException) -> JSONResponse:
@@ -93,7 +98,12 @@ def _of_http(request: Request, error: HTTPException) -> JSONResponse:
 
 
 def _of_values(_: Request, error: RequestValidationError) -> JSONResponse:
-    return response(422, "; ".join(_wrong(one) for one in error.errors()))
+    """422 for a value that is not allowed; 400 for one that nothing could be."""
+    wrong = error.errors()
+    told = [_wrong(one)[:_OF_EACH] for one in wrong[:TOLD]]
+    more = [f"and {len(wrong) - TOLD:,} more"] if len(wrong) > TOLD else []
+    status = 400 if any(_is_nothing(one.get("input")) for one in wrong[:TOLD]) else 422
+    return response(status, "; ".join(told + more))
 
 
 def _wrong(one: Mapping[str, Any]) -> str:
@@ -101,13 +111,24 @@ def _wrong(one: Mapping[str, Any]) -> str:
     return f"{where}: {one['msg']}"
 
 
+def _is_nothing(value: object) -> bool:
+    """Whether it is no text, or no number that a database could hold."""
+    try:
+        str(value).encode()
+        return isinstance(value, str | int | float) and not abs(float(value)) < 2**63
+    except UnicodeEncodeError:
+        return True
+    except (ValueError, OverflowError):
+        return isinstance(value, int)
+
+
 def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
     """A wrong query or name is the client's, as is one that asks for too much; a database that cannot be read is ours."""
     if isinstance(error, TooLongError):
         return response(422, f"{error.where} {error.what}; {error.hint}")
-    status = 400 if isinstance(error, QueryError | ConfigError) else 503
-    status = 422 if isinstance(error, ContradictionError) else status
-    return response(status, str(error))
+    if isinstance(error, ContradictionError):
+        return response(422, str(error))
+    return response(400 if isinstance(error, QueryError | ConfigError) else 503, str(error))
 
 
 def _of_nobody(request: Request, error: Exception) -> JSONResponse:

@@ -8,21 +8,25 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from tagger.search.parse import parse
 from tagger.similar.hits import similar
 from tagger.store import features, found, judgement, pathtext
+from tagger.store.columns import instant_text
 from tagger.store.database import Database
 from tagger.store.found import Hit, Picture, Position, Scored
 from tagger.web import answers
 from tagger.web.answers import Language
 from tagger.web.house import House
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
+from tagger.web.small_body import SmallBody
 
 
 def router(house: House) -> APIRouter:
-    routes, database = APIRouter(responses=RESPONSES), house.database
+    routes, database = APIRouter(responses=RESPONSES, route_class=SmallBody), house.database
+    writing = CapacityLimiter(1)  # only one can write: who waits for that takes no thread from others
 
     @routes.get("/images", response_model=answers.Page, responses={304: {"description": "as it was"}})
     async def images(
@@ -53,16 +57,11 @@ def router(house: House) -> APIRouter:
         return await house.searches.run(request, database, partial(_alike, id_=id, limit=limit, lang=lang))
 
     @routes.post("/images/{id}/verdicts")
-    def verdicts(id: int, said: answers.Verdicts) -> answers.Corrected:  # noqa: A002
+    async def verdicts(id: int, said: answers.Verdicts) -> answers.Corrected:  # noqa: A002
         """Corrects a picture's tags, for good."""
-        names = [*said.add, *said.remove, *said.clear]
         if house.desk is None:
             raise ProblemError(403, READS_ONLY)
-        if not names:
-            raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
-        ruling = judgement.Ruling(said.add, said.remove, said.clear)
-        picture = picture_of(database, id)
-        return answers.Corrected(images=judgement.rule(database, [picture.path], ruling, datetime.now(UTC)))
+        return await to_thread.run_sync(_corrected, database, id, said, limiter=writing)
 
     return routes
 
@@ -84,6 +83,15 @@ def _alike(database: Database, id_: int, limit: int, lang: Language) -> list[ans
     return [
         answers.Alike(score=hit.by.score if hit.by else 0, image=described(hit.picture, lang)) for hit in hits
     ]
+
+
+def _corrected(database: Database, id_: int, said: answers.Verdicts) -> answers.Corrected:
+    names = [*said.add, *said.remove, *said.clear]
+    if not names:
+        raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
+    ruling = judgement.Ruling(said.add, said.remove, said.clear)
+    path = picture_of(database, id_).path
+    return answers.Corrected(images=judgement.rule(database, [path], ruling, datetime.now(UTC)))
 
 
 def picture_of(database: Database, id_: int) -> Picture:
@@ -143,6 +151,10 @@ def position_of(cursor: str) -> Position | None:
         return None
     try:
         moment, id_ = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return Position(datetime.fromisoformat(moment), int(id_))
-    except (binascii.Error, ValueError, TypeError):
+        if not (isinstance(id_, int) and 0 < id_ < 2**63):
+            raise ValueError(id_)
+        position = Position(datetime.fromisoformat(moment), id_)
+        instant_text(position.captured_at)
+    except (binascii.Error, ValueError, TypeError, OverflowError, RecursionError):
         raise ProblemError(400, "the cursor is not one: take `next` of the page before, as it is") from None
+    return position

@@ -8,7 +8,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -21,8 +21,8 @@ from tagger.records import Category, Failed, Taxonomy
 from tagger.web.answers import Result
 from tagger.web.house import House
 from tagger.web.predict import Speech
-from tagger.web.problems import READS_ONLY, ProblemError
-from tagger.web.uploads import Upload
+from tagger.web.problems import READS_ONLY, TOLD, ProblemError
+from tagger.web.uploads import Upload, refuse_many_parts
 
 MOST = 100
 """Labels that the model is asked for, as many as `/predict` may be."""
@@ -64,7 +64,7 @@ def router(house: House) -> APIRouter:
         except _RefusedError as error:
             return _refused(error.code, error.message)
         except ProblemError as error:
-            return refusal(error.status, error.detail)
+            return refusal(error.status_code, error.detail)
         except BusyError:
             return refusal(429, "as many pictures wait as may; ask again in a second")
         except Closed:
@@ -99,11 +99,14 @@ class _Image(_Shape):
     s3_object: dict[str, Any] | None = None
 
 
+_Names = frozenset[Annotated[str, Field(max_length=256)]]
+
+
 class _Filters(_Shape):
-    label_inclusion_filters: frozenset[str] = frozenset()
-    label_exclusion_filters: frozenset[str] = frozenset()
-    label_category_inclusion_filters: frozenset[str] = frozenset()
-    label_category_exclusion_filters: frozenset[str] = frozenset()
+    label_inclusion_filters: _Names = frozenset()
+    label_exclusion_filters: _Names = frozenset()
+    label_category_inclusion_filters: _Names = frozenset()
+    label_category_exclusion_filters: _Names = frozenset()
 
 
 class _Settings(_Shape):
@@ -121,22 +124,23 @@ class _Settings(_Shape):
 
 class _Asked(_Shape):
     image: _Image
-    max_labels: int = Field(1000, ge=0)
+    max_labels: int = Field(1000, ge=0, lt=2**63)
     min_confidence: float | None = Field(None, ge=0, le=100)
-    features: list[Literal["GENERAL_LABELS"]] = []
+    features: list[Literal["GENERAL_LABELS"]] = Field([], max_length=10)
     settings: _Settings = _Settings()
 
 
 async def _asked(request: Request) -> _Asked:
     target = request.headers.get("x-amz-target", "")
     if target != _TARGET:
-        hint = f"{target or 'without X-Amz-Target'}: only {_TARGET} is answered here; or POST the picture to /predict"
+        hint = f"{target[:100] or 'without X-Amz-Target'}: only {_TARGET} is answered here; or POST the picture to /predict"
         raise _RefusedError("UnknownOperationException", hint)
     try:
-        asked = _Asked.model_validate_json(await request.body())
+        body = await request.body()
+        refuse_many_parts(body)
+        asked = _Asked.model_validate_json(body)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise _RefusedError("InvalidParameterException", wrong) from None
+        raise _RefusedError("InvalidParameterException", _wrong(error)) from None
     if asked.image.s3_object is not None:
         raise _RefusedError(
             "InvalidS3ObjectException", "there is no S3 here; send the picture itself, as Image.Bytes"
@@ -144,6 +148,14 @@ async def _asked(request: Request) -> _Asked:
     if not asked.image.bytes_:
         raise _RefusedError("InvalidParameterException", "there is no picture in it; send it as Image.Bytes")
     return asked
+
+
+def _wrong(error: ValidationError) -> str:
+    """The first few of what is wrong, and how many more."""
+    wrong = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong[:TOLD]]
+    more = [f"and {len(wrong) - TOLD:,} more"] if len(wrong) > TOLD else []
+    return "; ".join(told + more)
 
 
 # What is said

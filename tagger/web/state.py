@@ -17,6 +17,7 @@ from tagger.web import answers
 from tagger.web.guesses import Guesses
 from tagger.web.house import House
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
+from tagger.web.small_body import SmallBody
 
 
 def alive() -> APIRouter:
@@ -32,7 +33,7 @@ def alive() -> APIRouter:
 
 
 def router(house: House, guesses: Guesses) -> APIRouter:
-    routes = APIRouter(responses=RESPONSES)
+    routes = APIRouter(responses=RESPONSES, route_class=SmallBody)
     for add in (_add_words, _add_state, _add_failures):
         add(routes, house)
     _add_stats(routes, house, guesses)

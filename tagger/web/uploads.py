@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from string import whitespace
 from typing import Any
 
 from fastapi import Request
@@ -14,6 +15,8 @@ from tagger.web.problems import ProblemError
 
 MOST = 32
 """Pictures in one request."""
+MOST_PARTS = 1_000
+"""Commas in a request's JSON, which is some pictures in base64 and little else."""
 
 _FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, or a picture as the body'
 
@@ -35,11 +38,11 @@ async def uploads(request: Request) -> list[Upload]:
         body = await request.body()
         found = [Upload("image", body)] if body else []
     else:
-        raise ProblemError(415, f"{kind} is not understood: {_FORMS}")
+        raise ProblemError(415, f"{kind[:100]} is not understood: {_FORMS}")
     if not found:
         raise ProblemError(400, f"there is no picture in it: {_FORMS}")
     if len(found) > MOST:
-        raise ProblemError(413, f"{len(found)} pictures at once; send {MOST} or fewer")
+        raise _too_many(len(found))
     return found
 
 
@@ -55,14 +58,27 @@ async def _from_form(request: Request) -> list[Upload]:
         await form.close()
 
 
+def refuse_many_parts(body: bytes) -> None:
+    """JSON with pictures is a few long texts. Raises ProblemError for a million short ones, before they are parsed."""
+    if body.count(b",") > MOST_PARTS:
+        raise ProblemError(413, f"JSON of more than {MOST_PARTS:,} parts; send {MOST} pictures or fewer")
+
+
 def _from_json(body: bytes) -> list[Upload]:
+    refuse_many_parts(body)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise ProblemError(400, f"the body is not JSON: {_FORMS}") from None
     given = document.get("image") if isinstance(document, dict) else None
     images = given if isinstance(given, list) else [] if given is None else [given]
+    if len(images) > MOST:
+        raise _too_many(len(images))
     return [Upload("image", _decoded(image)) for image in images]
+
+
+def _too_many(number: int) -> ProblemError:
+    return ProblemError(413, f"{number} pictures at once; send {MOST} or fewer")
 
 
 def _decoded(image: Any) -> bytes:
@@ -71,6 +87,6 @@ def _decoded(image: Any) -> bytes:
         raise ProblemError(400, "`image` must be text, in base64")
     text = image.partition(",")[2] if image.startswith("data:") else image
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(text.encode("ascii").translate(None, whitespace.encode()), validate=True)
     except (binascii.Error, ValueError):
         raise ProblemError(400, "`image` is not base64") from None

@@ -111,6 +111,9 @@ def test_what_there_is_to_ask_for(standing: Site) -> None:
     assert standing.get("/healthz") == {"status": "ok"}
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "options", "status", "said"),
     [
@@ -139,6 +142,27 @@ def test_what_there_is_to_ask_for(standing: Site) -> None:
         ("GET", "/images/99999999999999999999", {}, 404, "there is no image"),
         ("POST", "/images/7/verdicts", {"json": {}}, 400, "say one thing of each label"),
         ("GET", "/nowhere", {}, 404, "there is nothing at /nowhere"),
+        ("POST", "/images/7/verdicts", {"json": {"add": ["x" * 65_536]}}, 413, "65,536 bytes"),
+        ("POST", "/images/7/verdicts", {"json": {"add": ["x"] * 101}}, 422, "at most 100"),
+        ("POST", "/images/7/verdicts", {"json": {"add": ["x" * 201]}}, 422, "at most 200"),
+        ("POST", "/images/7/verdicts", {"json": {"add": [1] * 8}}, 422, "; and 3 more"),
+        ("POST", "/images/7/verdicts", {"content": rb'{"add": ["\ud800"]}', "headers": JSON}, 400, "add.0"),
+        ("POST", "/images/7/verdicts", {"content": b"[" * 60_000, "headers": JSON}, 400, "parsing"),
+        ("POST", "/login", {"data": {"token": "x" * 65_536}}, 413, "65,536 bytes"),
+        ("POST", "/predict", {"json": {"image": ["QQ=="] * 2_000}}, 413, "send 32 pictures or fewer"),
+        ("POST", "/predict", {"json": {"image": ["QQ=="] * 33}}, 413, "send 32 or fewer"),
+        ("POST", "/predict", {"json": {"image": "\u0660AAA"}}, 400, "is not base64"),
+        ("POST", "/predict?min_score=nan", {"content": b"x"}, 400, "min_score"),
+        ("POST", "/predict?top_k=1000", {"content": b"x"}, 422, "top_k"),
+        ("GET", "/events", {"headers": {"Last-Event-ID": "99999999999999999999"}}, 400, "last-event-id"),
+        ("GET", "/events", {"headers": {"Last-Event-ID": "-1"}}, 422, "last-event-id"),
+        ("GET", "/images?limit=99999999999999999999", {}, 400, "limit"),
+        ("GET", f"/images/{'9' * 5_000}", {}, 400, "id"),
+        ("GET", "/pictures/99999999999999999999", {}, 404, "there is no image"),
+        ("GET", "/images?q=since+0001-01-01T00:00:00%2B23:59", {}, 400, "out of the years 1 to 9999"),
+        ("GET", "/images?q=since+9999-12-31T23:59:59-23:59", {}, 400, "out of the years 1 to 9999"),
+        ("GET", f"/images?q=since+{'9' * 3_900}h", {}, 400, "out of the years 1 to 9999"),
+        ("GET", f"/{'x' * 9_000}", {}, 404, "…"),
         (
             "GET",
             "/stats",
@@ -163,6 +187,40 @@ def test_what_is_wrong_is_said_as_a_problem_with_what_to_do(
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert (problem["status"], said in problem["detail"]) == (status, True), problem
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        '["2026-01-01T00:00:00+00:00", Infinity]',
+        '["2026-01-01T00:00:00+00:00", NaN]',
+        '["2026-01-01T00:00:00+00:00", 1e308]',
+        '["2026-01-01T00:00:00+00:00", 9223372036854775808]',
+        f'["2026-01-01T00:00:00+00:00", {"9" * 110}]',
+        '["2026-01-01T00:00:00+00:00", 0]',
+        '["2026-01-01T00:00:00+00:00", "1"]',
+        '["0001-01-01T00:00:00+23:59", 1]',
+        '["9999-12-31T23:59:59-23:59", 1]',
+        '["2026-01-01T00:00:00", 5]',
+        '["2026-01-01", 5]',
+        "[null, 5]",
+        "[" * 140,
+        "{}",
+    ],
+)
+def test_a_cursor_that_could_not_be_is_refused(standing: Site, position: str) -> None:
+    cursor = base64.urlsafe_b64encode(position.encode()).decode()
+    for path in ("/images", "/", "/?part=true"):
+        answer = standing.client.get(path, params={"cursor": cursor, "part": path != "/"})
+        assert answer.status_code == 400
+        assert "take `next` of the page before" in answer.json()["detail"]
+
+
+def test_a_body_that_says_nothing_of_its_length_and_has_no_picture_is_short(standing: Site) -> None:
+    answer = standing.client.post(
+        "/images/7/verdicts", content=(b" " * 10_000 for _ in range(10)), headers=JSON
+    )
+    assert (answer.status_code, "65,536 bytes" in answer.json()["detail"]) == (413, True)
 
 
 def test_a_body_that_says_nothing_of_its_length_ends_where_it_is_too_long(standing: Site) -> None:

@@ -81,6 +81,25 @@ def test_it_holds_for_copies_those_that_come_later_too(shelf: Shelf) -> None:
     assert shelf.sql("SELECT count(*) FROM top_tag") == [(3,)]
 
 
+def test_of_one_label_one_thing_is_said_whatever_it_is_called(shelf: Shelf) -> None:
+    shelf.tag(shelf.stamp("a.jpg"), CAT)
+    for names in (("tabby", "tabby"), ("tabby", "Tiger Cat"), ("虎斑猫", "n00000000")):
+        with pytest.raises(ContradictionError, match="say one thing of each label"):
+            say(shelf, right=names[0], wrong=names[1])
+    assert shelf.sql("SELECT count(*) FROM image_tags WHERE by = 'human'") == [(0,)]
+
+
+def test_it_holds_for_more_copies_than_are_written_at_a_time(shelf: Shelf) -> None:
+    first = shelf.stamp("0.jpg")
+    shelf.tag(first, CAT, content="cat")
+    copies = [shelf.stamp(f"{number}.jpg", "phone") for number in range(450)]
+    shelf.admitted(*copies)
+    shelf.writer.write([Known(copy, sha("cat")) for copy in copies])
+    assert say(shelf, "cam/0.jpg", wrong="tabby") == 451
+    assert shelf.sql("SELECT DISTINCT label FROM top_tag") == [("sports car",)]
+    assert shelf.sql("SELECT count(*) FROM top_tag") == [(451,)]
+
+
 def test_another_model_changes_nothing_of_it(shelf: Shelf) -> None:
     stamp = shelf.stamp("a.jpg")
     shelf.tag(stamp, CAT)

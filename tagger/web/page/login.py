@@ -24,7 +24,7 @@ def router(admission: Admission) -> APIRouter:
                 return _kept(admission, to)
             status, wait = 403 if given else 200, ""
         except ProblemError as error:
-            status, wait = error.status, (error.headers or {}).get("Retry-After", "")
+            status, wait = error.status_code, (error.headers or {}).get("Retry-After", "")
         form = renderer.page(request, "login.html", wrong=status == 403, wait=wait, to=to)
         form.status_code = status
         form.headers.update({"Retry-After": wait} if wait else {})

@@ -27,6 +27,7 @@ from tagger.web.page.chart import SPANS, chart, first_moment, periods
 from tagger.web.page.gallery import Certainty, Condition, Filters, Mistake, Since
 from tagger.web.page.render import Renderer
 from tagger.web.reading import cursor_of, look_alikes, picture_of, position_of
+from tagger.web.small_body import SmallBody
 
 PAGE = 60
 """Pictures of a gallery's page: rows of two to six come out even."""
@@ -52,7 +53,7 @@ def files() -> StaticFiles:
 
 
 def router(house: House) -> APIRouter:
-    routes, renderer = APIRouter(include_in_schema=False), Renderer()
+    routes, renderer = APIRouter(include_in_schema=False, route_class=SmallBody), Renderer()
     for add in (_add_gallery, _add_picture, _add_status, _add_others):
         add(routes, house, renderer)
     return routes
