@@ -89,7 +89,7 @@ def _gone() -> JSONResponse:
 
 
 def _of_ours(_: Request, error: ProblemError) -> JSONResponse:
-    return response(error.status_code, error.detail, error.headers)
+    return response(error.status, error.detail, error.headers)
 
 
 def _of_http(request: Request, error: HTTPException) -> JSONResponse:
@@ -126,9 +126,9 @@ def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
     """A wrong query or name is the client's, as is one that asks for too much; a database that cannot be read is ours."""
     if isinstance(error, TooLongError):
         return response(422, f"{error.where} {error.what}; {error.hint}")
-    if isinstance(error, ContradictionError):
-        return response(422, str(error))
-    return response(400 if isinstance(error, QueryError | ConfigError) else 503, str(error))
+    status = 400 if isinstance(error, QueryError | ConfigError) else 503
+    status = 422 if isinstance(error, ContradictionError) else status
+    return response(status, str(error))
 
 
 def _of_nobody(request: Request, error: Exception) -> JSONResponse:

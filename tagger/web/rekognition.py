@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
+from starlette.concurrency import run_in_threadpool
 
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.desk import BusyError
@@ -22,7 +23,7 @@ from tagger.web.answers import Result
 from tagger.web.house import House
 from tagger.web.predict import Speech
 from tagger.web.problems import READS_ONLY, TOLD, ProblemError
-from tagger.web.uploads import Upload, refuse_many_parts
+from tagger.web.uploads import Upload, decoded, refuse_many_parts
 
 MOST = 100
 """Labels that the model is asked for, as many as `/predict` may be."""
@@ -64,7 +65,7 @@ def router(house: House) -> APIRouter:
         except _RefusedError as error:
             return _refused(error.code, error.message)
         except ProblemError as error:
-            return refusal(error.status_code, error.detail)
+            return refusal(error.status, error.detail)
         except BusyError:
             return refusal(429, "as many pictures wait as may; ask again in a second")
         except Closed:
@@ -77,10 +78,11 @@ async def _answer(request: Request, house: House, words: "_Words") -> JSONRespon
     asked = await _asked(request)
     if house.desk is None or house.model is None:
         raise ProblemError(503, READS_ONLY)
-    outcome = await asyncio.wrap_future(house.desk.ask(asked.image.bytes_, MOST))
+    data = await run_in_threadpool(decoded, asked.image.bytes_)
+    outcome = await asyncio.wrap_future(house.desk.ask(data, MOST))
     if isinstance(outcome, Failed):
         raise _RefusedError(_failure(outcome), outcome.reason)
-    labels = words.labels(words.speech.result(Upload("", asked.image.bytes_), outcome, 0, "en"))
+    labels = words.labels(words.speech.result(Upload("", data), outcome, 0, "en"))
     least = house.min_score * 100 if asked.min_confidence is None else asked.min_confidence
     wanted = [one.said() for one in labels if one.confidence >= least and asked.settings.wants(one)]
     version = f"{house.model.name}-{house.model.weights_sha256[:12]}"
@@ -95,7 +97,7 @@ class _Shape(BaseModel):
 
 
 class _Image(_Shape):
-    bytes_: Base64Bytes = Field(b"", alias="Bytes")
+    bytes_: str = Field("", alias="Bytes")
     s3_object: dict[str, Any] | None = None
 
 

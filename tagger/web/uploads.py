@@ -1,13 +1,14 @@
 """A request's body → pictures' bytes: a form, JSON with base64, or a picture as it is."""
 
-import base64
 import binascii
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from string import whitespace
 from typing import Any
 
 from fastapi import Request
+from pydantic_core import from_json
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -17,6 +18,9 @@ MOST = 32
 """Pictures in one request."""
 MOST_PARTS = 1_000
 """Commas in a request's JSON, which is some pictures in base64 and little else."""
+_PIECE = 1 << 20
+"""Characters, by fours."""
+_WHITESPACE = whitespace.encode()
 
 _FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, or a picture as the body'
 
@@ -33,7 +37,7 @@ async def uploads(request: Request) -> list[Upload]:
     if kind == "multipart/form-data":
         found = await _from_form(request)
     elif kind == "application/json" or kind.endswith("+json"):
-        found = _from_json(await request.body())
+        found = await run_in_threadpool(_from_json, await request.body())
     elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
         body = await request.body()
         found = [Upload("image", body)] if body else []
@@ -67,7 +71,7 @@ def refuse_many_parts(body: bytes) -> None:
 def _from_json(body: bytes) -> list[Upload]:
     refuse_many_parts(body)
     try:
-        document = json.loads(body)
+        document = from_json(body)  # in a fifth of the time of json's, in which nobody else has a turn
     except (ValueError, RecursionError):
         raise ProblemError(400, f"the body is not JSON: {_FORMS}") from None
     given = document.get("image") if isinstance(document, dict) else None
@@ -85,8 +89,17 @@ def _decoded(image: Any) -> bytes:
     """Of a data URL too, as browsers make them."""
     if not isinstance(image, str):
         raise ProblemError(400, "`image` must be text, in base64")
-    text = image.partition(",")[2] if image.startswith("data:") else image
+    return decoded(image.partition(",")[2] if image.startswith("data:") else image)
+
+
+def decoded(text: str) -> bytes:
+    """Of base64, whitespace left out, in pieces: 32 MB in one go would keep everybody else waiting. Raises ProblemError."""
     try:
-        return base64.b64decode(text.encode("ascii").translate(None, whitespace.encode()), validate=True)
-    except (binascii.Error, ValueError):
-        raise ProblemError(400, "`image` is not base64") from None
+        plain = b"".join(one.translate(None, _WHITESPACE) for one in _pieces(text.encode("ascii")))
+        return b"".join(binascii.a2b_base64(one, strict_mode=True) for one in _pieces(plain))
+    except ValueError:
+        raise ProblemError(400, "the picture is not base64") from None
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[start : start + _PIECE] for start in range(0, len(data), _PIECE))

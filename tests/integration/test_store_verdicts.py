@@ -84,7 +84,7 @@ def test_it_holds_for_copies_those_that_come_later_too(shelf: Shelf) -> None:
 def test_of_one_label_one_thing_is_said_whatever_it_is_called(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg"), CAT)
     for names in (("tabby", "tabby"), ("tabby", "Tiger Cat"), ("虎斑猫", "n00000000")):
-        with pytest.raises(ContradictionError, match="say one thing of each label"):
+        with pytest.raises(ContradictionError, match="two things are said of it"):
             say(shelf, right=names[0], wrong=names[1])
     assert shelf.sql("SELECT count(*) FROM image_tags WHERE by = 'human'") == [(0,)]
 
