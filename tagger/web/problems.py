@@ -89,7 +89,7 @@ def _gone() -> JSONResponse:
 
 
 def _of_ours(_: Request, error: ProblemError) -> JSONResponse:
-    return response(error.status, error.detail, error.headers)
+    return response(error.status_code, error.detail, error.headers)
 
 
 def _of_http(request: Request, error: HTTPException) -> JSONResponse:

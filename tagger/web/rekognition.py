@@ -65,7 +65,7 @@ def router(house: House) -> APIRouter:
         except _RefusedError as error:
             return _refused(error.code, error.message)
         except ProblemError as error:
-            return refusal(error.status, error.detail)
+            return refusal(error.status_code, error.detail)
         except BusyError:
             return refusal(429, "as many pictures wait as may; ask again in a second")
         except Closed:

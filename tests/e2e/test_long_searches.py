@@ -61,10 +61,11 @@ def serving(file: Path, caplog: pytest.LogCaptureFixture, searches: Searches) ->
             server.close(10)
 
 
-def asked(address: str, path: str) -> socket.socket:
-    """A client that has asked, and does not wait for the answer."""
+def asked(address: str, path: str, of: str = "127.0.0.1") -> socket.socket:
+    """A client that has asked, and does not wait for the answer. `of` is its own address."""
     parts = urlsplit(address)
-    client = socket.create_connection((str(parts.hostname), parts.port or 0), timeout=PATIENCE)
+    there = (str(parts.hostname), parts.port or 0)
+    client = socket.create_connection(there, timeout=PATIENCE, source_address=(of, 0))
     client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return client
 
@@ -114,6 +115,20 @@ def test_who_must_wait_too_long_is_told_to_come_again(
             pass  # the long ones have not begun
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
         assert "other searches take all the time" in answer.json()["detail"]
+
+
+def test_who_asks_for_one_search_does_not_wait_for_all_of_who_asks_for_many(
+    crowded: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    searches = Searches(seconds=PATIENCE, patience=PATIENCE)
+    with serving(crowded, caplog, searches) as (_, address), ExitStack() as stack:
+        many = [stack.enter_context(asked(address, f"/images?q={quote(SLOW)}")) for _ in range(20)]
+        one = stack.enter_context(asked(address, "/images?limit=1", of="127.0.0.2"))
+        assert httpx.get(f"{address}/healthz", timeout=PATIENCE).status_code == 200
+        for client in many[: 2 * AT_ONCE]:
+            client.close()
+        assert b" 200 " in one.recv(4096)
+        assert not any(map(has_heard, many[2 * AT_ONCE :]))
 
 
 def test_a_stop_ends_all_searches(crowded: Path, caplog: pytest.LogCaptureFixture) -> None:
