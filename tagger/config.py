@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from tagger import defaults, documents, place
+from tagger import defaults, documents, place, regular
 from tagger.errors import ConfigError
 from tagger.explain import explain
 
@@ -43,6 +43,7 @@ MACHINES = Path("/etc/tagger/config.yaml")
 
 SHORTEST_TOKEN = 16
 """Characters: of random ones, nobody guesses so many."""
+_LARGEST_TOKEN = 4096
 _MAKE_ONE = "`openssl rand -hex 16` makes one"
 _FILL_IT = "put the token into it; where there is no such file, the start of `tagger run` makes one"
 
@@ -58,12 +59,17 @@ def _is_loopback(host: str) -> bool:
 
 def _absolute(value: str | Path, info: ValidationInfo) -> Path:
     """A path as the user meant it: `~` expanded, relative to the config file, links left alone."""
-    if "\0" in str(value):
-        raise ValueError("holds a NUL character")
+    _without_nul(str(value))
     try:
         return _below((info.context or {}).get("base", Path.cwd()), Path(value).expanduser())
     except RuntimeError:
         raise ValueError(f"{value}: there is no such user") from None
+
+
+def _without_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    return value
 
 
 def _below(folder: Path, path: Path) -> Path:
@@ -107,7 +113,7 @@ def _timezone(value: str) -> str:
 
 
 def _database(value: str, info: ValidationInfo) -> str:
-    return value if "://" in value else str(_absolute(value, info))
+    return _without_nul(value) if "://" in value else str(_absolute(value, info))
 
 
 # Nothing is converted, so that `settle: true` is no second; YAML has neither paths nor tuples, though.
@@ -125,7 +131,7 @@ Crop = Mode | Box
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -264,7 +270,7 @@ class Sessions(Section):
 
 class Web(Section):
     enabled: bool = False
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_without_nul)] = "127.0.0.1"
     port: int = Field(default=5000, ge=0, le=65535)
     token: str = ""
     token_file: AbsolutePath | None = None
@@ -282,9 +288,10 @@ class Web(Section):
         if self.token or self.token_file is None:
             return self.token
         try:
-            secret = self.token_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError("web.token_file", f"cannot be read: {error}", _FILL_IT) from None
+            secret = regular.text(self.token_file, _LARGEST_TOKEN).strip()
+        except OSError as error:
+            what = f"cannot be read: {self.token_file}: {error.strerror or error}"
+            raise ConfigError("web.token_file", what, _FILL_IT) from None
         if len(secret) < SHORTEST_TOKEN:
             raise ConfigError("web.token_file", f"holds fewer than {SHORTEST_TOKEN} characters", _MAKE_ONE)
         return secret
@@ -453,18 +460,19 @@ def _under(folder: Path, sources: Iterable[Source]) -> Iterator[Source]:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    if file == Path(os.devnull):  # as whoever wants none says it
+        return {}
     try:
-        data = documents.read(file.read_text(encoding="utf-8"))
+        data = documents.read(regular.text(file, documents.LARGEST))
     except FileNotFoundError:
         raise ConfigError(str(file), "no such file", "name another with --config") from None
     except PermissionError:
         hint = "`ls -l` says who may: a service's is for its group, so join that and log in anew, or name another with --config"
         raise ConfigError(str(file), "you may not read it", hint) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), f"cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        what, hint = documents.in_words(error)
-        raise ConfigError(str(file), f"is not YAML: {what}", hint) from None
+    except OSError as error:
+        raise ConfigError(str(file), f"cannot be read: {error.strerror or error}", _see(file)) from None
+    except documents.NotYamlError as error:
+        raise ConfigError(str(file), f"is not YAML: {error.what}", error.hint) from None
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -492,11 +500,9 @@ def _overrides(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _value(variable: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            variable, f"is not a YAML value: {documents.in_words(error)[0]}", "quote it"
-        ) from None
+        return documents.read(text)
+    except documents.NotYamlError as error:
+        raise ConfigError(variable, f"is not a YAML value: {error.what}", "quote it") from None
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

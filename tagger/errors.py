@@ -1,7 +1,12 @@
 """One small tree of errors. Each says what failed, on which file or key, and what to do next.
 
-An error ends a command with its `exit_code`. A bad picture is not an error: it is a `Failed`.
+An error ends a command with its `exit_code`. As text it can be shown to people, whatever it names. A bad picture is not an error: it is a `Failed`.
 """
+
+from tagger.escape import cut, shown_lines, without_password
+
+_LONGEST = 1900
+"""Characters of an error; a path may have 4,096 bytes, and what a file or a server says has no end."""
 
 
 class TaggerError(Exception):
@@ -14,7 +19,11 @@ class TaggerError(Exception):
         self.where, self.what, self.hint = where, what, hint
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f"\n  {self.hint}" if self.hint else "")
+        hint = f"\n  {self.hint}" if self.hint else ""
+        told = (
+            f"{cut(self.where, _LONGEST // 3)}: {cut(self.what, _LONGEST // 3 * 2)}{cut(hint, _LONGEST // 3)}"
+        )
+        return shown_lines(without_password(told))
 
 
 class ConfigError(TaggerError):

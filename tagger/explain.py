@@ -1,10 +1,14 @@
 """What pydantic finds wrong, in the words of someone who writes YAML."""
 
 import difflib
+from datetime import date
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from tagger.escape import cut, shown, without_password
+from tagger.records import counted
 
 WORDS = {
     "missing": "is missing",
@@ -13,7 +17,9 @@ WORDS = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
+    "finite_number": "must be a number that can be counted to",
     "string_type": "must be text",
+    "string_pattern_mismatch": "holds characters that it may not hold",
 }
 """What pydantic's types of errors are to someone who writes YAML."""
 
@@ -21,13 +27,23 @@ WORDS = {
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
+_MOST = 5
+"""Wrong keys that are told: more at once are one mistake, such as a wrong file."""
+_LONGEST = 250
+"""Characters of a line."""
+
+
 def explain(error: ValidationError, settings: type[BaseModel]) -> str:
-    """A line per wrong key of `settings`."""
-    return "\n".join(_sentence(detail, settings) for detail in error.errors())
+    """A line per wrong key of `settings`, for the first of them; at most 1.5 kB."""
+    lines = [_cut(_sentence(detail, settings), _LONGEST) for detail in error.errors()]
+    more = [f"… and {counted(len(lines) - _MOST, 'more mistake')}"] if len(lines) > _MOST else []
+    return "\n".join([*lines[:_MOST], *more])
 
 
 def _sentence(detail: ErrorDetails, settings: type[BaseModel]) -> str:
     """One line per wrong key: where it is, what was expected, and the closest valid name."""
+    if detail["type"] == "invalid_key":
+        return f"{_place(list(detail['loc']))}: must be text to be a key; put quotes around it"
     loc = [part for part in detail["loc"] if part not in ("constrained-int", "literal['auto']", "int")]
     key = _place(loc)
     if detail["type"] == "extra_forbidden":
@@ -35,14 +51,31 @@ def _sentence(detail: ErrorDetails, settings: type[BaseModel]) -> str:
     if detail["type"] in ("missing", "value_error"):
         return f"{key}: {WORDS.get(detail['type'], detail['msg'].removeprefix('Value error, '))}"
     words = WORDS.get(detail["type"], detail["msg"].replace("Input should be", "must be"))
-    return f"{key}: {words}, not {detail['input']!r}"
+    return f"{key}: {words}" if _is_secret(loc) else f"{key}: {words}, not {_given(detail['input'])}"
+
+
+def _is_secret(loc: list[Any]) -> bool:
+    return "token" in str(loc[-1]) or loc == ["web"]
+
+
+def _given(value: object) -> str:
+    """What was written; of a list or of keys only that it is one, since all may be in it, secrets too."""
+    if isinstance(value, dict | list | tuple | set):
+        return "keys of its own" if isinstance(value, dict) else "a list"
+    if value is None:
+        return "nothing"
+    return _cut(value if isinstance(value, date) else repr(value), 80)
+
+
+def _cut(text: object, longest: int) -> str:
+    return cut(shown(without_password(str(text))), longest)
 
 
 def _place(loc: list[Any]) -> str:
     """A dotted key; entries of lists are counted from the first, between commas."""
     words, joint = "", ""
     for part in loc:
-        is_entry = isinstance(part, int) and bool(words) and "[key]" not in loc
+        is_entry = isinstance(part, int) and part >= 0 and bool(words) and "[key]" not in loc
         words += f", {_entry(part)}" if is_entry else f"{joint}{part}"
         joint = ", " if is_entry else "."
     return words

@@ -14,6 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tagger.escape import shown as shown
+
 if TYPE_CHECKING:  # numpy costs a tenth of a second, which `tagger --help` need not pay
     import numpy as np
     from numpy.typing import NDArray
@@ -264,13 +266,6 @@ def _in_64_bits(nanoseconds: int) -> int:
 def _names(named: Label | Category) -> tuple[str, ...]:
     plain = named.name.partition(" (")[0]
     return tuple(filter(None, (named.name, named.name_zh, named.key, plain, *named.synonyms)))
-
-
-def shown(path: str) -> str:
-    """A path for people: what would not print, or would move the cursor, is escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in path
-    )
 
 
 def counted(number: int, noun: str) -> str:

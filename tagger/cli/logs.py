@@ -12,6 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
+
+from tagger.escape import shown_lines
 
 MOST = 60
 """Lines a minute that are alike."""
@@ -43,8 +46,16 @@ class Json(logging.Formatter):
 
 
 class Text(logging.Formatter):
+    """Lines for people. What a file is called neither moves their cursor nor begins a line of the log."""
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return shown_lines(super().formatMessage(record), "  ")
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return shown_lines(super().formatException(ei))
 
 
 class Repeats:

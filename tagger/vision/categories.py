@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tagger import documents
+from tagger import documents, regular
 from tagger.errors import ConfigError
+from tagger.escape import cut
 from tagger.explain import explain
 from tagger.records import Category, Label, Taxonomy
 from tagger.vision import labels as known
@@ -35,13 +35,15 @@ _SHIPPED = known.DATA / "categories.yaml"
 _FORM = "docs/categories.md shows the form"
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
+Name = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: str = Field("", max_length=100)
-    name_zh: str = Field("", max_length=100)
-    synonyms: list[str] = []
+    name: Name = ""
+    name_zh: Name = ""
+    synonyms: list[Name] = []
     within: list[str] = []
     includes: list[str] = []
     excludes: list[str] = []
@@ -105,14 +107,12 @@ def _read(path: Path) -> dict[str, _Entry | None]:
 
 def _document(path: Path) -> dict[Any, Any]:
     try:
-        document = documents.read(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            str(path), f"the categories cannot be read: {error}", "check `categories`"
-        ) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that there never was
-        what, hint = documents.in_words(error)
-        raise ConfigError(str(path), f"is not YAML: {what}", hint) from None
+        document = documents.read(regular.text(path, documents.LARGEST))
+    except OSError as error:
+        what = f"the categories cannot be read: {error.strerror or error}"
+        raise ConfigError(str(path), what, "check `categories`") from None
+    except documents.NotYamlError as error:
+        raise ConfigError(str(path), f"is not YAML: {error.what}", error.hint) from None
     if not isinstance(document, dict | None):
         raise ConfigError(str(path), "must hold categories' keys, such as `dog:`", _FORM)
     return document or {}
@@ -122,7 +122,7 @@ def _entry(where: str, key: object, given: object) -> _Entry | None:
     if not (isinstance(key, str) and _KEY.fullmatch(key)):
         raise ConfigError(where, "a key is of small letters, digits and _, such as `wild_cat`", _FORM)
     if not isinstance(given, dict | None):
-        raise ConfigError(where, f"must hold keys of its own, or null, not {given!r}", _FORM)
+        raise ConfigError(where, f"must hold keys of its own, or null, not {cut(repr(given), 80)}", _FORM)
     try:
         return None if given is None else _Entry.model_validate(given)
     except ValidationError as error:

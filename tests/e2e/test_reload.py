@@ -99,6 +99,13 @@ def test_thresholds_categories_the_log_and_limits_change_without_a_restart(
     [
         ("sources: [inbox]\nrescan: soon", "rescan: must be a number"),
         ("sources: [", "is not YAML"),
+        ("sources: [inbox]\nrescan: 2024-13-45", "line 3: there is no such date"),
+        ("sources: [inbox]\nrescan: " + "9" * 5000, "line 3: a number of 5,000 digits"),
+        ("sources: " + "[" * 900, "line 2: it is nested more than 30 levels deep"),
+        (
+            "sources: [inbox]\ncategories: /dev/zero",
+            "the categories cannot be read: it is not a regular file",
+        ),
         ("sources: []", "no folder to work on"),
         ("sources: [inbox]\nthresholds: {rod: 0.5}", "thresholds.rod: no label or category is called so"),
         ("sources: [inbox]\ncategories: missing.yaml", "missing.yaml"),

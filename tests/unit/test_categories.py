@@ -156,7 +156,7 @@ class TestUsersFile:
         ("animal: {within: [dog]}", "animal → dog → animal", "within one another", "out"),
         ("dog: {within: [dog]}", "dog → dog", "within one another", "out"),
         ("dog: [", "my-categories.yaml", "not YAML", "indentation"),
-        ("dog: {synonyms: [2026-13-45]}", "my-categories.yaml", "not YAML", "indentation"),
+        ("dog: {synonyms: [2026-13-45]}", "my-categories.yaml", "line 1: there is no such date", "quotes"),
         ("- dog", "my-categories.yaml", "must hold categories' keys", "docs/categories.md"),
         ("Dog: {}", "Dog", "small letters", "docs/categories.md"),
         ("7: {}", "7", "small letters", "docs/categories.md"),

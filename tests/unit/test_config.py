@@ -272,7 +272,7 @@ def test_a_folder_named_twice_is_there_once(file: Path) -> None:
         ("log_level: loud", "log_level", "'debug', 'info', 'warning' or 'error', not 'loud'"),
         ("rescan: 0", "rescan", "must be greater than or equal to 1, not 0"),
         ("database: 5", "database", "must be text, not 5"),
-        ("1: x", "1", "Keys should be strings"),
+        ("1: x", "1", "must be text to be a key"),
     ],
 )
 def test_a_wrong_key_is_named_with_what_was_expected(file: Path, text: str, key: str, words: str) -> None:
