@@ -191,7 +191,7 @@ def _name_of(identity: ModelIdentity) -> str | None:
     if identity.weights_sha256 in manifest.values():
         return BUILTIN_MODEL
     ours = (one for one in CATALOGUE if one.name == identity.name)
-    return next((one.name for one in ours if identity.weights_sha256.startswith(one.sha256_prefix)), None)
+    return next((one.name for one in ours if identity.weights_sha256 == one.sha256), None)
 
 
 def _record(database: Database, choice: ModelChoice) -> None:

@@ -201,7 +201,7 @@ def _standing(settings: "Settings") -> "Standing":
 def _described(architecture: "Architecture", stands: "Standing") -> dict[str, Any]:
     return asdict(architecture) | {
         "preprocessing": str(architecture.preprocessing),
-        "sha256_prefix": architecture.sha256_prefix,
+        "sha256_prefix": architecture.sha256[:8],
         "package": architecture.package.name if architecture.package else None,
         "weights": _whereabouts(architecture),
         "in_use": stands.name == architecture.name,

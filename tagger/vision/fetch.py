@@ -19,12 +19,14 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from io import BufferedRandom
 from pathlib import Path
 from threading import Thread
+from typing import IO
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, build_opener
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tagger.errors import ModelError
 from tagger.vision.models import BUILTIN_MODEL, CATALOGUE, Architecture
@@ -34,8 +36,6 @@ PATIENCE = 10.0
 """Seconds until a server must have answered."""
 _SILENCE = 60.0
 """Seconds that one which has answered may send nothing: a slow line is no reason to give up."""
-_MOST = 1 << 30
-"""Bytes: ten times the largest file of the catalogue. Whoever sends more sends something else."""
 _CHUNK = 1 << 18
 _PARTIAL, _NOTHING_MISSING = 206, 416
 
@@ -78,9 +78,7 @@ def import_file(path: Path, home: Path, catalogue: Iterable[Architecture] = CATA
     for architecture in catalogue:
         if _is_right(sha256, architecture):
             return _copy(path, architecture, home)
-    what = (
-        f"none of the published weights (its sha256 begins {sha256[:8]}): another file, or damaged on the way"
-    )
+    what = f"none of the published weights (its sha256 is {sha256}): another file, or damaged on the way"
     raise ModelError(str(path), what, "for weights of your own, set model.weights to the file instead")
 
 
@@ -167,9 +165,9 @@ def _download(part: BufferedRandom, architecture: Architecture, progress: Progre
         part.truncate(done)
         for chunk in _chunks(response, architecture):
             done += part.write(chunk)
-            if done > _MOST:
+            if done > architecture.size:
                 part.truncate(0)
-                raise _refusal(architecture, f"more than {_MOST:,} bytes came")
+                raise _refusal(architecture, f"more than its {architecture.size:,} bytes came")
             progress(done, total)
     if done < total:
         what = f"the connection ended after {done:,} of {total:,} bytes; the next try goes on from there"
@@ -188,7 +186,7 @@ def _answer(architecture: Architecture, here: int, patience: float) -> HTTPRespo
         raise _refusal(architecture, f"the server answered {answer.code} {answer.reason}") from None
     except TimeoutError:
         raise _refusal(architecture, f"nothing answered within {patience:g} seconds") from None
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
         raise _refusal(architecture, _words(error)) from None
 
 
@@ -201,7 +199,7 @@ def _opened(request: Request, patience: float) -> HTTPResponse:
 
     def ask() -> None:
         try:
-            response = build_opener().open(request, timeout=_SILENCE)
+            response = build_opener(_Redirects).open(request, timeout=_SILENCE)
         except Exception as error:  # raised again by result()
             answer.set_exception(error)
         else:
@@ -209,6 +207,18 @@ def _opened(request: Request, patience: float) -> HTTPResponse:
 
     Thread(target=ask, name="fetch", daemon=True).start()
     return answer.result(patience)
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows to https, and from http to http: no server sends Tagger to a file, or to where others can read along."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
+        if urlsplit(newurl).scheme not in {"https", req.type}:
+            fp.close()
+            raise URLError(f"the server refers to {newurl}, which is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _continues(response: HTTPResponse, here: int) -> bool:
@@ -220,7 +230,7 @@ def _continues(response: HTTPResponse, here: int) -> bool:
 def _refuse_others(response: HTTPResponse, total: int, architecture: Architecture) -> None:
     if response.headers.get_content_type() == "text/html":
         raise _refusal(architecture, "a web page came instead: a proxy or a login page answered")
-    if total > _MOST:
+    if total > architecture.size:
         raise _refusal(architecture, f"the server has another file, of {total:,} bytes")
 
 
@@ -260,4 +270,4 @@ def _is_here(path: Path, architecture: Architecture) -> bool:
 
 
 def _is_right(sha256: str, architecture: Architecture) -> bool:
-    return sha256.startswith(architecture.sha256_prefix)
+    return sha256 == architecture.sha256

@@ -114,7 +114,8 @@ def _folder(weights: Weights, cache: Path) -> Path:
 def _is_whole(folder: Path) -> bool:
     try:
         hashes = json.loads((folder / _HASHES).read_bytes())
-        return all(sha256_of(folder / name) == sha256 for name, sha256 in hashes.items())
+        inside = all(name not in {"", ".", ".."} and "/" not in name for name in hashes)
+        return inside and all(sha256_of(folder / name) == sha256 for name, sha256 in hashes.items())
     except (OSError, ValueError, AttributeError, ModelError):
         return False
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from tagger import regular
 from tagger.errors import ModelError
 from tagger.records import Label
 from tagger.vision.models import Preprocessing
@@ -21,6 +22,8 @@ DATA = Path(__file__).parent / "data"
 SEPARATOR = " | "
 """Between the synonyms, and between the categories, of one label in the table."""
 
+_LARGEST = 16 * 1024 * 1024
+"""Bytes: a thousand for each of sixteen thousand labels."""
 _FORM = "it must hold a list of names, or {'classes': [{'wnid': …, 'name': …}, …]}"
 
 
@@ -83,7 +86,7 @@ def read(path: Path) -> LabelFile:
 
 def _parse(path: Path) -> _Document:
     try:
-        found = TypeAdapter(_Document | list[str]).validate_json(path.read_bytes())
+        found = TypeAdapter(_Document | list[str]).validate_json(regular.read(path, _LARGEST))
     except OSError as error:
         raise ModelError(str(path), f"the labels cannot be read: {error.strerror}") from None
     except ValidationError as error:

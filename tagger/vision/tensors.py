@@ -7,10 +7,13 @@ gives a description of where its numbers lie. Anything else is refused. Rejected
 allowed names, which still runs every other instruction; and `torch.load`, which takes seconds and 600 MB to import.
 """
 
+import errno
 import io
 import math
 import mmap
+import os
 import pickletools
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +70,7 @@ def read(path: Path) -> Tensors:
     try:
         if path.suffix == ".safetensors":
             return dict(_safe(path))
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_unwaiting) as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             return _from_archive(file, memoryview(mapped)) if mapped[:2] == b"PK" else _from_stream(mapped)
     except _RefusedError as refused:
@@ -80,6 +83,15 @@ def read(path: Path) -> Tensors:
         ) from None
     except Exception:  # what damaged bytes lead to is anything from KeyError to struct.error
         raise ModelError(str(path), "truncated, damaged, or not a file of tensors", _AGAIN) from None
+
+
+def _unwaiting(path: str, flags: int) -> int:
+    """Opens without waiting for whoever would write into a pipe. Raises OSError where it is no regular file."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 class _RefusedError(Exception):
@@ -125,7 +137,9 @@ class _Layout:
 
 
 def _safe(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    for name, tensor in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
+    with open(path, "rb", opener=_unwaiting) as file:
+        data = file.read()
+    for name, tensor in deserialize(data):  # type: ignore[no-untyped-call]
         yield name, _plain(np.frombuffer(tensor["data"], _SAFE[tensor["dtype"]]).reshape(tensor["shape"]))
 
 
@@ -134,7 +148,7 @@ def _from_archive(file: IO[bytes], data: memoryview) -> Tensors:
         entries = {entry.filename.partition("/")[2]: entry for entry in archive.infolist()}
     if "byteorder" in entries and bytes(_stored(data, entries["byteorder"])) != b"little":
         raise _RefusedError("its numbers are big-endian")
-    layouts = _layouts(_said(io.BytesIO(_stored(data, entries["data.pkl"]))))
+    layouts = _layouts(_said(io.BytesIO(_stored(data, entries["data.pkl"]))), len(data))
     return {
         name: layout.of(_stored(data, entries[f"data/{layout.storage.key}"]))
         for name, layout in layouts.items()
@@ -164,7 +178,7 @@ def _from_stream(file: mmap.mmap) -> Tensors:
     if _said(file) != _MAGIC:
         raise ValueError("no magic number")
     _said(file), _said(file)
-    layouts = _layouts(_said(file))
+    layouts = _layouts(_said(file), len(data))
     sizes = {layout.storage.key: layout.storage for layout in layouts.values()}
     places: dict[str, memoryview] = {}
     for key in _said(file):
@@ -177,9 +191,13 @@ def _from_stream(file: mmap.mmap) -> Tensors:
     return {name: layout.of(places[layout.storage.key]) for name, layout in layouts.items()}
 
 
-def _layouts(said: Any) -> dict[str, _Layout]:
+def _layouts(said: Any, size: int) -> dict[str, _Layout]:
+    """`size` is the file's in bytes. Each tensor may share its numbers with another, and all cannot share them with all."""
     if not isinstance(said, dict) or not all(isinstance(value, _Layout) for value in said.values()):
         raise _RefusedError("not a state dict (layer names and their tensors)")
+    claimed = sum(math.prod(one.shape) * one.storage.dtype.itemsize for one in said.values())
+    if claimed > 2 * size:
+        raise _RefusedError(f"its tensors come to {claimed:,} bytes, of a file of {size:,}")
     return said
 
 

@@ -20,6 +20,8 @@ from tagger.vision.models import AUTO, BUILTIN, BUILTIN_MODEL, Architecture, Pac
 
 IN_ORDER = ("resnet18", "efficientnet_lite0", BUILTIN_MODEL)
 """What `auto` takes: the first whose ImageNet-1k weights are here, else the built-in model."""
+LARGEST = 1 << 30
+"""Bytes: ten times the largest file of the catalogue."""
 _SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
@@ -124,16 +126,19 @@ def inventory(home: Path) -> Iterator[tuple[Path, bool]]:
     for architecture in models.CATALOGUE:
         path = fetched_path(architecture, home)
         if path.exists():
-            yield path, sha256_of(path).startswith(architecture.sha256_prefix)
+            yield path, sha256_of(path) == architecture.sha256
         if (package := architecture.package) and (path := _inside(package)):
-            yield path, path.exists() and sha256_of(path) == package.sha256
+            yield path, path.exists() and sha256_of(path) == architecture.sha256
 
 
 def sha256_of(path: Path) -> str:
     """The file's hash in hex. Raises ModelError where it cannot be read."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe, or a device, may have no end
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe, or a device, may have no end
             raise ModelError(str(path), "not a regular file, so no weights", "check the path")
+        if found.st_size > LARGEST:
+            raise ModelError(str(path), f"no weights: larger than {LARGEST:,} bytes", "check the path")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
@@ -147,8 +152,7 @@ def _fetched(architecture: Architecture, path: Path) -> Weights:
     if not path.exists():
         raise NotHereError(architecture.name, "its weights are not on this machine", fetch)
     sha256 = sha256_of(path)
-    whole = architecture.package.sha256 if architecture.package else architecture.sha256_prefix
-    _refuse_damaged(path, sha256, whole, fetch)
+    _refuse_damaged(path, sha256, architecture.sha256, fetch)
     return _imagenet(architecture, path, sha256)
 
 
@@ -163,10 +167,12 @@ def _packaged(architecture: Architecture, package: Package) -> Weights:
     if not path.is_file():
         raise ModelError(str(path), "missing from its package", again)
     size = path.stat().st_size
-    if size != package.size:  # before it is hashed: it may be of any size
-        raise ModelError(str(path), f"damaged or another file: {size:,} bytes, not {package.size:,}", again)
+    if size != architecture.size:  # before it is hashed: it may be of any size
+        raise ModelError(
+            str(path), f"damaged or another file: {size:,} bytes, not {architecture.size:,}", again
+        )
     sha256 = sha256_of(path)
-    _refuse_damaged(path, sha256, package.sha256, again)
+    _refuse_damaged(path, sha256, architecture.sha256, again)
     return _imagenet(architecture, path, sha256)
 
 
@@ -210,6 +216,6 @@ def _labelled(path: Path, architecture: Architecture, origin: str, remedy: str) 
 
 
 def _refuse_damaged(path: Path, sha256: str, expected: str, remedy: str) -> None:
-    if not sha256.startswith(expected.lower()):
-        what = f"damaged or another file: its sha256 begins {sha256[:8]}, not {expected[:8]}"
+    if sha256 != expected.lower():
+        what = f"damaged or another file: its sha256 is {sha256}, not {expected}"
         raise ModelError(str(path), what, remedy)

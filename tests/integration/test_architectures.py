@@ -169,10 +169,10 @@ def test_bf16_is_close_to_fp32(tmp_path: Path) -> None:
 def test_a_fetched_model_just_works(tmp_path: Path) -> None:
     file = io.BytesIO()
     torch.save(random_model("mobilenet_v2").state_dict(), file)
-    prefix = hashlib.sha256(file.getvalue()).hexdigest()[:8]
+    sha256 = hashlib.sha256(file.getvalue()).hexdigest()
     original = next(entry for entry in CATALOGUE if entry.name == "mobilenet_v2")
-    address = f"https://example.org/mobilenet_v2-{prefix}.pth"
-    architecture = Architecture("mobilenet_v2", address, original.preprocessing, 0, 0, 0)
+    address = f"https://example.org/mobilenet_v2-{sha256[:8]}.pth"
+    architecture = Architecture("mobilenet_v2", address, original.preprocessing, 0, 0, 0, sha256=sha256)
     path = fetched_path(architecture, tmp_path)
     path.parent.mkdir()
     path.write_bytes(file.getvalue())

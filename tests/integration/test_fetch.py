@@ -23,7 +23,11 @@ from tagger.vision.models import Architecture, named
 from tagger.vision.weights import fetched_path
 
 WEIGHTS = b"tensors, and more tensors. " * 40_000
-PREFIX = hashlib.sha256(WEIGHTS).hexdigest()[:8]
+SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
+PREFIX = SHA256[:8]
+
+
+AWAY = ["file:///etc/passwd", "ftp://127.0.0.1:1/x", "data:,x", "//127.0.0.1:0/x", "\\\\x"]
 
 
 class Site(BaseHTTPRequestHandler):
@@ -38,7 +42,9 @@ class Site(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.asked.append((self.path, wanted))
-        if "/missing/" in self.path:
+        if "/harm/" in self.path:
+            self._do_harm(*self.path.split("/")[2:4])
+        elif "/missing/" in self.path:
             self.send_error(404)
         elif "/moved/" in self.path:
             self.send_response(302)
@@ -53,6 +59,21 @@ class Site(BaseHTTPRequestHandler):
             self._send(WEIGHTS, length=10 << 30)
         else:
             self._send_weights(wanted)
+
+    def _do_harm(self, kind: str, how: str) -> None:
+        if kind == "loud":
+            self.wfile.write(b"HTTP/1.1 404 \x1b[31mRED\r\n\r\n")
+            return
+        self.send_response(302 if kind == "away" else 200)
+        if kind == "away":
+            self.send_header("Location", AWAY[int(how)])
+        elif kind == "claims":
+            self.send_header("Content-Length", how)
+        self.end_headers()
+        with suppress(ConnectionError):
+            self.wfile.write(b"not what was published")
+            while kind == "endless":
+                self.wfile.write(WEIGHTS)
 
     def _send_weights(self, wanted: str | None) -> None:
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
@@ -117,7 +138,8 @@ def site(server: Server) -> str:
 
 
 def at(address: str) -> Architecture:
-    return replace(named("resnet50"), address=f"{address}/resnet50-{PREFIX}.pth")
+    address = f"{address}/resnet50-{PREFIX}.pth"
+    return replace(named("resnet50"), address=address, sha256=SHA256, size=len(WEIGHTS))
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -237,10 +259,24 @@ def test_a_fetch_that_fails_leaves_nothing_and_says_how_to_go_on(
     assert files_below(tmp_path) == []
 
 
-def test_an_answer_without_end_is_cut_off(site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagger.vision.fetch._MOST", len(WEIGHTS) // 2)
-    with pytest.raises(ModelError, match="more than 540,000 bytes came"):
-        fetch(at(f"{site}/unsized"), tmp_path)
+def test_an_answer_without_end_is_cut_off(site: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"more than its {len(WEIGHTS):,} bytes came"):
+        fetch(at(f"{site}/harm/endless/x"), tmp_path)
+    assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(f"harm/away/{number}" for number in range(len(AWAY))),
+        *(f"harm/claims/{length}" for length in ("-5", "abc", "9" * 30)),
+        "harm/loud/x",
+    ],
+)
+def test_a_server_that_means_harm_is_refused_in_words(site: str, tmp_path: Path, kind: str) -> None:
+    with pytest.raises(ModelError) as failed:
+        fetch(at(f"{site}/{kind}"), tmp_path)
+    assert all(line.isprintable() for line in str(failed.value).split("\n"))
     assert files_below(tmp_path) == []
 
 

@@ -51,8 +51,9 @@ def published() -> tuple[Architecture, bytes]:
     """A ResNet-18 whose published file is one of random numbers."""
     file = io.BytesIO()
     torch.save(random_model("resnet18").state_dict(), file)
-    prefix = hashlib.sha256(file.getvalue()).hexdigest()[:8]
-    return replace(named("resnet18"), address=f"https://example.org/resnet18-{prefix}.pth"), file.getvalue()
+    sha256 = hashlib.sha256(file.getvalue()).hexdigest()
+    address = f"https://example.org/resnet18-{sha256[:8]}.pth"
+    return replace(named("resnet18"), address=address, sha256=sha256), file.getvalue()
 
 
 @pytest.fixture

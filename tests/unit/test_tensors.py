@@ -1,6 +1,7 @@
 """Weights files → tensors: what torch writes is read without it, and nothing that was pickled is run."""
 
 import io
+import json
 import os
 import pickle
 import struct
@@ -192,3 +193,55 @@ def test_what_is_no_file_of_tensors_is_refused(data: bytes, tmp_path: Path) -> N
     (tmp_path / "weights.pth").write_bytes(data)
     with pytest.raises(ModelError):
         tensors.read(tmp_path / "weights.pth")
+
+
+def safetensors(header: bytes, data: bytes = b"\0" * 8, length: int | None = None) -> bytes:
+    return struct.pack("<Q", len(header) if length is None else length) + header + data
+
+
+def one(**changed: object) -> bytes:
+    return json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | changed}).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        safetensors(one(data_offsets=[0, 8_000_000_000], shape=[2_000_000_000])),
+        safetensors(one(data_offsets=[-8, 0])),
+        safetensors(one(data_offsets=[8, 0])),
+        safetensors(one(shape=[-2])),
+        safetensors(one(shape=[1 << 62, 1 << 62])),
+        safetensors(one(shape=[3])),
+        safetensors(one(dtype="F4096")),
+        safetensors(one(), length=1 << 63),
+        safetensors(one(), length=100_000_000),
+        safetensors(one()[:-1] + b', "b": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'),
+        safetensors(one()[:-1] + b', "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}', b"\0" * 16),
+        safetensors(b"[" * 100_000),
+        b"",
+    ],
+    ids=["beyond", "negative", "backwards", "shape", "vast", "misfit", "kind", "length", "header", "overlap", "twice", "deep", "empty"],
+)  # fmt: skip
+def test_a_header_that_claims_what_is_not_there_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "claims.safetensors"
+    path.write_bytes(data)
+    with pytest.raises(
+        ModelError, match=r"truncated, damaged, or not a safetensors file|not a file of tensors"
+    ):
+        tensors.read(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_pipe_is_no_weights_and_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"pipe{suffix}"
+    os.mkfifo(path)
+    with pytest.raises(ModelError, match="it is not a regular file"):
+        tensors.read(path)
+
+
+def test_tensors_that_share_their_numbers_a_thousand_times_are_refused(tmp_path: Path) -> None:
+    """Each would be a copy as float32: a file of megabytes would come to gigabytes."""
+    path, numbers = tmp_path / "shared.pth", torch.zeros(100_000, dtype=torch.float64)
+    torch.save({str(number): numbers for number in range(1000)}, path)
+    with pytest.raises(ModelError, match="its tensors come to 800,000,000 bytes"):
+        tensors.read(path)

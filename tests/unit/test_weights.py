@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tagger.config import Model
 from tagger.errors import ModelError
 from tagger.records import Label
-from tagger.vision.models import BUILTIN, Architecture, named
+from tagger.vision.models import BUILTIN, CATALOGUE, Architecture, named
 from tagger.vision.weights import fetched_path, inventory, resolve
 
 
@@ -20,9 +21,9 @@ def model(name: str = "resnet18", weights: Path | str = "auto") -> Model:
 
 def published(name: str, data: bytes) -> Architecture:
     """An architecture whose published file is `data`."""
-    address = f"https://example.org/{name}-{hashlib.sha256(data).hexdigest()[:8]}.pth"
-    original = named(name)
-    return Architecture(name, address, original.preprocessing, 0, 0, 0)
+    sha256 = hashlib.sha256(data).hexdigest()
+    address = f"https://example.org/{name}-{sha256[:8]}.pth"
+    return Architecture(name, address, named(name).preprocessing, 0, 0, 0, sha256=sha256)
 
 
 def fetched(architecture: Architecture, home: Path, data: bytes) -> Path:
@@ -82,7 +83,7 @@ def test_own_weights_take_the_labels_beside_them(tmp_path: Path) -> None:
 
 def test_own_weights_are_held_to_the_hash_beside_them(tmp_path: Path) -> None:
     broken = own(tmp_path, labels={"classes": ["okapi"], "sha256": "0" * 64})
-    with pytest.raises(ModelError, match="its sha256 begins"):
+    with pytest.raises(ModelError, match="its sha256 is"):
         resolve(broken, tmp_path)
 
 
@@ -119,4 +120,27 @@ def test_the_built_in_file_is_checked_too(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(1_000_000)
     with pytest.raises(ModelError, match="damaged or another file"):
+        resolve(model(weights=path), tmp_path)
+
+
+def test_the_whole_hash_is_compared(tmp_path: Path) -> None:
+    """Of the first digits alone, which its publisher puts into its name, another file can be found."""
+    architecture = published("resnet18", b"as published")
+    other = replace(architecture, sha256=architecture.sha256[:8] + "0" * 56)
+    fetched(other, tmp_path, b"as published")
+    with pytest.raises(ModelError, match="damaged or another file"):
+        resolve(model(), tmp_path, [other])
+
+
+def test_every_published_file_has_its_hash_and_its_size() -> None:
+    for one in CATALOGUE:
+        assert (len(one.sha256), one.size > one.parameters) == (64, True), one.name
+        assert one.sha256.startswith(Path(one.address).stem.rpartition("-")[2]), "its publisher's own word"
+
+
+def test_a_file_that_is_larger_than_any_weights_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # of nothing but holes
+    with pytest.raises(ModelError, match="no weights: larger than"):
         resolve(model(weights=path), tmp_path)
