@@ -23,7 +23,7 @@ from tagger.priority import be_nice
 from tagger.records import shown
 from tagger.reload import Config, judged
 from tagger.road import LOOK_EVERY
-from tagger.stops import Stops
+from tagger.stops import StoppedError, Stops
 from tagger.store.before import has_uncalibrated_tags
 from tagger.store.database import Database
 from tagger.store.lock import Held, lock
@@ -44,23 +44,30 @@ SERVED_WITHIN = 3.0
 SCAN_PATIENCE = 30.0
 """Seconds that `scan` waits for a file that goes on changing; `run` waits as long as it takes."""
 
+_INTERRUPTED = 130
+"""The exit code of a scan that was stopped."""
+
 
 def run(settings: Settings, reread: Callable[[], Settings], taken: Callable[[Settings], None]) -> None:
     """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start, or go on.
 
     SIGHUP has it work on by the settings that `reread` gives; `taken` is told them.
     """
-    with _ground(settings, "run", signal.SIGHUP) as ground:
-        config = Config(ground.settings, ground.classifier)
-        while other := _watch(config, ground, reread):
-            config = other
-            taken(config.settings)
-            gc.unfreeze()  # what is over is garbage, and none of it is to stay for ever
-            gc.collect()
+    try:
+        with _ground(settings, "run", signal.SIGHUP) as ground:
+            config = Config(ground.settings, ground.classifier)
+            while other := _watch(config, ground, reread):
+                config = other
+                taken(config.settings)
+                gc.unfreeze()  # what is over is garbage, and none of it is to stay for ever
+                gc.collect()
+    except StoppedError:
+        log.info("stopped before it had begun; nothing was in hand")
 
 
 def _watch(config: Config, ground: "_Ground", reread: Callable[[], Settings]) -> Config | None:
     """Works until a signal: None where it is one to stop, else by what to go on."""
+    ground.stops.check()
     settings = config.settings
     desk = Desk(WAITING) if settings.web.enabled else None
     worker = Worker(settings, ground.database, config.classifier, Settling, ground.stops, desk)
@@ -119,19 +126,26 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
 
     `progress` is told the tally ten times a second.
     """
+    try:
+        with _ground(settings, "scan") as ground:
+            return _scan(ground, progress)
+    except StoppedError:
+        return Tally(), _INTERRUPTED
+
+
+def _scan(ground: "_Ground", progress: Callable[[Tally], None]) -> tuple[Tally, int]:
     hold = partial(Settling, patience=SCAN_PATIENCE, give_up=True)
-    with _ground(settings, "scan") as ground:
-        worker = Worker(ground.settings, ground.database, ground.classifier, hold, ground.stops)
-        with worker.working(("scan", worker.scanner.once)):
-            interrupted = False
-            while not (interrupted or worker.intake.finished):
-                progress(worker.intake.tally)
-                interrupted = bool(worker.stopped(0.1))
-        for source in worker.scanner.away:
-            log.error("%s: no such folder, or it cannot be read: %s", source.name, shown(str(source.start)))
-        tally = worker.intake.tally
-        progress(tally)
-        return tally, 130 if interrupted else int(tally.failed > 0 or bool(worker.scanner.away))
+    worker = Worker(ground.settings, ground.database, ground.classifier, hold, ground.stops)
+    with worker.working(("scan", worker.scanner.once)):
+        interrupted = False
+        while not (interrupted or worker.intake.finished):
+            progress(worker.intake.tally)
+            interrupted = bool(worker.stopped(0.1))
+    for source in worker.scanner.away:
+        log.error("%s: no such folder, or it cannot be read: %s", source.name, shown(str(source.start)))
+    tally = worker.intake.tally
+    progress(tally)
+    return tally, _INTERRUPTED if interrupted else int(tally.failed > 0 or bool(worker.scanner.away))
 
 
 @dataclass
@@ -174,21 +188,23 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[_Ground
     """`signals` are heard besides those to stop."""
     if not settings.sources:
         raise ConfigError("sources", "no folder to work on", f"name one: tagger {command} FOLDER")
+    stops = Stops()
+    # Before anything that takes seconds: a stop in the meantime is an orderly one too.
+    stops.listen((signal.SIGTERM, signal.SIGINT, *signals))
     _tell_what_an_earlier_release_left(settings)
     give_back_what_is_freed()
-    stops = Stops()
-    # Before the model is loaded, which takes seconds: a stop in the meantime is an orderly one too.
-    stops.listen((signal.SIGTERM, signal.SIGINT, *signals))
     if not be_nice(settings.limits.nice):
         log.warning("limits.nice: the system refuses it; where a service manager runs Tagger, set it there")
     with closing(stops), lock(settings.database, command) as held:
         notify.starting("the database is opened")
-        database = Database.open(settings.database, create=True)
+        database = Database.open(settings.database, create=True, rest=stops.rest)
         try:
+            stops.check()
             for hazard in database.hazards():
                 log.warning("%s", hazard)
             notify.starting("the model is loaded")
             settled, classifier = model_choice.loaded(settings, database, data_home(), cache_home())
+            stops.check()
             stands = model_choice.standing(settings, database, data_home())
             log.info("model: %s, because %s", classifier.description, stands.why)
             if stands.other:

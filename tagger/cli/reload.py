@@ -72,7 +72,7 @@ def _say(answer: "Mapping[str, Any]") -> None:
     if refused := answer.get("refused"):
         typer.echo(f"tagger: the config is not taken, and the one before goes on: {refused}", err=True)
         raise typer.Exit(2)
-    changed, restart = answer["changed"], answer["restart"]
+    changed, restart = (list(map(str, answer.get(key, ()))) for key in ("changed", "restart"))
     typer.echo(f"config reloaded: {', '.join(changed) or 'nothing'} changed")
     if restart:
         typer.echo(f"needs a restart: {', '.join(restart)}")

@@ -66,22 +66,28 @@ _TRANSIENT = {
 class Database:
     """An open database. Made by `open`; threads may share it. `path` is None for one in memory."""
 
-    def __init__(self, path: Path | None, create: bool) -> None:
+    def __init__(self, path: Path | None, create: bool, rest: Callable[[float], None] = time.sleep) -> None:
         self.name = str(path or "the database in memory")
-        self.patience, self._budget = Patience(), Budget()
+        self.patience, self._budget = Patience(rest), Budget()
         self.path, self._for_work = path, create
-        self._busy_seconds = _BUSY_SECONDS_AT_WORK if create else _BUSY_SECONDS
+        self._busy_seconds = busy = _BUSY_SECONDS_AT_WORK if create else _BUSY_SECONDS
         self._file = _identity(path)
         self._writing = threading.Lock()
         self._writers = _Connections(lambda: _connect_writer(path, create), "BEGIN IMMEDIATE")
-        self._readers = _Connections(lambda: _connect(path, "ro", _BUSY_SECONDS), "BEGIN")
-        self._prepare()
+        self._readers = _Connections(lambda: _connect(path, "ro", busy), "BEGIN")
+        try:
+            self._prepare()
+        except BaseException:
+            self._readers.close()
+            self._writers.close()
+            raise
 
     @classmethod
-    def open(cls, address: str, create: bool) -> "Database":
+    def open(cls, address: str, create: bool, rest: Callable[[float], None] = time.sleep) -> "Database":
         """The database at a path or SQLAlchemy URL, in the newest version.
 
-        With `create`, for a worker: made if missing, migrated if old. Without, for reading what is there.
+        With `create`, for a worker: made if missing, migrated if old, and waited for while it cannot be had; `rest` passes
+        the time, and what it raises ends the wait. Without, for reading what is there.
         Raises DatabaseError if it is missing, damaged, another program's, of another version, or not
         writable where it must be.
         """
@@ -92,7 +98,7 @@ class Database:
                 path.touch()
         if path:
             _expect_file(path)
-        return cls(path, create)
+        return cls(path, create, rest)
 
     def within(self, budget: Budget) -> "Database":
         """Return the same database, whose readers end with the budget."""
@@ -229,22 +235,24 @@ class Database:
             raise kind(self.name, str(cause), _HINTS.get(code, _DEFAULT_HINT)) from error
 
     def _prepare(self) -> None:
+        if self._for_work:
+            self.patience.insist(self._migrate)
+        elif (version := self._version()) < VERSION:
+            what = "is from an older Tagger" if version else "holds no tags yet"
+            raise DatabaseError(self.name, what, "tagger run or tagger scan brings it up to date")
+
+    def _version(self) -> str:
         with self.read() as connection:
             version = _version(connection, self.name)
         if version > VERSION:
             raise DatabaseError(self.name, "was written by a newer Tagger", "upgrade Tagger")
-        if self._for_work:
-            self.patience.insist(self._migrate)
-        elif version < VERSION:
-            what = "is from an older Tagger" if version else "holds no tags yet"
-            raise DatabaseError(self.name, what, "tagger run or tagger scan brings it up to date")
+        return version
 
     def _migrate(self) -> None:
-        with self.read() as connection:
-            if "" < _version(connection, self.name) < VERSION and self.path:
-                before = self.path.with_name(f"{self.path.name}.before-{VERSION}")
-                _copy(connection, before)
-                log.info("brought up to date; as it was before: %s", before)
+        if "" < self._version() < VERSION and self.path:
+            before = self.path.with_name(f"{self.path.name}.before-{VERSION}")
+            self.back_up(before)
+            log.info("brought up to date; as it was before: %s", before)
         with self.write() as connection:  # even where nothing is due, so that a read-only file is refused now
             if _version(connection, self.name) < VERSION:
                 from tagger.store.migrations import upgrade  # Alembic is slow to import and seldom needed

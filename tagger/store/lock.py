@@ -1,14 +1,18 @@
 """One worker per database.
 
 The kernel holds the lock and releases it however the worker ends, kill -9 included; the text in the lock
-file only says who it is, and below that what it answered to the last signal. Rejected: a pid file, which outlives its
+file only says who it is, and below that what it answered to the last signal. Anybody who may write to the file can write
+that, so whom to send a signal is asked of the kernel, which knows who holds the lock. Rejected: a pid file, which outlives its
 process, and whose number another process may have by then.
 """
 
+import errno
 import fcntl
 import json
+import logging
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,9 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from tagger.errors import DatabaseError
+from tagger.escape import cut, shown
 from tagger.store.database import locate, make_folder
 
-_PID = re.compile(r"\(pid (\d+)\)")
+log = logging.getLogger(__name__)
+
+_PID = re.compile(r"\(pid (\d{1,10})\)")
+_LARGEST = 16 * 1024
+"""Bytes that are read of it; an answer names every key of the config at most."""
+_ANSWERS: Mapping[str, type] = {"reload": int, "changed": list, "restart": list, "refused": str, "web": str}
+"""What a worker answers, by key."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +43,7 @@ class Held:
     def answer(self, said: Mapping[str, object]) -> None:
         """Leaves word for whoever sent a signal."""
         if self.descriptor is not None:
-            text = f"{self.who}\n{json.dumps(said)}\n".encode()
-            os.pwrite(
-                self.descriptor, text, 0
-            )  # before the rest is cut off: it never is without its first line
-            os.ftruncate(self.descriptor, len(text))
+            _write(self.descriptor, f"{self.who}\n{json.dumps(said)}\n")
 
 
 @dataclass(frozen=True)
@@ -56,13 +63,12 @@ def lock(address: str, command: str) -> Iterator[Held]:
         yield Held(None, "")
         return
     make_folder(path.parent)
-    descriptor = _open(_beside(path))
+    descriptor = _open(_beside(path), os.O_RDWR | os.O_CREAT)
     try:
         _acquire(descriptor, path)
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         held = Held(descriptor, f"tagger {command} (pid {os.getpid()}) since {since}")
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{held.who}\n".encode())
+        _write(descriptor, f"{held.who}\n")
         yield held
     finally:
         os.close(descriptor)
@@ -74,56 +80,93 @@ def holder(address: str) -> Holder | None:
     if path is None:
         return None
     try:
-        who, answer, *_ = [*_beside(path).read_text().split("\n"), ""]
-        found = _PID.search(who)
-        if found is None or not _has_open(int(found[1]), _beside(path)):
-            return None
+        descriptor = _open(_beside(path), os.O_RDONLY)
     except FileNotFoundError:
         return None
+    try:
+        who, answer, *_ = [*_read(descriptor).split("\n"), ""]
+        found = _PID.search(who)
+        if found is None or not _holds(int(found[1]), descriptor):
+            return None
     except PermissionError as error:
         what = f"its worker cannot be asked: {error.strerror}"
         raise DatabaseError(str(path), what, "ask as the user that runs it, or as root") from None
-    return Holder(int(found[1]), who, _parsed(answer))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    finally:
+        os.close(descriptor)
+    return Holder(int(found[1]), cut(shown(who), 200), _parsed(answer))
 
 
 def _beside(database: Path) -> Path:
     return database.with_name(f"{database.name}.lock")
 
 
-def _has_open(pid: int, file: Path) -> bool:
-    """Whether it is this process that holds the file: the number alone may be another's by now, or elsewhere."""
-    wanted = file.stat()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            if os.path.samestat(descriptor.stat(), wanted):
-                return True
-        except OSError:  # closed since it was listed
-            continue
-    return False
+def _holds(pid: int, lock: int) -> bool:
+    """Whether it is this process that holds the lock, through a descriptor of its own: the text may name any."""
+    wanted = os.fstat(lock)
+    lines = (
+        f"/proc/{pid}/fdinfo/{entry.name}"
+        for entry in Path(f"/proc/{pid}/fd").iterdir()
+        if _is(entry, wanted)
+    )
+    return any("FLOCK" in Path(info).read_text() for info in lines)
+
+
+def _is(descriptor: Path, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(descriptor.stat(), wanted)
+    except OSError:  # closed since it was listed
+        return False
 
 
 def _parsed(answer: str) -> Mapping[str, Any]:
-    """Nothing where it is being written at this moment."""
+    """Nothing where it is being written at this moment, and nothing that is no word of ours."""
     try:
-        return dict(json.loads(answer))
-    except ValueError:
+        said = json.loads(answer)
+    except (ValueError, RecursionError):
         return {}
+    found = said.items() if isinstance(said, dict) else ()
+    return {key: value for key, value in found if isinstance(value, _ANSWERS.get(key, type(None)))}
 
 
-def _open(path: Path) -> int:
+def _read(descriptor: int) -> str:
+    return os.pread(descriptor, _LARGEST, 0).decode(errors="replace")
+
+
+def _write(descriptor: int, said: str) -> None:
+    """On a full disk others are not told; the lock holds all the same."""
+    text = said.encode()
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        os.pwrite(descriptor, text, 0)  # before the rest is cut off: it never is without its first line
+        os.ftruncate(descriptor, len(text))
     except OSError as error:
-        raise DatabaseError(
-            str(path), f"cannot be opened: {error.strerror}", "check the permissions of its folder"
-        ) from None
+        log.warning(
+            "the lock file cannot be written: %s; other commands do not see who works here", error.strerror
+        )
+
+
+def _open(path: Path, flags: int) -> int:
+    """Only a regular file that lies there itself. Raises DatabaseError; FileNotFoundError where there is none to be read."""
+    hint = "check the permissions of its folder"
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not flags & os.O_CREAT:
+            raise
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise DatabaseError(str(path), f"cannot be opened: {error.strerror}", hint) from None
+    raise DatabaseError(str(path), "is not a regular file, as Tagger makes it", "remove what lies there")
 
 
 def _acquire(descriptor: int, database: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        who = os.read(descriptor, 1000).decode(errors="replace").partition("\n")[0] or "another worker"
+        who = cut(shown(_read(descriptor).partition("\n")[0]), 200) or "another worker"
         raise DatabaseError(
             str(database), f"in use by {who}", "stop that first, or name another with --database"
         ) from None

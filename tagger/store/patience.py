@@ -33,8 +33,9 @@ class UnavailableError(DatabaseError):
 class Patience:
     """For all threads together: what keeps them waiting is said once, and once that none waits any more."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, rest: Callable[[float], None] = time.sleep) -> None:
+        """`rest` lets some seconds pass between two attempts; what it raises ends them."""
+        self._rest, self._lock = rest, threading.Lock()
         self._waiting = 0
         self._until = math.inf
 
@@ -58,7 +59,7 @@ class Patience:
     def _insist(self, work: Callable[[], T], error: UnavailableError) -> T:
         self._begin(error)
         while time.monotonic() < self._until:
-            time.sleep(PAUSE)
+            self._rest(PAUSE)
             with suppress(UnavailableError):
                 result = work()
                 self._go_on()

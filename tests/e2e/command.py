@@ -105,11 +105,13 @@ def running(
     within: Sequence[str] = (),
     first: str = "",
     command: str = "run",
+    until: str = "watching",
     **overrides: str,
 ) -> Iterator[Daemon]:
     """`tagger run`, watching; killed on leaving, and after a while if it says nothing.
 
-    Before that it says a line with `first` in it. Of another `command`, that line is all that is waited for.
+    Before that it says a line with `first` in it. Of another `command`, and with an empty `until`, that line is all that is
+    waited for.
 
     `within` is a command that runs it in other circumstances, such as `unshare --mount`.
     """
@@ -125,8 +127,8 @@ def running(
     try:
         daemon = Daemon(process)
         daemon.first = daemon.wait_for(first) if first else ""
-        if command == "run":
-            daemon.wait_for("watching")
+        if command == "run" and until:
+            daemon.wait_for(until)
         yield daemon
     finally:
         hung.cancel()

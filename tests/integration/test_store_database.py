@@ -1,9 +1,11 @@
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from tagger.errors import DatabaseError
 from tagger.search.parse import parse
 from tagger.store import found
 from tagger.store.database import Database
-from tagger.store.lock import lock
+from tagger.store.lock import holder, lock
 from tagger.store.schema import label, metadata
 from tagger.store.views import create_views
 
@@ -302,3 +304,64 @@ def test_after_kill_9_what_was_committed_is_there_and_the_lock_is_free(file: Pat
         assert names(database) == ["tabby"]
     with lock(str(file), "run"), closing(Database.open(str(file), create=True)) as database:
         assert names(database) == ["tabby"]
+
+
+# A lock file that others wrote
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(["sleep", "1000"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_who_only_is_named_in_a_lock_file_holds_no_lock(
+    file: Path, stranger: subprocess.Popen[bytes], opens: bool
+) -> None:
+    """Also one that has it open: to signal it would end it."""
+    beside = file.with_name("tags.db.lock")
+    beside.write_text(f"tagger run (pid {stranger.pid}) since ever\n")
+    assert holder(str(file)) is None
+    if opens:
+        beside.write_text(f"tagger run (pid {os.getpid()}) since ever\n")
+        with beside.open():
+            assert holder(str(file)) is None
+
+
+def test_the_holder_of_a_lock_is_found_and_what_is_no_word_of_ours_left_out(file: Path) -> None:
+    beside = file.with_name("tags.db.lock")
+    with lock(str(file), "run") as held:
+        held.answer({"web": "http://x", "reload": 3})
+        found = holder(str(file))
+        assert found
+        assert (found.pid, found.answer) == (os.getpid(), {"web": "http://x", "reload": 3})
+        beside.write_text(f'tagger run \x1b[2J(pid {os.getpid()})\n{{"reload": [], "changed": 5, "x": 1}}\n')
+        found = holder(str(file))
+        assert found
+        assert (found.who, found.answer) == (f"tagger run \\x1b[2J(pid {os.getpid()})", {})
+        with (
+            pytest.raises(DatabaseError, match=re.escape(r"in use by tagger run \x1b[2J(pid")),
+            lock(str(file), "run"),
+        ):
+            pass
+    assert holder(str(file)) is None
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+def test_what_lies_in_place_of_a_lock_file_is_neither_followed_nor_waited_for(file: Path, kind: str) -> None:
+    beside, target = file.with_name("tags.db.lock"), file.with_name("target")
+    if kind == "link":
+        target.write_text("mine")
+        beside.symlink_to(target)
+    elif kind == "pipe":
+        os.mkfifo(beside)
+    else:
+        beside.mkdir()
+    with pytest.raises(DatabaseError, match="is not a regular file"), lock(str(file), "run"):
+        pass
+    with pytest.raises(DatabaseError, match="is not a regular file"):
+        holder(str(file))
+    assert kind != "link" or target.read_text() == "mine"

@@ -6,10 +6,14 @@ import sys
 import threading
 from contextlib import closing
 
+import pytest
+
 from tagger.stops import Stops
 
 TAKEN_BY_ANOTHER_THREAD = """
 import os, signal, threading
+import pytest
+
 from tagger.stops import Stops
 
 stops = Stops()
@@ -54,3 +58,76 @@ def test_what_killed_a_stage_is_a_reason_to_stop() -> None:
 def test_without_a_reason_the_wait_ends_with_its_time() -> None:
     with closing(Stops()) as stops:
         assert stops.wait(timeout=0) is None
+
+
+HEARD = """
+import os, signal
+from tagger.stops import StoppedError, Stops
+
+stops = Stops()
+stops.listen([signal.SIGTERM, signal.SIGHUP])
+"""
+
+
+def run(script: str) -> "subprocess.CompletedProcess[str]":
+    """What a process says that hears signals; the pipe is read by a thread, so `heard` waits until that is done."""
+    heard = """
+def heard(number):
+    os.kill(os.getpid(), number)
+    while not (stops._stop if number != signal.SIGHUP else stops._anew):
+        pass
+"""
+    return subprocess.run(
+        [sys.executable, "-c", HEARD + heard + script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_thousand_wishes_to_begin_anew_are_one_and_a_stop_comes_first() -> None:
+    script = """
+for _ in range(1000):
+    heard(signal.SIGHUP)
+print(stops.wait(), stops.wait(0))
+heard(signal.SIGHUP)
+stops.crashed(OSError("on fire"))
+heard(signal.SIGTERM)
+print(stops.wait(), stops.wait())
+stops.close()
+"""
+    assert run(script).stdout.split() == ["1", "None", "15", "15"]
+
+
+def test_a_stop_ends_a_rest_at_once_but_only_in_the_main_thread() -> None:
+    script = """
+import threading
+rested = []
+def rest():
+    stops.rest(0.01)
+    rested.append(True)
+heard(signal.SIGTERM)
+other = threading.Thread(target=rest)
+other.start()
+other.join()
+try:
+    stops.rest(1000)
+except StoppedError:
+    print(rested)
+stops.close()
+"""
+    assert run(script).stdout == "[True]\n"
+
+
+@pytest.mark.long
+def test_a_stop_ends_what_gives_no_sign() -> None:
+    """The main thread is in a library: SQLite computes what has no end."""
+    script = """
+import sqlite3, threading
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+sqlite3.connect(":memory:").execute(endless)
+"""
+    done = run(script)
+    assert (done.returncode, "does not end in time" in done.stderr) == (0, True)
