@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Dialect, String, TypeDecorator
 
+from tagger.errors import DatabaseError
+from tagger.escape import cut, shown
 from tagger.store import pathtext
 
 
@@ -20,7 +22,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else instant_text(value)
 
     def process_result_value(self, value: str | None, _: Dialect) -> datetime | None:
-        return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return None if value is None else _instant(value)
 
 
 class PathText(TypeDecorator[str]):
@@ -34,6 +36,15 @@ class PathText(TypeDecorator[str]):
 
     def process_result_value(self, value: str | None, _: Dialect) -> str | None:
         return None if value is None else pathtext.from_text(value)
+
+
+def _instant(text: object) -> datetime:
+    """Raises DatabaseError where somebody has put there what is no time."""
+    try:
+        return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+    except ValueError:
+        what = f"holds {cut(shown(repr(text)), 80)} where a time should be"
+        raise DatabaseError("the database", what, "restore a copy of it, or correct that row") from None
 
 
 def instant_text(moment: datetime) -> str:

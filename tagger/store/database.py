@@ -9,7 +9,9 @@ which may be copied, or read where nothing can be written.
 import copy
 import logging
 import os
+import re
 import sqlite3
+import sys
 import threading
 import time
 from collections import deque
@@ -21,11 +23,14 @@ from sqlalchemy import Connection, create_engine, event, exc, inspect, make_url,
 from sqlalchemy.pool import NullPool
 
 from tagger.errors import DatabaseError
+from tagger.escape import cut, shown
+from tagger.store import strangers
 from tagger.store.budget import EVERY, Budget
 from tagger.store.hazards import hazards
 from tagger.store.patience import Patience, UnavailableError
 from tagger.store.prepared import driver
 from tagger.store.schema import VERSION
+from tagger.store.views import mend_views
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,9 @@ _CACHE_KIB = 4 * 1024
 _LOG_PAGES = 16 * 1024
 """Pages of 4 KiB in the write-ahead log before it is copied back: each tag touches a page of its label, and a
 page that is touched often should be copied once."""
+
+_UNTRUSTED = ("trusted_schema = OFF", "cell_size_check = ON")
+"""The file may have been anybody's: what its schema calls may do nothing outside it, and a page is looked at before it is read."""
 
 _MUCH = 0.05
 """The part of a database that must be empty before it is worth being written anew."""
@@ -244,6 +252,7 @@ class Database:
     def _version(self) -> str:
         with self.read() as connection:
             version = _version(connection, self.name)
+            strangers.refuse(connection, self.name)
         if version > VERSION:
             raise DatabaseError(self.name, "was written by a newer Tagger", "upgrade Tagger")
         return version
@@ -258,6 +267,8 @@ class Database:
                 from tagger.store.migrations import upgrade  # Alembic is slow to import and seldom needed
 
                 upgrade(connection)
+            else:
+                mend_views(connection)
 
 
 class _Connections:
@@ -344,8 +355,10 @@ def _connect(path: Path | None, mode: str, patience: float, *pragmas: str) -> sq
         uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False
     )
     try:
-        for pragma in (f"cache_size = -{_CACHE_KIB}", *pragmas):
+        for pragma in (f"cache_size = -{_CACHE_KIB}", *_UNTRUSTED, *pragmas):
             connection.execute(f"PRAGMA {pragma}")
+        if sys.version_info >= (3, 12):  # an older sqlite3 module cannot set it
+            connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     except BaseException:  # a file that is no database is found out here
         connection.close()
         raise
@@ -397,7 +410,11 @@ def _version(connection: Connection, name: str) -> str:
     """The version of the tables; empty where there are none yet."""
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
-        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+        versions = list(connection.scalars(text("SELECT version_num FROM alembic_version")))
+        if len(versions) == 1 and re.fullmatch(r"(?!0000)\d{4}", str(versions[0])):
+            return str(versions[0])
+        what = f"its version, {cut(shown(str(versions)), 60)}, is none of Tagger's"
+        raise DatabaseError(name, what, "restore a copy, or name another with --database")
     if tables:
         raise DatabaseError(name, "belongs to another program", "name another with --database")
     return ""

@@ -9,9 +9,13 @@ SQL user can compare or print, and replacement characters, which lose the file.
 import os
 import re
 
+from tagger.errors import DatabaseError
+from tagger.escape import cut, shown
+
 _BASE = 0xF700
 _AMBIGUOUS = re.compile("[\udc80-\udcff\uf780-\uf7ff]")
 _BYTES = re.compile("[\uf780-\uf7ff]+")
+_DAMAGED = "restore a copy of it, or move it away: tagger scan builds a new one"
 
 
 def to_text(path: str) -> str:
@@ -22,7 +26,11 @@ def to_text(path: str) -> str:
 
 
 def from_text(text: str) -> str:
-    """The inverse of `to_text`: what `open` takes."""
+    """The inverse of `to_text`: what `open` takes. Raises DatabaseError where it is none that a scan could have met."""
+    if not isinstance(text, str) or "\0" in text or (".." in text and ".." in text.split("/")):
+        raise DatabaseError(
+            "the database", f"holds {cut(shown(repr(text)), 80)} where a path should be", _DAMAGED
+        )
     if text.isascii():
         return text
     return _BYTES.sub(lambda found: os.fsdecode(_unspell(found[0])), text)

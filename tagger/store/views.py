@@ -41,7 +41,7 @@ def _longest_pause(which: str) -> str:
 # Where a column stands in two tables, each view names the one whose index its usual order needs:
 # image_tags is read by label and time, top_tag by confidence or by source and time; top_tag leaves the tag's
 # own seen_at alone, so that the index of each file's tags is all that it reads of them.
-_VIEWS = {
+VIEWS = {
     "image_tags": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
                model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
@@ -196,10 +196,24 @@ failed_files = table(
 
 
 def drop_views(connection: Connection) -> None:
-    for name in _VIEWS:
+    for name in VIEWS:
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
 
 
 def create_views(connection: Connection) -> None:
-    for name, select in _VIEWS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {select}")
+    for name in VIEWS:
+        connection.exec_driver_sql(_made(name))
+
+
+def mend_views(connection: Connection) -> None:
+    """Makes them anew where somebody has made others of their names."""
+    found = dict(
+        map(tuple, connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
+    )
+    if any(found.get(name, "").split() != _made(name).split() for name in VIEWS):
+        drop_views(connection)
+        create_views(connection)
+
+
+def _made(name: str) -> str:
+    return f"CREATE VIEW {name} AS {VIEWS[name]}"

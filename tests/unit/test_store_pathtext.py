@@ -1,14 +1,23 @@
 import os
 import sqlite3
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tagger.errors import DatabaseError
 from tagger.store.pathtext import from_text, to_text
 
 AMBIGUOUS = "".join(map(chr, range(0xF780, 0xF800)))
 
-paths = st.binary().map(os.fsdecode)
+paths = st.binary().map(os.fsdecode).filter(lambda path: "\0" not in path and ".." not in path.split("/"))
+
+
+@pytest.mark.parametrize("other", [b"x", 3, "a\0b", "../x", "a/../b", "é/.."])
+def test_what_no_scan_could_have_met_is_no_path(other: Any) -> None:
+    with pytest.raises(DatabaseError, match="where a path should be"):
+        from_text(other)
 
 
 @given(paths)
