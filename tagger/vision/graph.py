@@ -114,8 +114,12 @@ def _folder(weights: Weights, cache: Path) -> Path:
 def _is_whole(folder: Path) -> bool:
     try:
         hashes = json.loads((folder / _HASHES).read_bytes())
-        inside = all(name not in {"", ".", ".."} and "/" not in name for name in hashes)
-        return inside and all(sha256_of(folder / name) == sha256 for name, sha256 in hashes.items())
+        names = {file.name for file in folder.iterdir()} - {_HASHES}
+        return (
+            bool(names)
+            and hashes.keys() == names
+            and all(sha256_of(folder / one) == hashes[one] for one in names)
+        )
     except (OSError, ValueError, AttributeError, ModelError):
         return False
 

@@ -1,5 +1,7 @@
 """The model as a graph file: the same tags on every engine, filled in once, and never trusted when damaged."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from safetensors.torch import save_file
@@ -143,6 +146,42 @@ def test_a_damaged_graph_is_made_anew(filled: tuple[Weights, Path], suffix: str,
     found = engine("openvino", weights, cache).infer(batch).probabilities
     assert found == pytest.approx(engine("torch", weights, cache).infer(batch).probabilities, abs=1e-5)
     assert file.stat().st_size == len(whole)
+
+
+def hashes_of(folder: Path) -> str:
+    files = (file for file in folder.iterdir() if file.name != "hashes.json")
+    return json.dumps({file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files})
+
+
+@pytest.mark.parametrize("hashes", ["{}", "[]", '{"../../x": ""}', '{"model.onnx": null}'])
+def test_a_graph_is_not_whole_by_hashes_that_leave_it_out(filled: tuple[Weights, Path], hashes: str) -> None:
+    weights, cache = filled[0], filled[1].parents[2]
+    graph = graph_of(weights, cache)
+    was = graph.read_bytes()
+    graph.write_bytes(b"forged")
+    (graph.parent / "hashes.json").write_text(hashes)
+    assert graph_of(weights, cache).read_bytes() == was
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+@pytest.mark.parametrize("place", ["../outside.safetensors", "{folder}/outside.safetensors"])
+def test_a_graph_whose_numbers_lie_elsewhere_is_refused(
+    filled: tuple[Weights, Path], backend: str, place: str
+) -> None:
+    """By the engines, also where whoever put it there wrote its hashes, too."""
+    weights, cache = filled[0], filled[1].parents[2]
+    graph = graph_of(weights, cache)
+    (graph.parents[1] / "outside.safetensors").write_bytes((graph.parent / "model.safetensors").read_bytes())
+    forged = onnx.load(graph, load_external_data=False)
+    for one in forged.graph.initializer:
+        for entry in one.external_data:
+            if entry.key == "location":
+                entry.value = place.format(folder=graph.parents[1])
+    onnx.save(forged, graph)
+    (graph.parent / "hashes.json").write_text(hashes_of(graph.parent))
+    with pytest.raises(ModelError, match="cannot read it"):
+        engine(backend, weights, cache)
+    (graph.parent / "hashes.json").unlink()  # and so the next test has it made anew
 
 
 def test_other_weights_of_the_same_name_are_another_graph() -> None:
