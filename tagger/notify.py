@@ -10,6 +10,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from tagger.escape import shown
+
 log = logging.getLogger(__name__)
 
 STEP_WITHIN = 600
@@ -23,7 +25,7 @@ STATUS_EVERY = 5.0
 
 
 def say(*lines: str) -> None:
-    """Any thread may."""
+    """Any thread may. A line stays one, whatever a folder in it is called: the next could say READY=1, or another MAINPID."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
@@ -32,7 +34,7 @@ def say(*lines: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as speaker:
         speaker.settimeout(PATIENCE)
         try:
-            speaker.sendto("\n".join(lines).encode(errors="replace"), address)
+            speaker.sendto("\n".join(map(shown, lines)).encode(errors="replace"), address)
         except OSError as error:
             log.debug("systemd was not told: %s", error)
 

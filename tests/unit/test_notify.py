@@ -1,3 +1,4 @@
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -82,3 +83,29 @@ def test_one_that_does_not_read_holds_up_nobody(ear: socket.socket) -> None:
     for _ in range(room + 2):
         notify.say("WATCHDOG=1")
     assert len(list(heard(ear))) <= room + 1
+
+
+def test_a_name_with_line_breaks_says_nothing_of_its_own(ear: socket.socket) -> None:
+    notify.say("STATUS=cam\nREADY=1\nMAINPID=1 is away", "WATCHDOG=1")
+    assert list(heard(ear)) == ["STATUS=cam\\nREADY=1\\nMAINPID=1 is away\nWATCHDOG=1"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nothing", "device", "long", "abstract", "stream"])
+def test_where_nobody_listens_as_systemd_does_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / "notify"
+    if kind == "pipe":
+        os.mkfifo(path)
+    other = {"folder": str(tmp_path), "device": "/dev/zero", "long": "/" + "x" * 5000, "abstract": "@nobody"}
+    monkeypatch.setenv("NOTIFY_SOCKET", other.get(kind, str(path)))
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as stream:
+        if kind == "stream":
+            stream.bind(str(path))
+            stream.listen()
+        notify.say("READY=1")
+
+
+def test_a_listener_that_reads_nothing_keeps_nobody_for_long(ear: socket.socket) -> None:
+    for _ in range(15):  # more than a socket's queue takes
+        notify.say("WATCHDOG=1" + "x" * 60_000)
