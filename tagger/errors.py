@@ -5,8 +5,8 @@ An error ends a command with its `exit_code`. As text it can be shown to people,
 
 from tagger.escape import cut, shown_lines, without_password
 
-_LONGEST = 1900
-"""Characters of an error; a path may have 4,096 bytes, and what a file or a server says has no end."""
+_WHERE, _WHAT, _HINT = 500, 1200, 250
+"""Characters of each that are shown; a path may have 4,096 bytes, and what a file or a server says has no end."""
 
 
 class TaggerError(Exception):
@@ -19,11 +19,12 @@ class TaggerError(Exception):
         self.where, self.what, self.hint = where, what, hint
 
     def __str__(self) -> str:
-        hint = f"\n  {self.hint}" if self.hint else ""
-        told = (
-            f"{cut(self.where, _LONGEST // 3)}: {cut(self.what, _LONGEST // 3 * 2)}{cut(hint, _LONGEST // 3)}"
-        )
-        return shown_lines(without_password(told))
+        hint = f"\n  {_said(self.hint, _HINT)}" if self.hint else ""
+        return f"{_said(self.where, _WHERE)}: {_said(self.what, _WHAT)}{hint}"
+
+
+def _said(text: str, longest: int) -> str:
+    return cut(shown_lines(without_password(text)), longest)
 
 
 class ConfigError(TaggerError):

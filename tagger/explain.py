@@ -29,7 +29,7 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 
 _MOST = 5
 """Wrong keys that are told: more at once are one mistake, such as a wrong file."""
-_LONGEST = 250
+_LONGEST = 220
 """Characters of a line."""
 
 

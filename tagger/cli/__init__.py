@@ -31,6 +31,7 @@ from tagger.cli import (  # noqa: E402
     tag,
     web,
 )
+from tagger.cli.output import say  # noqa: E402
 from tagger.errors import ModelError, TaggerError  # noqa: E402
 
 app = typer.Typer(
@@ -75,7 +76,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"tagger {version('tagger')}")
+        say(f"tagger {version('tagger')}")
         raise typer.Exit
 
 
@@ -102,7 +103,7 @@ def main() -> None:
     try:
         app()
     except TaggerError as error:
-        typer.echo(f"tagger: {error}", err=True)
+        say(f"tagger: {error}", err=True)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         if (name := str(error.name).partition(".")[0]) not in _LEFT_OUT:
@@ -110,5 +111,5 @@ def main() -> None:
         hint = (
             "without it Tagger has its catalogue's models on a CPU; for more, pip install torch torchvision"
         )
-        typer.echo(f"tagger: {ModelError(name, 'is not installed', hint)}", err=True)
+        say(f"tagger: {ModelError(name, 'is not installed', hint)}", err=True)
         sys.exit(ModelError.exit_code)

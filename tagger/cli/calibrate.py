@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 
 if TYPE_CHECKING:
     from tagger.store.calibration import Calibration
@@ -36,23 +37,21 @@ def calibrate(
     with closing(Store.open(settings.database, create=False)) as store:
         found = list(calibrations(store, precision, settings.search.min_score))
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        say(json.dumps([asdict(one) for one in found], indent=2))
         return
     if not found:
-        typer.echo("no verdicts yet: tagger label FILE --add NAME, or --remove NAME")
+        say("no verdicts yet: tagger label FILE --add NAME, or --remove NAME")
         return
     _print_table(found)
     _suggest([one for one in found if one.verdicts >= at_least], precision)
 
 
 def _print_table(found: Sequence["Calibration"]) -> None:
-    typer.echo(f"{'label':30}{'verdicts':>9}{'threshold':>10}{'precision':>10}{'better':>8}{'then':>7}")
+    say(f"{'label':30}{'verdicts':>9}{'threshold':>10}{'precision':>10}{'better':>8}{'then':>7}")
     for one in found:
         numbers = (one.precision, one.better, one.then)
         precision, better, then = ("-" if number is None else f"{number:.2f}" for number in numbers)
-        typer.echo(
-            f"{one.label:30}{one.verdicts:>9}{one.threshold:>10.2f}{precision:>10}{better:>8}{then:>7}"
-        )
+        say(f"{one.label:30}{one.verdicts:>9}{one.threshold:>10.2f}{precision:>10}{better:>8}{then:>7}")
 
 
 def _suggest(found: Sequence["Calibration"], precision: float) -> None:
@@ -61,9 +60,9 @@ def _suggest(found: Sequence["Calibration"], precision: float) -> None:
 
     wanted = {one.label: math.ceil(one.better * 100) / 100 for one in found if one.better is not None}
     if wanted:
-        typer.echo(f"\nfor a precision of {precision:g}, in the config:\n\nthresholds:")
+        say(f"\nfor a precision of {precision:g}, in the config:\n\nthresholds:")
         for name, score in wanted.items():
-            typer.echo(f"  {json.dumps(name, ensure_ascii=False)}: {score:g}")
+            say(f"  {json.dumps(name, ensure_ascii=False)}: {score:g}")
     for one in found:
         if one.better is None:
-            typer.echo(f"{one.label}: no threshold makes it right so often")
+            say(f"{one.label}: no threshold makes it right so often")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 
 if TYPE_CHECKING:
     from tagger.config import Settings
@@ -19,8 +20,8 @@ def check(config: Config = None, database: Database = None) -> None:
     _check_model(settings)
     for source in settings.sources:
         if not source.path.is_dir():
-            typer.echo(f"sources: {source.name}: no such folder yet: {source.path}", err=True)
-    typer.echo(f"the config is right; {len(settings.sources)} folder(s) to watch")
+            say(f"sources: {source.name}: no such folder yet: {source.path}", err=True)
+    say(f"the config is right; {len(settings.sources)} folder(s) to watch")
 
 
 def _check_model(settings: "Settings") -> None:
@@ -38,4 +39,4 @@ def show(config: Config = None, database: Database = None) -> None:
     said = load_settings(config, database).model_dump(mode="json")
     if said["web"]["token"]:
         said["web"]["token"] = "hidden"  # noqa: S105 (too short for one; what is shown here is shown to others)
-    typer.echo(yaml.safe_dump(said, sort_keys=False, allow_unicode=True), nl=False)
+    say(yaml.safe_dump(said, sort_keys=False, allow_unicode=True), nl=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ def check(config: Config = None, database: Database = None) -> None:
     """Read everything, also while a daemon works, and say what is wrong. Exits with 4 if anything is."""
     with closing(_open(config, database)) as store:
         for hazard in store.hazards():
-            typer.echo(f"tagger: {hazard}", err=True)
+            say(f"tagger: {hazard}", err=True)
         faults = list(store.faults())
     if faults:
         what = "is damaged: " + "; ".join(faults[:10])
         raise DatabaseError(store.name, what, "restore a copy, or move it away: tagger scan builds a new one")
-    typer.echo(f"{store.name}: whole")
+    say(f"{store.name}: whole")
 
 
 @app.command()
@@ -39,7 +40,7 @@ def backup(
     with closing(_open(config, database)) as store:
         _refuse(file, store.name, replace)
         store.back_up(file)
-    typer.echo(f"{file}: {file.stat().st_size / 1e6:,.1f} MB")
+    say(f"{file}: {file.stat().st_size / 1e6:,.1f} MB")
 
 
 @app.command()
@@ -54,7 +55,7 @@ def vacuum(config: Config = None, database: Database = None) -> None:
         lock(settings.database, "db vacuum"),
     ):
         room = store.compact(least=0)
-    typer.echo(f"{room / 1e6:,.1f} MB given back" if room else "there is no room to give back")
+    say(f"{room / 1e6:,.1f} MB given back" if room else "there is no room to give back")
 
 
 def _open(config: Path | None, database: str | None) -> "Store":

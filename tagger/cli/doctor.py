@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli.options import Config, Database, Folders, load_settings
+from tagger.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,7 @@ def doctor(
 
     found: list[tuple[str, Finding]] = []
     if not as_json:
-        typer.echo(f"as {account.name()}; run it as the account that tags, to see what that one sees")
+        say(f"as {account.name()}; run it as the account that tags, to see what that one sees")
     for topic, finding in examine(settings):
         if not as_json:
             _show(topic if topic not in {said for said, _ in found} else "", finding)
@@ -39,18 +40,18 @@ def doctor(
     findings = [finding for _, finding in found]
     if as_json:
         objects = [{"topic": topic, **asdict(finding)} for topic, finding in found]
-        typer.echo(json.dumps({"account": account.name(), "findings": objects}, indent=2))
+        say(json.dumps({"account": account.name(), "findings": objects}, indent=2))
     else:
-        typer.echo(_sum(findings))
+        say(_sum(findings))
     raise typer.Exit(int(any(finding.is_trouble for finding in findings)))
 
 
 def _show(topic: str, finding: "Finding") -> None:
     if topic:
-        typer.echo(f"\n{topic}")
-    typer.echo(f"  {finding.level:8} {finding.what}")
+        say(f"\n{topic}")
+    say(f"  {finding.level:8} {finding.what}")
     if finding.hint:
-        typer.echo(textwrap.indent(f"→ {finding.hint}", " " * 11))
+        say(textwrap.indent(f"→ {finding.hint}", " " * 11))
 
 
 def _sum(findings: "Iterable[Finding]") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.output import print_json, print_lines, print_table
+from tagger.cli.output import print_json, print_lines, print_table, say
 
 if TYPE_CHECKING:
     from tagger.similar.copies import Alike
@@ -69,7 +69,7 @@ def _show(rows: list[tuple[str, ...]]) -> None:
     if rows:
         print_table(COLUMNS, rows)
     else:
-        typer.echo("no two pictures are alike; try a lower --at-least", err=True)
+        say("no two pictures are alike; try a lower --at-least", err=True)
 
 
 def _print_paths(groups: Iterable[list["Alike"]], end: bytes) -> None:

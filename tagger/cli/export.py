@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.errors import ConfigError, TaggerError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _write_sidecars(pictures: Iterable["Picture"], store: "Store", folder: Path 
     vocabulary = Vocabulary.read(store, Language(names.value))
     places = Mirror.read(store, folder) if folder else Beside.read(store)
     ends = Counter(_end(picture, places, vocabulary) for picture in pictures)
-    typer.echo(", ".join(f"{ends[end]} {end}" for end in ("written", "unchanged", "missing", "failed")))
+    say(", ".join(f"{ends[end]} {end}" for end in ("written", "unchanged", "missing", "failed")))
     raise typer.Exit(1 if ends["failed"] else 0)
 
 
@@ -151,5 +152,5 @@ def _end(picture: "Picture", places: "Beside | Mirror", vocabulary: "Vocabulary"
             return "missing"
         return "written" if sidecars.write(place, vocabulary.of(picture)) else "unchanged"
     except TaggerError as error:
-        typer.echo(f"tagger: {error}", err=True)
+        say(f"tagger: {error}", err=True)
         return "failed"

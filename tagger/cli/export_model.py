@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 
 
 class Format(StrEnum):
@@ -41,6 +42,6 @@ def export(
     path = output or Path(weights.architecture.name + SUFFIXES[form])
     write(weights, form, path, cache_home())
     side = weights.preprocessing.crop
-    typer.echo(path)
-    typer.echo(f"input: pictures, N×{side}×{side}×3 uint8, RGB (it normalises them itself)")
-    typer.echo(f"outputs: probabilities, N×{len(weights.labels)}; features, the input of its last layer")
+    say(path)
+    say(f"input: pictures, N×{side}×{side}×3 uint8, RGB (it normalises them itself)")
+    say(f"outputs: probabilities, N×{len(weights.labels)}; features, the input of its last layer")

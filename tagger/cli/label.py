@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.errors import ConfigError
 
 
@@ -49,7 +50,7 @@ def label(
     paths = [os.path.abspath(file) for file in files]
     with closing(Store.open(settings.database, create=False)) as store:
         count = rule(store, paths, Ruling(add or (), remove or (), clear or ()), datetime.now(UTC))
-    typer.echo(_changed(len(set(paths)), count))
+    say(_changed(len(set(paths)), count))
 
 
 def _changed(named: int, files: int) -> str:

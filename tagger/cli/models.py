@@ -11,6 +11,7 @@ import typer
 from tagger.cli.export_model import export
 from tagger.cli.models_diff import diff
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.cli.quantize import quantize
 from tagger.errors import ConfigError, ModelError
 
@@ -40,18 +41,16 @@ def list_(as_json: Json = False, config: Config = None, database: Database = Non
     stands = _standing(settings)
     rows = [_described(entry, stands) for entry in (*CATALOGUE, BUILTIN_ENTRY)]
     if as_json:
-        typer.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
         return
-    typer.echo(f"{'':2}{'model':20}{'parameters':>12}{'top-1 %':>9}{'rate':>6}  weights")
+    say(f"{'':2}{'model':20}{'parameters':>12}{'top-1 %':>9}{'rate':>6}  weights")
     for row in rows:
         mark = "*" if row["in_use"] else ""
         rate = "" if row["rate"] is None else f"{row['rate']:.1f}×"
-        typer.echo(
-            f"{mark:2}{row['name']:20}{row['parameters']:>12,}{row['top1']:>9.1f}{rate:>6}  {row['weights']}"
-        )
-    typer.echo(f"* in use: {stands.why}", err=True)
+        say(f"{mark:2}{row['name']:20}{row['parameters']:>12,}{row['top1']:>9.1f}{rate:>6}  {row['weights']}")
+    say(f"* in use: {stands.why}", err=True)
     if stands.other:
-        typer.echo(stands.other, err=True)
+        say(stands.other, err=True)
 
 
 @app.command()
@@ -61,7 +60,7 @@ def show(name: Name, as_json: Json = False, config: Config = None, database: Dat
 
     row = _described(named(name), _standing(load_settings(config, database)))
     if as_json:
-        typer.echo(json.dumps(row, indent=2))
+        say(json.dumps(row, indent=2))
         return
     row |= {
         "temperature": "not measured: scores are as published"
@@ -69,7 +68,7 @@ def show(name: Name, as_json: Json = False, config: Config = None, database: Dat
         else row["temperature"]
     }
     for key, value in row.items():
-        typer.echo(f"{key.replace('_', ' '):15}{'-' if value is None else value}")
+        say(f"{key.replace('_', ' '):15}{'-' if value is None else value}")
 
 
 @app.command()
@@ -88,7 +87,7 @@ def use(name: Name, config: Config = None, database: Database = None) -> None:
         raise ConfigError("model.name", f"is {settings.model.name} in the config, which decides", hint)
     with closing(Store.open(settings.database, create=True)) as store:
         model_choice.use(store, name, data_home())
-    typer.echo(f"{name} tags from the next start of tagger run or tagger scan on: {entry.merits}")
+    say(f"{name} tags from the next start of tagger run or tagger scan on: {entry.merits}")
 
 
 @app.command()
@@ -102,12 +101,12 @@ def verify(config: Config = None, database: Database = None) -> None:
     settings = load_settings(config, database)
     damaged = []
     for path, whole in inventory(data_home()):
-        typer.echo(f"{'ok' if whole else 'damaged':9}{path}")
+        say(f"{'ok' if whole else 'damaged':9}{path}")
         damaged += [] if whole else [path.name]
     if damaged:
         raise ModelError(", ".join(damaged), "missing or damaged", "fetch it again, or install Tagger again")
     settings = for_reading(settings, data_home())
-    typer.echo(f"{'ok':9}{load_classifier(settings, data_home(), cache_home()).description}")
+    say(f"{'ok':9}{load_classifier(settings, data_home(), cache_home()).description}")
 
 
 @app.command()
@@ -139,10 +138,10 @@ def fetch(
 
 def _try_to_download(architecture: "Architecture") -> None:
     try:
-        typer.echo(_download(architecture, transient=True))
+        say(_download(architecture, transient=True))
     except ModelError as error:
         later = f"{sys.argv[0]} models fetch {architecture.name}"
-        typer.echo(f"tagger: {error.where}: {error.what}; to do it later: {later}", err=True)
+        say(f"tagger: {error.where}: {error.what}; to do it later: {later}", err=True)
 
 
 def _download(architecture: "Architecture", transient: bool = False) -> Path:
@@ -183,12 +182,12 @@ def import_(
 
 
 def _tell(path: Path, architecture: "Architecture", settings: "Settings") -> None:
-    typer.echo(path)
+    say(path)
     stands, name = _standing(settings), architecture.name
     if settings.model.name not in ("auto", name):
-        typer.echo(f"to use it, set model.name to {name} in the config", err=True)
+        say(f"to use it, set model.name to {name} in the config", err=True)
     elif stands.name != name:
-        typer.echo(f"to use it: tagger models use {name}", err=True)
+        say(f"to use it: tagger models use {name}", err=True)
 
 
 def _standing(settings: "Settings") -> "Standing":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def diff(
     first, second = ([one[file] for file in both] for one in said)
     found = difference(first, second, lambda name: thresholds.get(name, settings.search.min_score))
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+        say(json.dumps(asdict(found), indent=2, ensure_ascii=False))
     else:
         _print(before, after, found)
 
@@ -108,21 +109,21 @@ def _read(settings: "Settings", files: Sequence[Path]) -> dict[Path, "Reading"]:
     from tagger.records import Tagged
     from tagger.tag import tags_of
 
-    typer.echo(f"reading {len(files)} pictures with {settings.model.name}", err=True)
+    say(f"reading {len(files)} pictures with {settings.model.name}", err=True)
     _, outcomes = tags_of(settings, files)
     return {file: outcome.reading for file, outcome in outcomes if isinstance(outcome, Tagged)}
 
 
 def _print(before: str, after: str, found: "Difference") -> None:
     overlap = "" if found.overlap is None else f"; {found.overlap:.1%} of the labels that a search finds stay"
-    typer.echo(f"{found.pictures} pictures: the same best label on {found.same_top:.1%}{overlap}")
+    say(f"{found.pictures} pictures: the same best label on {found.same_top:.1%}{overlap}")
     for what, shifts in (("label", found.labels), ("category", found.categories)):
         if shifts:
-            typer.echo(f"\n{what:30}{'before':>8}{'after':>8}{'gains':>8}{'loses':>8}")
+            say(f"\n{what:30}{'before':>8}{'after':>8}{'gains':>8}{'loses':>8}")
             for line in _lines(shifts):
-                typer.echo(line)
+                say(line)
     if found.labels or found.categories:
-        typer.echo(f"\npictures that a search finds with {before} (before) and with {after} (after)")
+        say(f"\npictures that a search finds with {before} (before) and with {after} (after)")
 
 
 def _lines(shifts: Sequence["Shift"]) -> Iterator[str]:

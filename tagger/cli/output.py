@@ -1,4 +1,8 @@
-"""How results are shown: a table for people, a line per result for programs."""
+"""How results are shown: a table for people, a line per result for programs.
+
+All that a command prints passes through here, and with it what files, servers and databases call things: nothing of that moves
+a terminal's cursor. Programs that read a pipe get paths as they are, where they asked for paths or CSV.
+"""
 
 import csv
 import json
@@ -7,6 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import typer
+
+from tagger.escape import shown, shown_lines
+
+
+def say(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """A sentence, or several lines."""
+    typer.echo(shown_lines(str(text)), err=err, nl=nl)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -19,24 +30,27 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, justify="right" if column == "score" else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     Console().print(table)
 
 
 def print_lines(rows: Iterable[Sequence[str]]) -> None:
     """A line per row, its cells set apart by tabs."""
     for row in rows:
-        typer.echo("\t".join(row))
+        typer.echo("\t".join(shown(cell) for cell in row))
 
 
 def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
     """An object per line, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
     for one in objects:
-        typer.echo(json.dumps(one))
+        say(json.dumps(one))
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if columns:
         writer.writerow(columns)
-    writer.writerows(rows)
+    is_seen = sys.stdout.isatty()
+    writer.writerows(
+        [shown(one) if isinstance(one, str) else one for one in row] if is_seen else row for row in rows
+    )

@@ -2,9 +2,8 @@
 
 from contextlib import closing
 
-import typer
-
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 
 
 def pause(config: Config = None, database: Database = None) -> None:
@@ -17,7 +16,7 @@ def pause(config: Config = None, database: Database = None) -> None:
 
     with closing(Store.open(settings.database, create=False)) as store:
         since = pausing.pause(store, datetime.now(UTC))
-    typer.echo(f"paused since {since.isoformat(timespec='seconds')}; continue with: tagger resume")
+    say(f"paused since {since.isoformat(timespec='seconds')}; continue with: tagger resume")
 
 
 def resume(config: Config = None, database: Database = None) -> None:
@@ -28,4 +27,4 @@ def resume(config: Config = None, database: Database = None) -> None:
 
     with closing(Store.open(settings.database, create=False)) as store:
         was_paused = pausing.resume(store)
-    typer.echo("files are taken again" if was_paused else "it was not paused")
+    say("files are taken again" if was_paused else "it was not paused")

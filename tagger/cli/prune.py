@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,18 +46,18 @@ def prune(
     with closing(Store.open(settings.database, create=False)) as store:
         if old_models:
             count = upkeep.prune_old_tags(store)
-            typer.echo(f"{count:,} {'tag' if count == 1 else 'tags'} of earlier models forgotten")
+            say(f"{count:,} {'tag' if count == 1 else 'tags'} of earlier models forgotten")
         else:
             kept = _prune(store, before, yes)
         if room := store.compact():
-            typer.echo(f"{room / 1e6:,.1f} MB given back")
+            say(f"{room / 1e6:,.1f} MB given back")
     if kept:
         raise typer.Exit(1)
 
 
 def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
     """Forgets what may be; whether anything was kept that only `--yes` has forgotten."""
-    from tagger.records import counted, shown
+    from tagger.records import counted
     from tagger.store import upkeep
 
     found = upkeep.missing(store, before)
@@ -65,14 +66,12 @@ def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
         _believe(store, found)
     sure = [one.source for one in found if yes or not doubts[one.source]]
     count, files = upkeep.prune(store, before, sure), sum(one.files for one in found)
-    typer.echo(
-        f"{count:,} missing {'file' if count == 1 else 'files'} forgotten, of {counted(files, 'file')} known"
-    )
+    say(f"{count:,} missing {'file' if count == 1 else 'files'} forgotten, of {counted(files, 'file')} known")
     doubtful = [one for one in found if one.old and one.source not in sure]
     for one in doubtful:
-        typer.echo(
+        say(
             f"tagger: {one.source}: {one.old:,} of {counted(one.files, 'file')} would be forgotten, but its folder, "
-            f"{shown(one.root)}, {doubts[one.source]}: nothing is; if they are gone for good: tagger prune --yes",
+            f"{one.root}, {doubts[one.source]}: nothing is; if they are gone for good: tagger prune --yes",
             err=True,
         )
     return bool(doubtful)
@@ -81,7 +80,6 @@ def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
 def _believe(store: "Store", found: "list[Missing]") -> None:
     """A folder that is on another disk belongs there."""
     from tagger import mounts
-    from tagger.records import shown
     from tagger.store import upkeep
 
     for one in found:
@@ -89,8 +87,8 @@ def _believe(store: "Store", found: "list[Missing]") -> None:
             now = mounts.volume(one.root)
             if one.volume.is_same(now) is False:
                 upkeep.settle(store, one.source, now)
-                typer.echo(
-                    f"{one.source}: its place is {shown(str(now))} from now on; the next scans tell what is missing there"
+                say(
+                    f"{one.source}: its place is {now} from now on; the next scans tell what is missing there"
                 )
 
 

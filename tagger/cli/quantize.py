@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,16 +47,16 @@ def quantize(
         raise ConfigError("sources", "no pictures to calibrate on", "name a folder: --images FOLDER")
     int8.refuse_where_impossible()
     weights = resolve(for_reading(settings, data_home()).model, data_home())
-    typer.echo("reading the pictures", err=True)
+    say("reading the pictures", err=True)
     pictures = _pictures(settings, weights.preprocessing, int8.MOST)
     verdict = int8.quantize(weights, pictures, data_home(), cache_home(), min_agreement)
-    typer.echo(_told(verdict))
+    say(_told(verdict))
     if verdict.folder is None:
         what = f"it agrees on less than {min_agreement:.1%} of the pictures, so it is not kept"
         hint = "calibrate on more pictures, and more like yours: --images FOLDER; or do without int8"
         raise ModelError("the int8 model", what, hint)
-    typer.echo(f"kept in {verdict.folder}")
-    typer.echo("to use it, set engine.precision to int8 in the config", err=True)
+    say(f"kept in {verdict.folder}")
+    say("to use it, set engine.precision to int8 in the config", err=True)
 
 
 def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -> "NDArray[np.uint8]":
@@ -107,7 +108,7 @@ def _stamps(settings: "Settings") -> "Iterator[Stamp]":
             for page in walk(source, filters):
                 yield from page
         except OSError as error:
-            typer.echo(f"tagger: {source.name}: cannot be read: {error.strerror}", err=True)
+            say(f"tagger: {source.name}: cannot be read: {error.strerror}", err=True)
 
 
 def _told(verdict: "Verdict") -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.errors import DatabaseError, TaggerError
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def _answer(address: str, daemon: "Holder", asked: int) -> "Mapping[str, Any]":
 
 def _say(answer: "Mapping[str, Any]") -> None:
     if refused := answer.get("refused"):
-        typer.echo(f"tagger: the config is not taken, and the one before goes on: {refused}", err=True)
+        say(f"tagger: the config is not taken, and the one before goes on: {refused}", err=True)
         raise typer.Exit(2)
     changed, restart = (list(map(str, answer.get(key, ()))) for key in ("changed", "restart"))
-    typer.echo(f"config reloaded: {', '.join(changed) or 'nothing'} changed")
+    say(f"config reloaded: {', '.join(changed) or 'nothing'} changed")
     if restart:
-        typer.echo(f"needs a restart: {', '.join(restart)}")
+        say(f"needs a restart: {', '.join(restart)}")

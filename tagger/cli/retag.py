@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 
 
 def retag(
@@ -36,4 +37,4 @@ def retag(
     query = parse(text, datetime.now(UTC))
     with closing(Store.open(settings.database, create=False)) as store:
         count = upkeep.retag(store, found.ids(store, query, text, settings.search.min_score))
-    typer.echo(f"{counted(count, 'picture')} {'is' if count == 1 else 'are'} tagged anew")
+    say(f"{counted(count, 'picture')} {'is' if count == 1 else 'are'} tagged anew")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
+from tagger.cli.output import say
 from tagger.errors import ConfigError
 
 
@@ -37,7 +38,7 @@ def retry(
 
 
 def _say(count: int) -> None:
-    typer.echo(f"{count:,} {'file is' if count == 1 else 'files are'} tried again")
+    say(f"{count:,} {'file is' if count == 1 else 'files are'} tried again")
 
 
 def _refuse(strangers: list[Path]) -> None:
@@ -45,8 +46,6 @@ def _refuse(strangers: list[Path]) -> None:
     from tagger.records import shown  # not above: building its types takes a tenth of all of --help
 
     for path in strangers:
-        typer.echo(
-            f"tagger: {shown(str(path))}: no failed file there; tagger status --failed lists them", err=True
-        )
+        say(f"tagger: {shown(str(path))}: no failed file there; tagger status --failed lists them", err=True)
     if strangers:
         raise typer.Exit(1)

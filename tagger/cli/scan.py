@@ -9,6 +9,7 @@ import typer
 
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, Folders, load_settings
+from tagger.cli.output import say
 
 if TYPE_CHECKING:
     from tagger.pipeline.intake import Tally
@@ -22,7 +23,7 @@ def scan(folders: Folders = None, config: Config = None, database: Database = No
 
     with _progress() as progress:
         tally, code = daemon.scan(settings, progress)
-    typer.echo(f"{tally.new} new, {tally.tagged} tagged, {tally.unchanged} unchanged, {tally.failed} failed")
+    say(f"{tally.new} new, {tally.tagged} tagged, {tally.unchanged} unchanged, {tally.failed} failed")
     raise typer.Exit(code)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.output import print_csv, print_json, print_lines, print_table
+from tagger.cli.output import print_csv, print_json, print_lines, print_table, say
 from tagger.cli.redirected import refuse_what_the_shell_took
+from tagger.escape import shown
 
 if TYPE_CHECKING:
     from tagger.search.query import Query
@@ -71,7 +72,7 @@ def search(
         if sql:
             _print_sql(*found.sql(store, query, text, least, limit, count))
         elif count:
-            typer.echo(found.count(store, query, text, least))
+            say(found.count(store, query, text, least))
         elif follow:
             _follow(store, query, text, least, limit, printer(as_json, as_csv, as_lines, as_nul, follow))
         else:
@@ -101,10 +102,10 @@ def _say_what_is_not_shown(
     from tagger.store import found
 
     if shown == limit and (total := found.count(store, query, text, least)) > shown:
-        typer.echo(f"{shown:,} of {total:,}; --limit shows more", err=True)
+        say(f"{shown:,} of {total:,}; --limit shows more", err=True)
     if not shown:
         for line in _why_nothing(store, query, text, least, top_k):
-            typer.echo(line, err=True)
+            say(line, err=True)
 
 
 def _why_nothing(store: "Store", query: "Query", text: str, least: float, top_k: int) -> Iterator[str]:
@@ -157,16 +158,18 @@ def _print_table_if_any(hits: Iterable["Hit"]) -> None:
 
 
 def _print_paths(hits: Iterable["Hit"], end: bytes) -> None:
-    """As the file system has them, whatever bytes they are."""
+    """As the file system has them, whatever bytes they are; on a terminal as they can be shown."""
+    is_seen = sys.stdout.isatty()
     for hit in hits:
-        sys.stdout.buffer.write(os.fsencode(hit.picture.path) + end)
+        path = hit.picture.path
+        sys.stdout.buffer.write((shown(path).encode() if is_seen else os.fsencode(path)) + end)
     sys.stdout.buffer.flush()
 
 
 def _print_sql(statement: str, values: dict[str, Any]) -> None:
-    typer.echo(statement)
+    say(statement)
     for name, value in values.items():
-        typer.echo(f"-- {name} = {value!r}")
+        say(f"-- {name} = {value!r}")
 
 
 def _row(hit: "Hit") -> tuple[str, float | None, str, str, str]:
@@ -191,8 +194,6 @@ def _object(hit: "Hit") -> dict[str, Any]:
 
 
 def _texts(hits: Iterable["Hit"]) -> Iterator[tuple[str, ...]]:
-    from tagger.records import shown  # not above: building its types takes a tenth of all of --help
-
     for when, score, label, source, path in map(_row, hits):
         yield when, "" if score is None else f"{score:.3f}", label, source, shown(path)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tagger.cli.output import say
+
 if TYPE_CHECKING:
     from tagger.service.install import Step
     from tagger.service.layout import Layout
@@ -31,7 +33,7 @@ def install(folders: Folders = None, user: User = False, dry_run: DryRun = False
         service.expect_power(layout)
     _take(service.install(layout, [folder.absolute() for folder in folders or ()]), dry_run)
     if not dry_run:
-        typer.echo(f"Tagger runs. Its config: {layout.config}; what it does: tagger service status")
+        say(f"Tagger runs. Its config: {layout.config}; what it does: tagger service status")
 
 
 @app.command()
@@ -45,7 +47,7 @@ def uninstall(user: User = False, dry_run: DryRun = False) -> None:
     _take(service.uninstall(layout), dry_run)
     for what, path in (("config", layout.config), ("tags", layout.data), ("cache", layout.cache)):
         if path.exists():
-            typer.echo(f"kept: {what}: {path}")
+            say(f"kept: {what}: {path}")
 
 
 @app.command()
@@ -53,16 +55,14 @@ def status(user: User = False) -> None:
     """What it does, and where its files are: the machine's, or yours where that has none. Exits with 1 if it does not run."""
     layout, found = _standing(user)
     if found["LoadState"] == "not-found":
-        typer.echo("not installed; tagger service install does it")
+        say("not installed; tagger service install does it")
         raise typer.Exit(1)
     since = found["ActiveEnterTimestamp"] or "never"
-    typer.echo(
-        f"state     {found['ActiveState']} ({found['SubState']}, {found['Result']}), last started {since}"
-    )
-    typer.echo(f"says      {found['StatusText'] or 'nothing yet'}")
-    typer.echo(f"restarts  {found['NRestarts']}")
-    typer.echo(f"unit      {layout.unit}\nconfig    {layout.config}\ndata      {layout.data}")
-    typer.echo(f"log       journalctl {'' if layout.is_system else '--user '}-u tagger")
+    say(f"state     {found['ActiveState']} ({found['SubState']}, {found['Result']}), last started {since}")
+    say(f"says      {found['StatusText'] or 'nothing yet'}")
+    say(f"restarts  {found['NRestarts']}")
+    say(f"unit      {layout.unit}\nconfig    {layout.config}\ndata      {layout.data}")
+    say(f"log       journalctl {'' if layout.is_system else '--user '}-u tagger")
     if found["ActiveState"] != "active":
         raise typer.Exit(1)
 
@@ -88,6 +88,6 @@ def _standing(user: bool) -> "tuple[Layout, Mapping[str, str]]":
 def _take(steps: Iterable["Step"], dry_run: bool) -> None:
     """All steps are known, and what is wrong with the config is said, before the first is taken."""
     for step in list(steps):
-        typer.echo(f"would {step.words}" if dry_run else step.words)
+        say(f"would {step.words}" if dry_run else step.words)
         if not dry_run:
             step.take()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.output import print_json, print_lines, print_table
+from tagger.cli.output import print_json, print_lines, print_table, say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +38,7 @@ def status(
             return
         found = _as_dict(queries.status(store), settings.database)
         found["model"] = found["model"] and found["model"] | _why(settings, store)
-    typer.echo(json.dumps(found, indent=2) if as_json else _for_people(found))
+    say(json.dumps(found, indent=2) if as_json else _for_people(found))
 
 
 def _list(failures: Iterable["Failure"], as_json: bool) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.output import print_json, print_lines
+from tagger.cli.output import print_json, print_lines, say
 
 if TYPE_CHECKING:
     from tagger.config import Settings
@@ -105,7 +105,7 @@ def _watched(answers: Iterable[Answer]) -> Iterator[Answer]:
     for answer in answers:
         if answer.error is not None:
             failed = True
-            typer.echo(f"tagger: {shown(answer.file)}: {answer.error}", err=True)
+            say(f"tagger: {shown(answer.file)}: {answer.error}", err=True)
         yield answer
     if failed:
         raise typer.Exit(1)
@@ -123,7 +123,7 @@ def _show(answers: Iterable[Answer]) -> None:
         if answer.error is None:
             console.print(Text(shown(answer.file), "bold"), soft_wrap=True)
             for line, style in _lines(answer):
-                console.print(Text(line, style), soft_wrap=True)
+                console.print(Text(shown(line), style), soft_wrap=True)
 
 
 def _lines(answer: Answer) -> Iterator[tuple[str, str]]:
