@@ -5,7 +5,6 @@ Rejected: a filter of system calls (seccomp), which knows neither the next libc'
 """
 
 import ctypes
-import os
 import resource
 import struct
 import sys
@@ -41,13 +40,8 @@ def give_up_capabilities(kept: Collection[int] = ()) -> None:
 
 def give_up_files_and_dumps() -> None:
     """No file is opened or made from here on, nor a connection; what is open stays so. The memory is dumped nowhere."""
-    most = max(map(int, os.listdir("/proc/self/fd"))) + 1 if sys.platform == "linux" else 256
-    for limit, number in (
-        (resource.RLIMIT_NOFILE, most),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (number, number))
+    for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(limit, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
 

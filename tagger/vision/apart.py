@@ -3,8 +3,8 @@
 A child takes one picture after the other, and starts with the first one: who has only JPEG, PNG and WebP never has any. There are as
 many as threads ask at the same time, and one without work ends by itself. What is decoded there is the same to the last bit, and
 takes a little longer for the way through two pipes. Rejected: a process for each picture, which takes half a second to start;
-a fork of this one, which has threads and all that a picture should not see; children for every format, which would cost JPEG,
-PNG and WebP, nearly all that there is, a tenth of their pace.
+a fork of this one, which has threads and all that a picture should not see; children for every format, since nearly all pictures are
+JPEG, PNG or WebP and would pay for it; a thread here that ends idle children, which may lie as `defunct` until the next one is wanted.
 """
 
 import logging
