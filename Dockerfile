@@ -1,11 +1,13 @@
 # Tagger with OpenVINO and without torch, for CPUs (docs/docker.md). Nothing but /data is ever written to.
 FROM python:3.11-slim AS build
 WORKDIR /source
-RUN python -m venv /opt/tagger
-COPY requirements-slim.txt ./
-RUN /opt/tagger/bin/pip install --no-cache-dir --requirement requirements-slim.txt
+RUN python -m venv /opt/tagger && python -m venv /opt/build
+COPY requirements-slim.txt requirements-build.txt ./
+# Nothing is taken whose hash is not in these files.
+RUN /opt/tagger/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: --requirement requirements-slim.txt \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: --requirement requirements-build.txt
 COPY . .
-RUN /opt/tagger/bin/pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /opt/tagger/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl \
     && /opt/tagger/bin/pip uninstall --yes setuptools pip
 

@@ -7,12 +7,21 @@ PREFIX := /opt/tagger
 FOLDERS :=
 FETCH ?= yes
 # What it downloads is put together in TMPDIR: gigabytes, and /tmp is memory on many a machine.
+# Nothing is taken whose hash is not in the lock, and nothing is built from a source that would bring more.
 PIP_INSTALL = pip install --disable-pip-version-check
+LOCKED = --require-hashes --only-binary=:all: --requirement requirements-build.txt --requirement
+ITSELF = --no-deps --no-build-isolation
+# UPGRADE='--upgrade-package pillow' takes a newer one, UPGRADE=--upgrade all. Wheels for Python 3.11 to 3.14 on any machine.
+UPGRADE :=
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-build --generate-hashes \
+  --custom-compile-command 'make lock'
+# The file on standard input that names them.
+NO_TORCH = printf 'torch\ntorchvision\n' |
 
 # Many tests wait, for a daemon or a patrol: one worker more than there are cores has something to do meanwhile.
 PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 1))
 
-.PHONY: run test test-all test-long coverage lint install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
+.PHONY: run test test-all test-long lowest coverage lint lock audit install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 
 # The first one also fetches ImageNet-1k weights, 45 MB, if it can; never a later one: make run FETCH=no leaves them out.
 run: .venv/.installed .venv/.fetched
@@ -29,6 +38,18 @@ test-all: test-long test-systemd
 test-long: .venv/.installed-dev
 	$(PYTEST) -m long --ignore=tests/systemd
 
+# The page, the API and who may use them, with the oldest of each library that pyproject.toml allows (torch aside). What is
+# deprecated since is no fault of theirs, and Schemathesis stands on newer ones. Four minutes.
+lowest: .venv/.installed-dev
+	$(BIN)/uv venv --quiet --clear .venv-lowest --python $(BIN)/python
+	$(NO_TORCH) $(BIN)/uv pip compile --quiet --no-build --resolution lowest-direct --excludes /dev/stdin pyproject.toml \
+	  --output-file .venv-lowest/lowest.txt
+	$(BIN)/uv pip install --quiet --python .venv-lowest --requirement .venv-lowest/lowest.txt \
+	  pytest pytest-xdist httpx hypothesis editables hatchling
+	$(BIN)/uv pip install --quiet --python .venv-lowest $(ITSELF) --editable .
+	.venv-lowest/bin/pytest --numprocesses=$$(($$(nproc) + 1)) -W default::DeprecationWarning -W default::PendingDeprecationWarning \
+	  -k 'not keeps_to_its_description' tests/e2e/test_web*.py tests/unit/test_web*.py
+
 # Which lines the tests of both run.
 coverage: .venv/.installed-dev
 	$(PYTEST) --ignore=tests/systemd --cov --cov-report=term
@@ -39,10 +60,23 @@ lint: .venv/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Writes what is installed anew from pyproject.toml: each version, and the hashes of its files. What still suits stays.
+lock: .venv/.installed-dev
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev --group build --output-file requirements-dev.txt
+	$(COMPILE) pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
+	$(NO_TORCH) $(COMPILE) pyproject.toml --constraints requirements-dev.txt --excludes /dev/stdin --output-file requirements-slim.txt
+	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra bench --constraints requirements-dev.txt --output-file requirements-bench.txt
+
+# Does the lock name what is known to be vulnerable? Asks the public list of advisories, so it needs the internet.
+audit: .venv/.installed-dev
+	$(BIN)/pip-audit --strict --disable-pip --requirement requirements-dev.txt --requirement requirements-bench.txt
+
 # As a service of this machine's (docs/service.md), as root: make install FOLDERS='/home/you/Pictures /srv/camera'
 install:
 	$(PYTHON) -m venv $(PREFIX)
-	TMPDIR=$(PREFIX) $(PREFIX)/bin/$(PIP_INSTALL) .
+	TMPDIR=$(PREFIX) $(PREFIX)/bin/$(PIP_INSTALL) $(LOCKED) requirements.txt
+	TMPDIR=$(PREFIX) $(PREFIX)/bin/$(PIP_INSTALL) $(ITSELF) .
 	$(PREFIX)/bin/tagger service install $(FOLDERS)
 	ln -sf $(PREFIX)/bin/tagger /usr/local/bin/tagger
 
@@ -81,10 +115,11 @@ soak: .venv/.installed-dev
 	$(BIN)/python -m benchmarks.soak steady $(MINUTES)
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-lowest
 
-.venv/.installed: pyproject.toml | .venv
-	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) -e .
+.venv/.installed: pyproject.toml requirements-build.txt requirements.txt | .venv
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) $(LOCKED) requirements.txt
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) $(ITSELF) --editable .
 	@touch $@
 
 # Tried once. Where no server answers, that takes ten seconds and a line that says how to do it later.
@@ -94,12 +129,14 @@ ifneq ($(FETCH),no)
 endif
 	@touch $@
 
-.venv/.installed-dev: pyproject.toml | .venv
-	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) -e '.[dev]'
+.venv/.installed-dev: pyproject.toml requirements-build.txt requirements-dev.txt | .venv
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) $(LOCKED) requirements-dev.txt
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) $(ITSELF) --editable .
 	@touch $@ .venv/.installed
 
-.venv/.installed-bench: pyproject.toml | .venv
-	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) -e '.[bench]'
+.venv/.installed-bench: pyproject.toml requirements-build.txt requirements-bench.txt | .venv
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) $(LOCKED) requirements-bench.txt
+	TMPDIR='$(CURDIR)/.venv' $(BIN)/$(PIP_INSTALL) $(ITSELF) --editable .
 	@touch $@ .venv/.installed-dev .venv/.installed
 
 .venv:

@@ -35,7 +35,8 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / "Makefile").write_bytes(MAKEFILE.read_bytes())
-    (folder / "pyproject.toml").touch()
+    for name in ("pyproject.toml", "requirements-build.txt", "requirements.txt"):
+        (folder / name).touch()
     (folder / ".venv" / ".installed").touch()
     install(folder, fetching="true")
     return folder
@@ -77,7 +78,19 @@ def test_the_first_run_fetches_and_later_ones_do_not(checkout: Path) -> None:
 def test_fetching_comes_after_the_installation(checkout: Path) -> None:
     (checkout / ".venv" / ".installed").unlink()
     said = make(checkout, "--dry-run", "--jobs", "2", "run").stdout
-    assert said.index("pip install") < said.index(FETCHES[0]) < said.index(RUNS[0])
+    assert (
+        said.index("--require-hashes")
+        < said.index("--no-deps")
+        < said.index(FETCHES[0])
+        < said.index(RUNS[0])
+    )
+
+
+def test_what_is_locked_anew_is_installed_anew(checkout: Path) -> None:
+    assert "pip install" not in make(checkout, "--dry-run", "run").stdout
+    later = (checkout / ".venv" / ".installed").stat().st_mtime + 1
+    os.utime(checkout / "requirements.txt", (later, later))
+    assert "pip install" in make(checkout, "--dry-run", "run").stdout
 
 
 def test_fetch_no_leaves_the_weights_out_for_good(checkout: Path) -> None:

@@ -29,7 +29,8 @@ def slim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True)
     into = [*pip, "--python", str(environment), "install", "--no-compile"]
-    subprocess.run([*into, "--requirement", str(ROOT / "requirements-slim.txt")], check=True)
+    locked = ["--require-hashes", "--only-binary=:all:", "--requirement", str(ROOT / "requirements-slim.txt")]
+    subprocess.run([*into, *locked], check=True)
     subprocess.run([*into, "--no-deps", "--no-index", *map(str, folder.glob("*.whl"))], check=True)
     return environment / "bin"
 

@@ -103,22 +103,24 @@ def _follow(image: Image, word: str, rest: str, stages: dict[str, Image]) -> Non
 
 def _copy(image: Image, words: list[str], stages: dict[str, Image]) -> None:
     """Of the checkout, what .dockerignore lets through."""
-    *options, source, target = words
+    options = [word for word in words if word.startswith("--")]
+    *sources, target = words[len(options) :]
     into = image.root / image.folder.lstrip("/") / target.lstrip("/")
     if options:
-        found = [stages[options[0].removeprefix("--from=")].root / source.lstrip("/")]
+        found = [stages[options[0].removeprefix("--from=")].root / one.lstrip("/") for one in sources]
         into = into.parent
-    elif source == ".":
+    elif sources == ["."]:
         kept = (ROOT / ".dockerignore").read_text().splitlines()
         found = [ROOT / line[1:] for line in kept if line.startswith("!")]
     else:
-        found = [ROOT / source]
+        found = [ROOT / one for one in sources]
     subprocess.run(["cp", "-a", "--no-preserve=ownership", *found, into], check=True)
 
 
 def _fetch(into: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(into)]
-    machine.run(*pip, "--requirement", str(ROOT / "requirements-slim.txt"), "hatchling")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--dest", str(into)]
+    for name in ("requirements-slim.txt", "requirements-build.txt"):
+        machine.run(*pip, "--requirement", str(ROOT / name))
 
 
 def _nspawn(image: Image, environment: dict[str, str]) -> list[str]:
