@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 KILLS := 500
+PICTURES := 20000
+REQUESTS := 2000
+SEED := 1
 MINUTES := 10
 PREFIX := /opt/tagger
 FOLDERS :=
@@ -21,7 +24,7 @@ NO_TORCH = printf 'torch\ntorchvision\n' |
 # Many tests wait, for a daemon or a patrol: one worker more than there are cores has something to do meanwhile.
 PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 1))
 
-.PHONY: run test test-all test-long lowest coverage lint lock audit install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
+.PHONY: run test test-all test-long attack lowest coverage lint lock audit install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 
 # The first one also fetches ImageNet-1k weights, 45 MB, if it can; never a later one: make run FETCH=no leaves them out.
 run: .venv/.installed .venv/.fetched
@@ -33,10 +36,16 @@ test: .venv/.installed-dev
 	$(PYTEST) -m 'not long' --ignore=tests/systemd
 
 # Every other test: clients, browsers, servers, kills and a booted Debian. Half an hour; with --jobs=2, the Debian beside the rest.
+# The attack comes last and alone, for it measures.
 test-all: test-long test-systemd
+	$(MAKE) attack
 
 test-long: .venv/.installed-dev
 	$(PYTEST) -m long --ignore=tests/systemd
+
+# A daemon under attack; prints what it bore. Five minutes. More of it: make attack PICTURES=200000 REQUESTS=20000 SEED=7
+attack: .venv/.installed-dev
+	$(BIN)/python -m tests.attack $(PICTURES) $(REQUESTS) $(SEED)
 
 # The page, the API and who may use them, with the oldest of each library that pyproject.toml allows (torch aside). What is
 # deprecated since is no fault of theirs, and Schemathesis stands on newer ones. Four minutes.
