@@ -53,7 +53,7 @@ lowest: .venv/.installed-dev
 	$(BIN)/uv venv --quiet --clear .venv-lowest --python $(BIN)/python
 	$(NO_TORCH) $(BIN)/uv pip compile --quiet --no-build --resolution lowest-direct --excludes /dev/stdin pyproject.toml \
 	  --output-file .venv-lowest/lowest.txt
-	$(BIN)/uv pip install --quiet --python .venv-lowest --requirement .venv-lowest/lowest.txt \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .venv-lowest --requirement .venv-lowest/lowest.txt \
 	  pytest pytest-xdist httpx hypothesis editables hatchling
 	$(BIN)/uv pip install --quiet --python .venv-lowest $(ITSELF) --editable .
 	.venv-lowest/bin/pytest --numprocesses=$$(($$(nproc) + 1)) -W default::DeprecationWarning -W default::PendingDeprecationWarning \
