@@ -16,8 +16,8 @@ from urllib.parse import quote
 from PIL import Image
 
 from tests.attack.pictures import fax, tall
-from tests.attack.pulse import PATIENCE, seconds
-from tests.attack.target import HANG, TOKEN, Target, swap
+from tests.attack.pulse import seconds
+from tests.attack.target import TOKEN, Target, swap
 
 Case = Callable[[Target], None]
 
@@ -26,8 +26,9 @@ STOP = 10.0
 
 
 def is_answered(target: Target) -> None:
+    answered = seconds(target.port, target.patience) < target.patience
     assert target.is_alive, "the daemon has ended"
-    assert seconds(target.port) < PATIENCE, "/healthz does not answer"
+    assert answered, "/healthz does not answer"
 
 
 @contextmanager
@@ -109,7 +110,7 @@ def streams_of_events(target: Target) -> None:
     with many(target, 250, with_token("GET /events") + b"\r\n") as clients:
         is_answered(target)
         said: dict[bytes, int] = {}
-        end = time.monotonic() + HANG
+        end = time.monotonic() + target.patience
         for client in clients:
             client.settimeout(max(end - time.monotonic(), 0.001))
             with suppress(OSError):

@@ -13,16 +13,22 @@ EVERY = 0.05
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-def seconds(port: int) -> float:
-    """From connecting to the answer; `PATIENCE` where none came, or another one than 200."""
+def seconds(port: int, patience: float = PATIENCE) -> float:
+    """Until the answer, from the first attempt on; `patience` where none came in that time, or another one than 200.
+
+    Who is refused tries again: a reload opens the port anew.
+    """
     start = time.monotonic()
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
-            client.sendall(REQUEST)
-            answered = client.recv(100).startswith(b"HTTP/1.1 200")
-    except OSError:
-        answered = False
-    return time.monotonic() - start if answered else PATIENCE
+    while (left := start + patience - time.monotonic()) > 0:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=left) as client:
+                client.sendall(REQUEST)
+                return time.monotonic() - start if client.recv(100).startswith(b"HTTP/1.1 200") else patience
+        except ConnectionError:
+            time.sleep(min(EVERY, left))
+        except OSError:
+            break
+    return patience
 
 
 def main(port: int) -> None:

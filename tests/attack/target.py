@@ -14,7 +14,6 @@ from tests.e2e.command import PATIENCE, TAGGER, environment
 
 TOKEN = "0123456789abcdef-token"  # noqa: S105 (of this test alone)
 HANG = 5.0
-"""Seconds that nobody may wait for an answer, or for the connection to be closed."""
 
 CONFIG = f"""\
 database: tags.db
@@ -29,6 +28,8 @@ class Target:
     home: Path
     process: "subprocess.Popen[bytes]"
     port: int
+    patience: float = HANG
+    """Seconds that nobody may wait for an answer, or for the connection to be closed."""
     hangs: list[str] = field(default_factory=list)
     """What was asked where no answer came in time."""
     errors: list[str] = field(default_factory=list)
@@ -43,16 +44,16 @@ class Target:
         return self.home / "log"
 
     def connect(self, first: bytes = b"") -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=HANG)
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=self.patience)
         client.sendall(first)
         return client
 
     def ask(self, request: bytes, name: str = "", is_whole: bool = False) -> bytes:
-        """All of the answer; empty where the connection was closed without one. Who waits longer than `HANG` has it noted.
+        """All of the answer; empty where the connection was closed without one. Who waits longer than `patience` has it noted.
 
         Of a request that may lack its end we say after a second that no more is coming: what then still waits is at fault.
         """
-        end = time.monotonic() + HANG
+        end = time.monotonic() + self.patience
         answer, told = b"", is_whole
         try:
             with self.connect(request) as client:
@@ -99,7 +100,7 @@ class Target:
 
 
 @contextmanager
-def attacked(home: Path, also: Mapping[str, str]) -> Iterator[Target]:
+def attacked(home: Path, also: Mapping[str, str], patience: float = HANG) -> Iterator[Target]:
     """A daemon that watches `inbox` in `home`, from its first answer on; killed on leaving."""
     (home / "inbox").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -114,7 +115,7 @@ def attacked(home: Path, also: Mapping[str, str]) -> Iterator[Target]:
         )
     try:
         _wait_until_it_watches(home / "log", process)
-        yield Target(home, process, port)
+        yield Target(home, process, port, patience)
     finally:
         process.send_signal(signal.SIGCONT)
         process.kill()

@@ -14,12 +14,14 @@ from tests.e2e.site import picture
 
 pytestmark = pytest.mark.long
 
+PATIENCE = 60.0
+"""Seconds: what has no answer by then will have none. How soon it comes is for `make attack` to measure."""
 FAKE = {"TAGGER_ENGINE__BACKEND": "fake"}
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Iterator[Target]:
-    with attacked(tmp_path, FAKE) as target:
+    with attacked(tmp_path, FAKE, PATIENCE) as target:
         yield target
 
 
