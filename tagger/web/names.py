@@ -25,12 +25,12 @@ _ORIGIN = re.compile(rf"null|[A-Za-z][A-Za-z0-9+.-]*://(?P<host>{_AUTHORITY})?")
 def check(headers: Headers, method: str, names: frozenset[str] | None) -> None:
     """Raises ProblemError: 400 for a header that cannot be, 421 for a name that is none of `names`, 403 for another site's page.
 
-    `names` is None where any will do.
+    `names` is None where any will do, and none: a proxy that looks whether Tagger is alive may say HTTP/1.0 and no name.
     """
     host = _only(headers, "host")
-    if host is None:
+    name = "" if host is None else _name(_HOST.fullmatch(host), "Host", host)
+    if names is not None and host is None:
         raise ProblemError(400, "the request says no Host; HTTP/1.1 has one, such as Host: localhost")
-    name = _name(_HOST.fullmatch(host), "Host", host)
     if names is not None and name not in names:
         raise ProblemError(421, f"Tagger does not answer to the name {name!r}; ask for it at 127.0.0.1")
     origin = _only(headers, "origin")
@@ -38,8 +38,8 @@ def check(headers: Headers, method: str, names: frozenset[str] | None) -> None:
         return
     found = _ORIGIN.fullmatch(origin)
     _name(found, "Origin", origin)
-    its = found["host"] if found else None
-    if method not in SAFE and (its or "").lower() != host.lower():
+    its = (found and found["host"]) or "null"
+    if method not in SAFE and its.lower() != (host or "").lower():
         raise ProblemError(403, "a page of another site may not ask this")
 
 

@@ -224,6 +224,13 @@ def test_no_host_or_two_are_refused(local: str, head: str) -> None:
     assert said(local, f"{head}\r\nConnection: close\r\n\r\n".encode()).split()[1] == b"400"
 
 
+def test_a_proxy_that_says_no_host_learns_that_tagger_is_alive(guarded: str) -> None:
+    assert said(guarded, b"GET /healthz HTTP/1.0\r\n\r\n").split()[1] == b"200"
+    assert said(guarded, b"GET /version HTTP/1.0\r\n\r\n").split()[1] == b"401"
+    asked = f"POST /failures/retry HTTP/1.0\r\nAuthorization: Bearer {TOKEN}\r\nOrigin: null\r\n\r\n"
+    assert said(guarded, asked.encode()).split()[1] == b"403"
+
+
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:5000", "127.0.0.1:", "[::1]:5000"])
 def test_this_machine_is_known_by_its_names(local: str, host: str) -> None:
     assert status(local, "GET", "/version", f"Host: {host}") == 200
