@@ -20,11 +20,11 @@ class TaggerError(Exception):
 
     def __str__(self) -> str:
         hint = f"\n  {_said(self.hint, _HINT)}" if self.hint else ""
-        return f"{_said(self.where, _WHERE)}: {_said(self.what, _WHAT)}{hint}"
+        return f"{_said(self.where, _WHERE, '  ')}: {_said(self.what, _WHAT, '  ')}{hint}"
 
 
-def _said(text: str, longest: int) -> str:
-    return cut(shown_lines(without_password(text)), longest)
+def _said(text: str, longest: int, indent: str = "") -> str:
+    return cut(shown_lines(without_password(text), indent), longest)
 
 
 class ConfigError(TaggerError):

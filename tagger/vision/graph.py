@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tagger.errors import ModelError
+from tagger.escape import cut, shown
 from tagger.records import ModelIdentity
 from tagger.vision import tensors
 from tagger.vision.models import BUILTIN
@@ -229,7 +230,7 @@ def _refuse_misfit(
     hint = "set model.name to the architecture that these weights are of"
     for key in sorted(expected.keys() ^ found.keys()):
         which = "it lacks" if key in expected else "it also has"
-        raise ModelError(path, f"not the weights of a {name}: {which} {key}", hint)
+        raise ModelError(path, f"not the weights of a {name}: {which} {cut(shown(key), 100)}", hint)
     for key, shape in expected.items():
         own, wanted = found[key].shape, shape
         if key.startswith(f"{head}."):  # of which there is a row for each class

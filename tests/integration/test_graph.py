@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
@@ -257,3 +258,11 @@ def test_reduced_precision_is_close_to_fp32(tmp_path: Path) -> None:
         assert reduced.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-2)
         assert np.corrcoef(full.features.ravel(), reduced.features.ravel())[0, 1] > 0.99
         assert not np.array_equal(full.features, reduced.features)
+
+
+def test_a_tensor_is_called_in_a_message_what_a_terminal_can_show(tmp_path: Path) -> None:
+    state = random_model("resnet18").state_dict() | {"\x1b[31mevil\n2026-11-30 INFO forged": torch.zeros(1)}
+    save_file(state, tmp_path / "loud.safetensors")
+    weights = resolve(Model(name="resnet18", weights=str(tmp_path / "loud.safetensors")), tmp_path)
+    with pytest.raises(ModelError, match=r"it also has \\x1b\[31mevil\\n2026"):
+        graph_of(weights, tmp_path)

@@ -5,7 +5,7 @@ import logging
 import os
 import pty
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 
 import pytest
 
@@ -22,10 +22,12 @@ def on_a_terminal(show: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> 
         patch.setenv("COLUMNS", "500")
         patch.setattr("sys.stdout", terminal)
         show()
-        terminal.flush()
-        seen = os.read(ours, 100_000).decode()
+    seen = b""
+    with suppress(OSError):  # Linux says EIO where the other side is closed
+        while chunk := os.read(ours, 4096):
+            seen += chunk
     os.close(ours)
-    return seen
+    return seen.decode()
 
 
 @pytest.mark.parametrize(
@@ -66,5 +68,7 @@ def test_an_error_is_short_and_printable_whatever_it_names() -> None:
     said = str(TaggerError(f"{LOUD}{'x' * 5000}", f"{LOUD}{'y' * 500_000}", f"{LOUD}{'z' * 5000}"))
     assert len(said.encode()) <= 2000
     assert all(line.isprintable() for line in said.split("\n"))
+    forged = str(TaggerError("a\n2026-11-30 INFO forged", "b\n2026-11-30 INFO forged"))
+    assert all(line.startswith("  ") for line in forged.split("\n")[1:])
     secret = str(TaggerError("postgresql://me:hunter2@host/db", "is not supported", "name a file"))
     assert secret.startswith("postgresql://me:***@host/db")
