@@ -16,8 +16,9 @@ PATIENCE = 30
 """Seconds that a client has to ask, to go on with what it sends, and to take some of what it is sent."""
 
 
-# It warns of each request that is no HTTP: whoever likes could fill the log with it.
-logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+# They warn of each request that is no HTTP, or no form: whoever likes could fill the log with it.
+for name in ("uvicorn.error", "python_multipart"):
+    logging.getLogger(name).setLevel(logging.ERROR)
 
 
 class Server:

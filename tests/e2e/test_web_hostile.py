@@ -95,6 +95,13 @@ def test_who_goes_away_in_the_middle_of_a_picture_is_no_mistake_of_ours(site: Si
     assert "Traceback" not in site.daemon.log
 
 
+def test_what_is_no_form_writes_nothing_into_the_log(site: Site) -> None:
+    form = {"Content-Type": "multipart/form-data; boundary=a"}
+    assert site.client.post("/predict", content=b"--b\r\nno form", headers=form).status_code == 400
+    assert site.daemon.stop(15) == 0
+    assert "boundary" not in site.daemon.log
+
+
 def test_many_half_uploads_do_not_fill_the_memory(site: Site) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 33000000\r\n\r\n"
     size = 32_000_000

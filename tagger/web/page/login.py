@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from tagger.web.admission import COOKIE, Admission
 from tagger.web.page.render import Renderer
 from tagger.web.problems import ProblemError
+from tagger.web.small_body import SmallBody
 
 _WEEKS = 60 * 60 * 24 * 7 * 8
 
@@ -45,7 +46,7 @@ def router(admission: Admission) -> APIRouter:
 
 def leaving() -> APIRouter:
     """For those who are in."""
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(include_in_schema=False, route_class=SmallBody)
 
     @routes.post("/logout")
     def left() -> Response:
