@@ -32,12 +32,14 @@ class Desk:
         self._asked: Channel[Content] = Channel(most)
         self._lock = Lock()
         self._answers: dict[Stamp, Answer] = {}
+        """Of the pictures that are still on the road."""
         self._closed = False
 
     def ask(self, data: bytes, top_k: int) -> Answer:
         """What the model says of a picture's bytes, in future. Raises BusyError, and Closed where nobody answers any more."""
         stamp = Stamp(f"request {next(self._numbers)}", "", len(data), 0, 0)
         answer: Answer = Future()
+        answer.set_running_or_notify_cancel()  # a server that ends cancels what it waits for, and the picture travels on
         with self._lock:
             if self._closed:
                 raise Closed
@@ -58,10 +60,10 @@ class Desk:
         for outcome in outcomes:
             with self._lock:
                 answer = self._answers.pop(outcome.stamp, None)
-            if answer is None:
-                others.append(outcome)
-            elif isinstance(outcome, Tagged | Failed):
-                answer.set_result(outcome)
+                if answer is None:
+                    others.append(outcome)
+                elif isinstance(outcome, Tagged | Failed) and not answer.done():
+                    answer.set_result(outcome)
         return others
 
     @property
@@ -70,10 +72,9 @@ class Desk:
         return len(self._answers)
 
     def close(self) -> None:
-        """Nobody else is served: whoever waits is told so."""
+        """Nobody else is served: whoever waits is told so. What becomes of their pictures is still known to be no file's."""
         with self._lock:
             self._closed = True
-            left, self._answers = self._answers, {}
+            for answer in self._answers.values():
+                answer.set_exception(Closed())
         self._asked.close()
-        for answer in left.values():
-            answer.set_exception(Closed())

@@ -43,3 +43,17 @@ def test_when_it_closes_those_who_wait_are_told_and_nobody_else_is_served() -> N
         waiting.result(0)
     with pytest.raises(Closed):
         desk.ask(b"other", 5)
+
+
+def test_a_picture_that_is_on_the_road_when_it_closes_is_no_file() -> None:
+    desk = Desk(1)
+    desk.ask(b"one", 5)
+    on_the_road = desk.get()
+    desk.close()
+    assert desk.answered([Failed(on_the_road.stamp, "decode", "no picture")]) == []
+
+
+def test_a_server_that_no_longer_waits_does_not_stop_the_road() -> None:
+    desk = Desk(1)
+    desk.ask(b"one", 5).cancel()
+    assert desk.answered([Failed(desk.get().stamp, "decode", "no picture")]) == []
