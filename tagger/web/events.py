@@ -23,7 +23,7 @@ from tagger.store.database import Database
 from tagger.store.found import Hit
 from tagger.web.answers import Language
 from tagger.web.house import House
-from tagger.web.problems import RESPONSES, response
+from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.reading import described
 from tagger.web.small_body import SmallBody
 
@@ -54,9 +54,14 @@ def router(house: House) -> APIRouter:
         ] = None,
     ) -> StreamingResponse:
         """Pictures as they are tagged, files that fail, and sources that come and go."""
-        listener = await house.searches.run(
-            request, house.database, lambda database: Listener(house, database, q, lang, last_event_id)
-        )
+        places.take()
+        try:
+            listener = await house.searches.listen(
+                request, house.database, lambda database: Listener(house, database, q, lang, last_event_id)
+            )
+        except BaseException:
+            places.leave()
+            raise
         return _Stream(_news(request, house, listener), places)
 
     return routes
@@ -94,31 +99,36 @@ class Listener:
 
 
 class _Places:
-    """How many are taken."""
+    """How many are taken. Only for the one thread of all requests, in which none comes between a look and the taking."""
 
-    taken = 0
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self) -> None:
+        """Raises ProblemError where none is left, before anything is asked of the database.
+
+        Rejected: to let who comes then wait for one, which looks like a stream on which nothing happens.
+        """
+        if self._taken >= MOST:
+            raise ProblemError(429, f"{MOST} listen already; ask again later", {"Retry-After": "10"})
+        self._taken += 1
+
+    def leave(self) -> None:
+        self._taken -= 1
 
 
 class _Stream(StreamingResponse):
-    """Takes its place as it begins, in the one thread of all requests: between a look at a place and taking it none may come.
-
-    Who comes when all are taken is told so. Rejected: to let it wait for one, which looks like a stream on which nothing happens.
-    """
+    """Leaves its place in the end."""
 
     def __init__(self, news: AsyncIterator[str], places: _Places) -> None:
         super().__init__(news, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._places.taken >= MOST:
-            full = response(429, f"{MOST} listen already; ask again later", {"Retry-After": "10"})
-            await full(scope, receive, send)
-            return
-        self._places.taken += 1
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._places.taken -= 1
+            self._places.leave()
 
 
 async def _news(request: Request, house: House, listener: Listener) -> AsyncIterator[str]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.attack.pictures import fax, tall
 from tests.attack.pulse import seconds
-from tests.attack.target import TOKEN, Target, swap
+from tests.attack.target import GUESSER, TOKEN, Target, swap
 
 Case = Callable[[Target], None]
 
@@ -256,7 +256,8 @@ def configs(target: Target) -> None:
 def guesses_of_the_token(target: Target) -> None:
     for number in range(200):
         guess = b"token=guess-%d-0123456789" % number
-        answer = target.post("/login", "application/x-www-form-urlencoded", guess, "a guess of the token")
+        kind = "application/x-www-form-urlencoded"
+        answer = target.post("/login", kind, guess, "a guess of the token", GUESSER)
         assert not answer.startswith(b"HTTP/1.1 303") or b"set-cookie: tagger=" not in answer.lower()
     is_answered(target)
 

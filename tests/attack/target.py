@@ -14,6 +14,8 @@ from tests.e2e.command import PATIENCE, TAGGER, environment
 
 TOKEN = "0123456789abcdef-token"  # noqa: S105 (of this test alone)
 HANG = 5.0
+OURS, GUESSER = "127.0.0.1", "127.0.0.2"
+"""Addresses: whoever guesses tokens has one of their own, for nothing that comes from it is looked at for a while."""
 
 CONFIG = f"""\
 database: tags.db
@@ -43,12 +45,12 @@ class Target:
     def log(self) -> Path:
         return self.home / "log"
 
-    def connect(self, first: bytes = b"") -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=self.patience)
+    def connect(self, first: bytes = b"", source: str = OURS) -> socket.socket:
+        client = socket.create_connection(("127.0.0.1", self.port), self.patience, (source, 0))
         client.sendall(first)
         return client
 
-    def ask(self, request: bytes, name: str = "", is_whole: bool = False) -> bytes:
+    def ask(self, request: bytes, name: str = "", is_whole: bool = False, source: str = OURS) -> bytes:
         """All of the answer; empty where the connection was closed without one. Who waits longer than `patience` has it noted.
 
         Of a request that may lack its end we say after a second that no more is coming: what then still waits is at fault.
@@ -56,7 +58,7 @@ class Target:
         end = time.monotonic() + self.patience
         answer, told = b"", is_whole
         try:
-            with self.connect(request) as client:
+            with self.connect(request, source) as client:
                 while (left := end - time.monotonic()) > 0:
                     client.settimeout(left if told else min(left, 1))
                     try:
@@ -80,12 +82,12 @@ class Target:
         head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
         return self.ask(head.encode(), name or path[:100], is_whole=True)
 
-    def post(self, path: str, kind: str, body: bytes, name: str = "") -> bytes:
+    def post(self, path: str, kind: str, body: bytes, name: str = "", source: str = OURS) -> bytes:
         head = (
             f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n"
             f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        return self.ask(head.encode() + body, name or f"{path} with {body[:60]!r}", is_whole=True)
+        return self.ask(head.encode() + body, name or f"{path} with {body[:60]!r}", True, source)
 
     def signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
