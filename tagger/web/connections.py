@@ -53,6 +53,23 @@ class Connection(H11Protocol):
             self.transport.close()
         super().on_response_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """For what is no HTTP. In the middle of a body, whoever reads it hears that its client is gone, and answers nobody.
+
+        uvicorn's own would be followed by the answer, which is a mistake then, with all of its traceback in the log.
+        """
+        if self._is_asked:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if (
+            self.cycle is not None
+            and self.cycle.response_started
+            and (self._is_asked or self.cycle.more_body)
+        ):
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
     def pause_writing(self) -> None:
         self._gets_on()
         super().pause_writing()

@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.attack import pictures, requests
 from tests.attack.cases import CASES, a_stop_after_a_thousand_reloads, ended_well
 from tests.attack.pulse import PATIENCE, seconds
-from tests.attack.target import TOKEN, Target, attacked
+from tests.attack.target import TOKEN, Target, attacked, stranger
 from tests.attack.watch import Measured, Photos, rows, watched
 
 A_SECOND = 4.0
@@ -116,9 +116,9 @@ class Siege:
         for number, request in enumerate(requests.mutated(self._said, self._seed, TOKEN)):
             if number % 10 == 9:
                 with suppress(OSError):
-                    held.append(self._target.connect(request[: len(request) // 2], _stranger(number)))
+                    held.append(self._target.connect(request[: len(request) // 2], stranger(number)))
             else:
-                self._target.ask(request, source=_stranger(number))
+                self._target.ask(request, source=stranger(number))
             self.asked += 1
             if len(held) > HALF_SAID:
                 held.pop(0).close()
@@ -136,11 +136,6 @@ class Siege:
                 self.came_of_it.append(f"{name}: {came}")
             sys.stdout.write(f"  {time.monotonic() - start:5.1f} s  {name}: {came}\n")
             sys.stdout.flush()
-
-
-def _stranger(number: int) -> str:
-    """An address from which nothing came before: wrong tokens of one would have all others refused unread."""
-    return f"127.1.{number // 250 % 250}.{1 + number % 250}"
 
 
 def _by(size: int, files: list[Path]) -> list[list[Path]]:

@@ -124,6 +124,11 @@ def attacked(home: Path, also: Mapping[str, str], patience: float = HANG) -> Ite
         process.wait()
 
 
+def stranger(number: int) -> str:
+    """An address from which nothing came before: wrong tokens of one would have all others refused unread."""
+    return f"127.1.{number // 250 % 250}.{1 + number % 250}"
+
+
 def _wait_until_it_watches(log: Path, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < end:

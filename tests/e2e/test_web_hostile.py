@@ -102,6 +102,22 @@ def test_what_is_no_form_writes_nothing_into_the_log(site: Site) -> None:
     assert "boundary" not in site.daemon.log
 
 
+@pytest.mark.parametrize("host", ["localhost", "elsewhere"])
+@pytest.mark.parametrize("path", ["/predict", "/images/1/verdicts", "/nothing"])
+def test_a_body_that_is_no_http_is_refused_without_a_word_in_the_log(
+    site: Site, path: str, host: str
+) -> None:
+    chunked = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    with connected(site.address, chunked + b"no length\r\n") as client:
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 400")
+    with connected(site.address, chunked + b"1\r\n{\r\n") as client:
+        site.get("/healthz")
+        client.sendall(b"no length\r\n")
+        client.makefile("rb").read()
+    assert site.daemon.stop(15) == 0
+    assert "Traceback" not in site.daemon.log
+
+
 def test_many_half_uploads_do_not_fill_the_memory(site: Site) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 33000000\r\n\r\n"
     size = 32_000_000
