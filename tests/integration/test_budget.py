@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from threading import Timer
 
 import pytest
@@ -41,6 +42,15 @@ def test_what_is_called_off_ends_between_two_questions_and_in_one(shelf: Shelf) 
     assert budget.is_over
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """As at a terminal: all that runs in the background of a script ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_heard_within_a_question(shelf: Shelf) -> None:
     timer = Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
