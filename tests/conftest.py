@@ -26,7 +26,8 @@ def nothing_is_left_behind() -> Iterator[None]:
         thread.join(10)
         assert not thread.is_alive(), f"a thread is left behind: {thread.name}"
     assert kernel.children() <= children, "a process is left behind"
-    gc.collect()
+    if kernel.open_files() - files:  # only then: with torch in the process, to collect takes longer than most tests
+        gc.collect()
     assert kernel.open_files() - files == Counter(), "a file is left open"
 
 
