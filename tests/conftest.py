@@ -26,7 +26,9 @@ def nothing_is_left_behind() -> Iterator[None]:
         thread.join(10)
         assert not thread.is_alive(), f"a thread is left behind: {thread.name}"
     assert kernel.children() <= children, "a process is left behind"
-    if kernel.open_files() - files:  # only then: with torch in the process, to collect takes longer than most tests
+    if (
+        kernel.open_files() - files
+    ):  # only then: with torch in the process, to collect takes longer than most tests
         gc.collect()
     assert kernel.open_files() - files == Counter(), "a file is left open"
 

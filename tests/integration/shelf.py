@@ -61,13 +61,19 @@ def sha(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def root_of(source: str) -> str:
+    """A source may have a name that no folder can have."""
+    is_possible = "\0" not in source and ".." not in source.split("/")
+    return f"/data/{source if is_possible else source.encode().hex()}"
+
+
 class Shelf:
-    """`now` is what the journal and the writer take for the time; files live in `/data/<source>`."""
+    """`now` is what the journal and the writer take for the time; files live where `root_of` says."""
 
     def __init__(self, file: Path, sources: tuple[str, ...] = ("cam",)) -> None:
         self.file, self.now = file, NOON
         self.database = Database.open(str(file), create=True)
-        self.roots = {source: f"/data/{source}" for source in sources}
+        self.roots = {source: root_of(source) for source in sources}
         self.writer = self.writer_for(RESNET)
         self.journal = self.journal_of(self.writer)
 
@@ -81,7 +87,7 @@ class Shelf:
     def stamp(self, name: str, source: str = "cam", age: timedelta = timedelta()) -> Stamp:
         """What a scan sees of a file that was written `age` ago."""
         written = int((self.now - age).timestamp()) * 10**9
-        return Stamp(f"/data/{source}/{name}", source, 1000, written, written)
+        return Stamp(f"{root_of(source)}/{name}", source, 1000, written, written)
 
     def admitted(self, *stamps: Stamp, origin: Origin = Origin.WATCH) -> list[Stamp]:
         self.journal.admit(stamps, origin)
