@@ -32,7 +32,7 @@ def test_nothing_comes_of_it(target: Target, case: Case) -> None:
     is_answered(target)
     assert (target.hangs, target.errors, target.tracebacks()) == ([], [], 0)
     answer = b""
-    while not answer and target.is_alive:  # each reload has the port opened anew
+    while target.is_alive and answer[9:12] in (b"", b"503"):  # each reload ends one server and begins another
         answer = target.post("/predict", "image/png", picture())
     assert b'"label":"red"' in answer.replace(b" ", b""), answer[:300]
     target.signal(signal.SIGTERM)
