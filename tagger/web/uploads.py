@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import Request
 from pydantic_core import from_json
+from python_multipart.exceptions import FormParserError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
@@ -55,6 +56,8 @@ async def _from_form(request: Request) -> list[Upload]:
         form: FormData = await request.form(max_files=MOST + 1, max_fields=100)
     except HTTPException as error:
         raise ProblemError(400, f"the form cannot be read: {error.detail}") from None
+    except FormParserError as error:  # which older releases of Starlette let through
+        raise ProblemError(400, f"the form cannot be read: {error}") from None
     try:
         files = [one for one in form.getlist("image") if isinstance(one, UploadFile)]
         return [Upload(file.filename or "image", await file.read()) for file in files]
