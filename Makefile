@@ -31,7 +31,7 @@ run: .venv/.installed .venv/.fetched
 	@mkdir -p inbox
 	@exec $(BIN)/tagger run --config config/tagger.yaml
 
-# What tells soonest that something is broken: five minutes on two cores. No test that is marked `long`.
+# What tells soonest that something is broken: three minutes on two cores. No test that is marked `long`.
 test: .venv/.installed-dev
 	$(PYTEST) -m 'not long' --ignore=tests/systemd
 
