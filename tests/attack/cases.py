@@ -197,8 +197,9 @@ def links_that_come_and_go(target: Target) -> None:
     swapper = threading.Thread(target=swap, args=(folder, outside, stop))
     swapper.start()
     try:
-        for _ in range(4):
-            target.signal(signal.SIGHUP)
+        for number in range(4):
+            if number % 2:  # a reload scans all anew, but also has each file that is just coming wait anew
+                target.signal(signal.SIGHUP)
             stop.wait(1)
             for file in outside.iterdir():
                 file.touch()
