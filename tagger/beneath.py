@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from tagger.records import shown
+from tagger.escape import shown
 
 log = logging.getLogger(__name__)
 

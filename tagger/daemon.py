@@ -15,12 +15,12 @@ from functools import partial
 from tagger import defaults, model_choice, notify
 from tagger.config import Settings, cache_home, data_home
 from tagger.errors import ConfigError, TaggerError
+from tagger.escape import shown
 from tagger.ingest.settle import Settling
 from tagger.model_choice import Standing
 from tagger.pipeline.desk import Desk
 from tagger.pipeline.intake import Tally
 from tagger.priority import be_nice
-from tagger.records import shown
 from tagger.reload import Config, judged
 from tagger.road import LOOK_EVERY
 from tagger.stops import StoppedError, Stops

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tagger.records import shown
+from tagger.escape import shown
 
 TABLE = Path("/proc/self/mountinfo")
 

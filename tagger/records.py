@@ -14,8 +14,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tagger.escape import shown as shown
-
 if TYPE_CHECKING:  # numpy costs a tenth of a second, which `tagger --help` need not pay
     import numpy as np
     from numpy.typing import NDArray

@@ -10,6 +10,7 @@ import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, print_table, say
+from tagger.escape import shown
 
 if TYPE_CHECKING:
     from tagger.similar.copies import Alike
@@ -80,8 +81,6 @@ def _print_paths(groups: Iterable[list["Alike"]], end: bytes) -> None:
 
 
 def _rows(groups: Iterable[list["Alike"]]) -> Iterator[tuple[str, ...]]:
-    from tagger.records import shown
-
     for number, group in enumerate(groups, 1):
         for one in group:
             score = "" if one.score is None else f"{one.score:.3f}"

@@ -10,6 +10,7 @@ import typer
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.errors import ConfigError
+from tagger.escape import shown
 
 
 def retry(
@@ -43,8 +44,6 @@ def _say(count: int) -> None:
 
 def _refuse(strangers: list[Path]) -> None:
     """Exits with 1 where a path is no failed file."""
-    from tagger.records import shown  # not above: building its types takes a tenth of all of --help
-
     for path in strangers:
         say(f"tagger: {shown(str(path))}: no failed file there; tagger status --failed lists them", err=True)
     if strangers:

@@ -10,6 +10,7 @@ import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, print_table, say
+from tagger.escape import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,8 +57,6 @@ def _list(failures: Iterable["Failure"], as_json: bool) -> None:
 
 
 def _rows(failures: Iterable["Failure"]) -> Iterator[tuple[str, ...]]:
-    from tagger.records import shown
-
     for one in failures:
         yield one.state, str(one.attempts), _time(one.next_try_at) or "-", shown(one.path), shown(one.error)
 
@@ -93,8 +92,6 @@ def _present(files: Mapping[Any, int]) -> dict[str, int]:
 
 
 def _for_people(found: Mapping[str, Any]) -> str:
-    from tagger.records import shown  # not above: building its types takes a tenth of all of --help
-
     model, last = found["model"], found["last_tagged"]
     lines = [
         f"database  {shown(found['database'])}",

@@ -14,6 +14,7 @@ import typer
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, say
+from tagger.escape import shown
 
 if TYPE_CHECKING:
     from tagger.config import Settings
@@ -99,8 +100,6 @@ def _instead(reading: "Reading", taxonomy: "Taxonomy", min_score: float) -> tupl
 
 def _watched(answers: Iterable[Answer]) -> Iterator[Answer]:
     """The same answers; each failure is said on stderr, and the exit code is 1 if there was one."""
-    from tagger.records import shown  # not above: building its types takes a tenth of all of --help
-
     failed = False
     for answer in answers:
         if answer.error is not None:
@@ -115,8 +114,6 @@ def _show(answers: Iterable[Answer]) -> None:
     """For people: each file once, and its tags below it; guesses are faint, and farther in."""
     from rich.console import Console
     from rich.text import Text
-
-    from tagger.records import shown
 
     console = Console(highlight=False)
     for answer in answers:
@@ -139,8 +136,6 @@ def _lines(answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 def _rows(answers: Iterable[Answer]) -> Iterator[tuple[str, str, str]]:
-    from tagger.records import shown
-
     for answer in answers:
         for found in answer.tags:
             yield shown(answer.file), found.label.name, f"{found.score:.3f}"

@@ -17,10 +17,10 @@ from tagger import mounts
 from tagger.config import Settings, Source
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
+from tagger.escape import shown
 from tagger.ingest.filters import Filters
 from tagger.ingest.ground import ground
 from tagger.ingest.watch import REFUSED
-from tagger.records import shown
 from tagger.vision.decode import SUFFIXES
 
 FSTAB = Path("/etc/fstab")

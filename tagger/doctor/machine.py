@@ -10,7 +10,7 @@ from tagger.config import Settings, cache_home
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
 from tagger.errors import DatabaseError
-from tagger.records import shown
+from tagger.escape import shown
 from tagger.store import queries
 from tagger.store.database import Database, locate
 from tagger.store.room import shortage

@@ -12,7 +12,7 @@ from typing import Any
 from tagger.config import Settings, Web
 from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, DatabaseError
-from tagger.records import shown
+from tagger.escape import shown
 from tagger.service import install
 from tagger.service.layout import SYSTEM, UNIT, Layout, users
 from tagger.store.lock import holder

@@ -9,9 +9,9 @@ import os
 from dataclasses import dataclass
 
 from tagger.config import Source
+from tagger.escape import shown
 from tagger.ingest.filters import Filters
 from tagger.mounts import Mount, announces_changes, around, below
-from tagger.records import shown
 
 
 @dataclass(frozen=True)

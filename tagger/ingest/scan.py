@@ -14,8 +14,9 @@ from itertools import islice
 
 from tagger import beneath
 from tagger.config import Source
+from tagger.escape import shown
 from tagger.ingest.filters import Filters
-from tagger.records import Stamp, shown
+from tagger.records import Stamp
 
 log = logging.getLogger(__name__)
 

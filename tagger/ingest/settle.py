@@ -13,7 +13,8 @@ import stat as modes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tagger.records import Origin, Sighting, Stamp, shown
+from tagger.escape import shown
+from tagger.records import Origin, Sighting, Stamp
 
 log = logging.getLogger(__name__)
 

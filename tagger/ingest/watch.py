@@ -19,10 +19,11 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
 from tagger import mounts
 from tagger.config import Source
+from tagger.escape import shown
 from tagger.ingest.filters import Filters
 from tagger.ingest.ground import Ground, ground
 from tagger.ingest.inotify import LIMITS, Emitter, Observer
-from tagger.records import Origin, Sighting, shown
+from tagger.records import Origin, Sighting
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from statistics import median
 from threading import Lock
 
 from tagger.certainty import NOT_SURE, certainty_of
-from tagger.records import Failed, Outcome, Reading, Tagged, Taxonomy, counted, shown
+from tagger.escape import shown
+from tagger.records import Failed, Outcome, Reading, Tagged, Taxonomy, counted
 
 log = logging.getLogger(__name__)
 

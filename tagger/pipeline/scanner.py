@@ -14,13 +14,14 @@ from typing import NamedTuple
 
 from tagger import beneath
 from tagger.config import Source
+from tagger.escape import shown
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.mounts import Volume, volume
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.progress import advanced, excused
-from tagger.records import Sighting, Stamp, counted, shown
+from tagger.records import Sighting, Stamp, counted
 from tagger.store.journal import Journal
 
 log = logging.getLogger(__name__)

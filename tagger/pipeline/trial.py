@@ -11,10 +11,11 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
 
+from tagger.escape import shown
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.progress import excused
-from tagger.records import Stamp, counted, shown
+from tagger.records import Stamp, counted
 
 log = logging.getLogger(__name__)
 

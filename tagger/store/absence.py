@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select, update
 
+from tagger.escape import shown
 from tagger.mounts import Volume
-from tagger.records import shown
 from tagger.store.schema import source
 
 MASS = 0.2

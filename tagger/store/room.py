@@ -6,7 +6,8 @@ import os
 from sqlalchemy import func, select
 
 from tagger.config import Settings
-from tagger.records import ModelIdentity, shown
+from tagger.escape import shown
+from tagger.records import ModelIdentity
 from tagger.store.database import Database
 from tagger.store.schema import State, in_state, model, reading
 from tagger.store.schema import file as files

@@ -21,8 +21,9 @@ import numpy as np
 from tagger import confinement
 from tagger.config import Decode
 from tagger.errors import TaggerError
+from tagger.escape import shown
 from tagger.progress import queued
-from tagger.records import Content, Facts, Failed, Picture, counted, shown
+from tagger.records import Content, Facts, Failed, Picture, counted
 from tagger.vision import wire
 from tagger.vision.budget import PixelBudget
 from tagger.vision.child import Child, EndedError

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address
 
 from starlette.datastructures import Headers
 
-from tagger.records import shown
+from tagger.escape import shown
 from tagger.web.problems import ProblemError
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from tagger import beneath
 from tagger.errors import TaggerError
-from tagger.records import shown
+from tagger.escape import shown
 from tagger.store.found import Original
 
 

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tagger.errors import ConfigError, TaggerError
+from tagger.escape import shown
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.desk import BusyError
-from tagger.records import shown
 from tagger.search.query import QueryError
 from tagger.store.budget import TooLongError
 from tagger.store.judgement import ContradictionError

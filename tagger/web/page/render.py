@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tagger.records import shown
+from tagger.escape import shown
 from tagger.web.page.words import chinese, english
 
 _YEAR = int(timedelta(days=365).total_seconds())
