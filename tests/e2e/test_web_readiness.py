@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -43,6 +44,12 @@ def missing(site: Site) -> str:
     return str(said["missing"])
 
 
+def becomes_ready(site: Site) -> None:
+    """Asks until it is: a thread of the daemon that was refused as well tries again a second later."""
+    while site.client.get("/readyz").json().get("missing"):  # the daemon is ended after a while, and answers no more
+        time.sleep(0.1)
+
+
 @needs(OWN_MOUNTS)
 def test_a_full_disk(tmp_path: Path, inbox: Path, paint: Painter) -> None:
     paint(inbox / "a.png")
@@ -55,7 +62,7 @@ def test_a_full_disk(tmp_path: Path, inbox: Path, paint: Painter) -> None:
         assert verdict(site) == 503
         subprocess.run([*inside, "rm", ballast], check=True)
         assert verdict(site) == 200
-        assert site.get("/readyz")["missing"] == []
+        becomes_ready(site)
 
 
 @needs(OWN_MOUNTS)
@@ -69,7 +76,7 @@ def test_a_disk_that_is_made_read_only(tmp_path: Path, inbox: Path, paint: Paint
         assert "read-only" in missing(site)
         subprocess.run([*inside, "umount", disk], check=True)
         assert verdict(site) == 200
-        assert site.get("/readyz")["missing"] == []
+        becomes_ready(site)
 
 
 def test_a_database_that_another_program_holds(tmp_path: Path, inbox: Path) -> None:
@@ -77,4 +84,4 @@ def test_a_database_that_another_program_holds(tmp_path: Path, inbox: Path) -> N
         with closing(sqlite3.connect(tmp_path / "tags.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             assert "close that, then try again" in missing(site)
-        assert site.get("/readyz")["missing"] == []
+        becomes_ready(site)
