@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.sets import jpeg
 from benchmarks.sides import TAGGER, Place
-from tagger.config import Model, cache_home, data_home
+from tagger.config.settings import Model, cache_home, data_home
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.agreement import agreement, untempered
 from tagger.vision.budget import PixelBudget

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.agreement import decoded
 from benchmarks.diagram import Panel, Reliability, svg
-from tagger.config import Model, cache_home, data_home
+from tagger.config.settings import Model, cache_home, data_home
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder
 from tagger.vision.engines.choice import Choice

@@ -14,7 +14,7 @@ from statistics import median
 
 import numpy as np
 
-from tagger import config
+from tagger.config import settings
 from tagger.records import Content, Picture, Stamp
 from tagger.vision import cores
 from tagger.vision.budget import PixelBudget
@@ -30,9 +30,9 @@ SAMPLE = 24
 
 
 def main() -> None:
-    settings = config.load()
-    classifier = load_classifier(settings, config.data_home(), config.cache_home())
-    decode = settings.decode
+    ours = settings.load()
+    classifier = load_classifier(ours, settings.data_home(), settings.cache_home())
+    decode = ours.decode
     decoder = Decoder(classifier.preprocessing, decode.max_pixels, PixelBudget(), decode.mode)
     folders = [Path(argument) for argument in sys.argv[1:]]
     pictures = {folder: _contents(folder, decode.max_bytes) for folder in folders}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image, ImageFilter
 
-from tagger.conditions import conditions_of
-from tagger.config import Conditions, Settings, cache_home, data_home
+from tagger.config.settings import Conditions, Settings, cache_home, data_home
 from tagger.records import Content, Facts, Failed, Picture, Stamp, Tagged
+from tagger.search.conditions import conditions_of
 from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import SUFFIXES, Decoder

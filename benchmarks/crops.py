@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tagger.config import Box, Mode, Search, cache_home, data_home, load
+from tagger.config.settings import Box, Mode, Search, cache_home, data_home, load
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from tagger.config import Engine, Model, Settings, cache_home, data_home
+from tagger.config.settings import Engine, Model, Settings, cache_home, data_home
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.agreement import untempered
 from tagger.vision.budget import PixelBudget

@@ -23,11 +23,11 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from tagger.config import Decode
-from tagger.config import Health as Limits
+from tagger.config.settings import Decode
+from tagger.config.settings import Health as Limits
 from tagger.records import Content, Health, Picture, Stamp
-from tagger.store.columns import instant_text
-from tagger.store.database import Database
+from tagger.store.core.columns import instant_text
+from tagger.store.core.database import Database
 from tagger.vision import decode
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder

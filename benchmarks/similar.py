@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from benchmarks.sql import _register
-from tagger.config import Settings, cache_home, data_home
+from tagger.config.settings import Settings, cache_home, data_home
 from tagger.records import ModelIdentity
 from tagger.similar import duplicates
 from tagger.similar.forest import Forest
 from tagger.similar.neighbours import nearest
-from tagger.store import codes, features
-from tagger.store.database import Database
+from tagger.store.core.database import Database
+from tagger.store.search import features
+from tagger.store.tags import codes
 from tagger.vision import resize
 from tagger.vision.features import features_of
 from tagger.vision.load import load_classifier

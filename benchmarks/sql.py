@@ -22,10 +22,10 @@ from typing import NamedTuple
 
 from tagger.records import Category, Label, ModelIdentity, Taxonomy
 from tagger.search.parse import parse
-from tagger.store import found
-from tagger.store.columns import instant_text
-from tagger.store.database import Database
-from tagger.store.registry import register
+from tagger.store.core.columns import instant_text
+from tagger.store.core.database import Database
+from tagger.store.core.registry import register
+from tagger.store.search import found
 
 README = Path(__file__).parents[1] / "README.md"
 QUESTION = re.compile(r"^(\S[^\n]*\?)[^\n]*\n\n```sql\n([^`]+)```", re.MULTILINE)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import sqlalchemy
 
-from tagger.config import Source
+from tagger.config.settings import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.records import (
@@ -39,9 +39,9 @@ from tagger.records import (
     Tagged,
     Taxonomy,
 )
-from tagger.store.database import Database
-from tagger.store.journal import Journal
-from tagger.store.writer import Writer
+from tagger.store.core.database import Database
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.writer import Writer
 
 TAGGER = Path(sys.executable).with_name("tagger")
 MODEL = ModelIdentity("resnet18", "0", "none")
@@ -98,7 +98,7 @@ def _print_rates(batch: int) -> None:
     print(f"| {batch} | {' | '.join(columns)} |", flush=True)
 
 
-def _rates(journal: Journal, writer: Writer, batch: int, first: int) -> tuple[float, float, float, float]:
+def _rates(journal: FileQueue, writer: Writer, batch: int, first: int) -> tuple[float, float, float, float]:
     """Seconds to write, admit, claim and look up a round of new pictures."""
     stamps = [_stamp(number) for number in range(first, first + PICTURES)]
     admit = sum(_time(partial(journal.admit, page, Origin.SCAN)) for page in _pages(stamps, 1024))
@@ -214,9 +214,9 @@ def _open(folder: Path) -> Database:
     return Database.open(str(folder / "tags.db"), create=True)
 
 
-def _store(database: Database, root: str) -> tuple[Journal, Writer]:
+def _store(database: Database, root: str) -> tuple[FileQueue, Writer]:
     writer = Writer(database, MODEL, LABELS, TAXONOMY, "generated", _now)
-    return Journal(database, {"photos": root}, _now, writer.registered), writer
+    return FileQueue(database, {"photos": root}, _now, writer.registered), writer
 
 
 def _stamp(number: int) -> Stamp:

@@ -35,8 +35,8 @@ from benchmarks.sets import SETS, original, photos
 from benchmarks.sides import TAGGER
 from benchmarks.soak import Soak
 from tagger.search.parse import parse
-from tagger.store import found
-from tagger.store.database import Database
+from tagger.store.core.database import Database
+from tagger.store.search import found
 from tagger.vision import cores
 
 PICTURES, BACKLOG = 120, 1200

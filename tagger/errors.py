@@ -3,7 +3,7 @@
 An error ends a command with its `exit_code`. As text it can be shown to people, whatever it names. A bad picture is not an error: it is a `Failed`.
 """
 
-from tagger.escape import cut, shown_lines, without_password
+from tagger.wording.escape import cut, shown_lines, without_password
 
 _WHERE, _WHAT, _HINT = 500, 1200, 250
 """Characters of each that are shown; a path may have 4,096 bytes, and what a file or a server says has no end."""

@@ -211,6 +211,15 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Which model is in use, as the config calls it, and why; `other` says what would bring another, or is empty."""
+
+    name: str
+    why: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tagged:
     """A file with its reading, ready to be stored."""
 

@@ -17,7 +17,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
-from tagger.config import Model
+from tagger.config.settings import Model
 from tagger.vision.engines.torch_model import Graph, head_name, module
 from tagger.vision.graph import HEAD, set_tensors
 from tagger.vision.models import BUILTIN_MODEL, CATALOGUE, Architecture, named

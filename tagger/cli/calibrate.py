@@ -12,7 +12,7 @@ from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 
 if TYPE_CHECKING:
-    from tagger.store.calibration import Calibration
+    from tagger.store.tags.calibration import Calibration
 
 FEW = 10
 """Of fewer verdicts a precision says nothing: nine right of ten may be seven of ten."""
@@ -31,8 +31,8 @@ def calibrate(
 ) -> None:
     """Compute how often each label is right, from what `tagger label` was told, and suggest thresholds."""
     settings = load_settings(config, database)
-    from tagger.store.calibration import calibrations
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
+    from tagger.store.tags.calibration import calibrations
 
     with closing(Store.open(settings.database, create=False)) as store:
         found = list(calibrations(store, precision, settings.search.min_score))

@@ -8,7 +8,7 @@ from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 
 if TYPE_CHECKING:
-    from tagger.config import Settings
+    from tagger.config.settings import Settings
 
 app = typer.Typer(help="Check the config, or show what it comes to.", no_args_is_help=True)
 
@@ -25,7 +25,7 @@ def check(config: Config = None, database: Database = None) -> None:
 
 
 def _check_model(settings: "Settings") -> None:
-    from tagger.config import data_home
+    from tagger.config.settings import data_home
     from tagger.vision import load  # numpy, which --help need not pay for
 
     load.check(settings, data_home())

@@ -11,7 +11,7 @@ from tagger.cli.output import say
 from tagger.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
 
 app = typer.Typer(help="Take care of the database: check it, copy it, make it small.", no_args_is_help=True)
 
@@ -47,8 +47,8 @@ def backup(
 def vacuum(config: Config = None, database: Database = None) -> None:
     """Give the room of what was forgotten back to the disk. No daemon may work meanwhile."""
     settings = load_settings(config, database)
-    from tagger.store.database import Database as Store
-    from tagger.store.lock import lock
+    from tagger.store.core.database import Database as Store
+    from tagger.store.core.lock import lock
 
     with (
         closing(Store.open(settings.database, create=False)) as store,
@@ -60,7 +60,7 @@ def vacuum(config: Config = None, database: Database = None) -> None:
 
 def _open(config: Path | None, database: str | None) -> "Store":
     settings = load_settings(config, database)
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
 
     return Store.open(settings.database, create=False)
 

@@ -10,7 +10,7 @@ import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, print_table, say
-from tagger.escape import shown
+from tagger.wording.escape import shown
 
 if TYPE_CHECKING:
     from tagger.similar.copies import Alike
@@ -48,8 +48,8 @@ def duplicates(
 
     from tagger.search.parse import parse
     from tagger.similar.copies import groups
-    from tagger.store import found
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
+    from tagger.store.search import found
 
     text = " ".join(words or ())
     query = parse(text, datetime.now(UTC))

@@ -18,8 +18,8 @@ from tagger.errors import ConfigError, TaggerError
 if TYPE_CHECKING:
     from tagger.export.keywords import Vocabulary
     from tagger.export.sidecars import Beside, Mirror
-    from tagger.store.database import Database as Store
-    from tagger.store.found import Picture
+    from tagger.store.core.database import Database as Store
+    from tagger.store.search.found import Picture
 
 
 class Format(StrEnum):
@@ -80,7 +80,7 @@ def export(
 
     from tagger.export import selection
     from tagger.search.parse import parse
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
 
     gc.enable()  # an XML tree is a circle, and there may be a million
     text = " ".join(words or ())

@@ -32,8 +32,8 @@ def export(
     The file is read back, and kept only if it gives the same scores as torch does.
     """
     settings = load_settings(config, database)
-    from tagger.config import cache_home, data_home
-    from tagger.model_choice import for_reading
+    from tagger.config.settings import cache_home, data_home
+    from tagger.runtime.model_choice import for_reading
     from tagger.vision.export import SUFFIXES
     from tagger.vision.export import export as write
     from tagger.vision.weights import resolve

@@ -44,12 +44,12 @@ def label(
     settings = load_settings(config, database)
     from datetime import UTC, datetime
 
-    from tagger.store.database import Database as Store
-    from tagger.store.judgement import Ruling, rule
+    from tagger.store.core.database import Database as Store
+    from tagger.store.tags.corrections import Correction, apply
 
     paths = [os.path.abspath(file) for file in files]
     with closing(Store.open(settings.database, create=False)) as store:
-        count = rule(store, paths, Ruling(add or (), remove or (), clear or ()), datetime.now(UTC))
+        count = apply(store, paths, Correction(add or (), remove or (), clear or ()), datetime.now(UTC))
     say(_changed(len(set(paths)), count))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from tagger.escape import shown_lines
+from tagger.wording.escape import shown_lines
 
 MOST = 60
 """Lines a minute that are alike."""

@@ -14,7 +14,7 @@ from tagger.cli.output import say
 from tagger.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tagger.config import Settings
+    from tagger.config.settings import Settings
     from tagger.records import Reading
     from tagger.vision.difference import Difference, Shift
 
@@ -66,8 +66,10 @@ def _sample(settings: "Settings", text: str, most: int) -> tuple[list[Path], dic
     from datetime import UTC, datetime
 
     from tagger.search.parse import parse
-    from tagger.store import found, queries, registry
-    from tagger.store.database import Database as Store
+    from tagger.store.core import registry
+    from tagger.store.core.database import Database as Store
+    from tagger.store.queue import queries
+    from tagger.store.search import found
 
     query = parse(text, datetime.now(UTC))
     with closing(Store.open(settings.database, create=False)) as store:
@@ -84,7 +86,7 @@ def _is_there(root: str, path: str) -> bool:
     """Whether it is a file still, with no link on its way."""
     import stat
 
-    from tagger import beneath
+    from tagger.host import beneath
 
     try:
         return stat.S_ISREG(beneath.stat(root, path).st_mode)
@@ -94,8 +96,8 @@ def _is_there(root: str, path: str) -> bool:
 
 def _chosen(settings: "Settings", model: str) -> "Settings":
     """The settings with that model. Raises ModelError where it is not here, before either has been run."""
-    from tagger.config import Model as Chosen
-    from tagger.config import data_home
+    from tagger.config.settings import Model as Chosen
+    from tagger.config.settings import data_home
     from tagger.vision.weights import resolve
 
     name, _, weights = model.partition(":")
@@ -107,7 +109,7 @@ def _chosen(settings: "Settings", model: str) -> "Settings":
 
 def _read(settings: "Settings", files: Sequence[Path]) -> dict[Path, "Reading"]:
     from tagger.records import Tagged
-    from tagger.tag import tags_of
+    from tagger.runtime.single import tags_of
 
     say(f"reading {len(files)} pictures with {settings.model.name}", err=True)
     _, outcomes = tags_of(settings, files)

@@ -9,7 +9,7 @@ import typer
 from tagger.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tagger.config import Settings
+    from tagger.config.settings import Settings
 
 Config = Annotated[
     Path | None,
@@ -37,7 +37,7 @@ def load_settings(
 ) -> "Settings":
     """This run's Settings. Raises ConfigError."""
     # Imported here: pydantic costs a tenth of a second, which --help need not pay.
-    from tagger import config as configuration
+    from tagger.config import settings as configuration
 
     _refuse_no_folder(folders or ())
     file = config or configuration.default_config()

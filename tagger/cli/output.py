@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from tagger.escape import shown, shown_lines
+from tagger.wording.escape import shown, shown_lines
 
 
 def say(text: object, *, err: bool = False, nl: bool = True) -> None:

@@ -11,20 +11,20 @@ def pause(config: Config = None, database: Database = None) -> None:
     from datetime import UTC, datetime
 
     settings = load_settings(config, database)
-    from tagger.store import pausing
-    from tagger.store.database import Database as Store
+    from tagger.store.core import control
+    from tagger.store.core.database import Database as Store
 
     with closing(Store.open(settings.database, create=False)) as store:
-        since = pausing.pause(store, datetime.now(UTC))
+        since = control.pause(store, datetime.now(UTC))
     say(f"paused since {since.isoformat(timespec='seconds')}; continue with: tagger resume")
 
 
 def resume(config: Config = None, database: Database = None) -> None:
     """Go on after `tagger pause`."""
     settings = load_settings(config, database)
-    from tagger.store import pausing
-    from tagger.store.database import Database as Store
+    from tagger.store.core import control
+    from tagger.store.core.database import Database as Store
 
     with closing(Store.open(settings.database, create=False)) as store:
-        was_paused = pausing.resume(store)
+        was_paused = control.resume(store)
     say("files are taken again" if was_paused else "it was not paused")

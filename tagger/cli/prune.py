@@ -16,8 +16,8 @@ from tagger.errors import ConfigError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tagger.store.database import Database as Store
-    from tagger.store.upkeep import Missing
+    from tagger.store.core.database import Database as Store
+    from tagger.store.queue.upkeep import Missing
 
 
 def prune(
@@ -40,8 +40,8 @@ def prune(
     """Forget the files that are missing, with their tags. Nothing but the database is touched."""
     settings = load_settings(config, database)
     before, kept = _moment(missing_for), False
-    from tagger.store import upkeep
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
+    from tagger.store.queue import upkeep
 
     with closing(Store.open(settings.database, create=False)) as store:
         if old_models:
@@ -58,7 +58,7 @@ def prune(
 def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
     """Forgets what may be; whether anything was kept that only `--yes` has forgotten."""
     from tagger.records import counted
-    from tagger.store import upkeep
+    from tagger.store.queue import upkeep
 
     found = upkeep.missing(store, before)
     doubts = {one.source: one.doubt for one in found}
@@ -79,8 +79,8 @@ def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
 
 def _believe(store: "Store", found: "list[Missing]") -> None:
     """A folder that is on another disk belongs there."""
-    from tagger import mounts
-    from tagger.store import upkeep
+    from tagger.host import mounts
+    from tagger.store.queue import upkeep
 
     for one in found:
         with suppress(OSError):

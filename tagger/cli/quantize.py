@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tagger.config import Settings
+    from tagger.config.settings import Settings
     from tagger.records import Picture, Stamp
     from tagger.vision.models import Preprocessing
     from tagger.vision.quantize import Verdict
@@ -37,9 +37,9 @@ def quantize(
     a score within 0.03 of its own. Needs a CPU with VNNI or AMX, and Tagger's extra 'quantize'.
     """
     settings = load_settings(config, database, [images] if images else ())
-    from tagger.config import cache_home, data_home
+    from tagger.config.settings import cache_home, data_home
     from tagger.errors import ConfigError, ModelError
-    from tagger.model_choice import for_reading
+    from tagger.runtime.model_choice import for_reading
     from tagger.vision import quantize as int8
     from tagger.vision.weights import resolve
 

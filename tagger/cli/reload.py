@@ -14,7 +14,7 @@ from tagger.errors import DatabaseError, TaggerError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tagger.store.lock import Holder
+    from tagger.store.core.lock import Holder
 
 PATIENCE = 60.0
 """Seconds that a daemon has to end what is in hand, and to begin anew."""
@@ -39,7 +39,7 @@ def reload(config: Config = None, database: Database = None) -> None:
 
 
 def _daemon(address: str) -> "Holder":
-    from tagger.store.lock import holder
+    from tagger.store.core.lock import holder
 
     found = holder(address)
     if found is None:
@@ -54,7 +54,7 @@ def _daemon(address: str) -> "Holder":
 
 def _answer(address: str, daemon: "Holder", asked: int) -> "Mapping[str, Any]":
     """What it says to this signal, or to a later one. Raises TaggerError where it says nothing."""
-    from tagger.store.lock import holder
+    from tagger.store.core.lock import holder
 
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:

@@ -30,8 +30,9 @@ def retag(
 
     from tagger.records import counted
     from tagger.search.parse import parse
-    from tagger.store import found, upkeep
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
+    from tagger.store.queue import upkeep
+    from tagger.store.search import found
 
     text = " ".join(words or ())
     query = parse(text, datetime.now(UTC))

@@ -10,7 +10,7 @@ import typer
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.errors import ConfigError
-from tagger.escape import shown
+from tagger.wording.escape import shown
 
 
 def retry(
@@ -26,8 +26,8 @@ def retry(
         hint = "name them, or --all; tagger status --failed lists them"
         raise ConfigError("tagger retry", "which files?", hint)
     settings = load_settings(config, database)
-    from tagger.store import upkeep
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
+    from tagger.store.queue import upkeep
 
     with closing(Store.open(settings.database, create=False)) as store:
         if everything:

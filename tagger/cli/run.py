@@ -8,7 +8,7 @@ from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, Folders, load_settings
 
 if TYPE_CHECKING:
-    from tagger.config import Settings
+    from tagger.config.settings import Settings
 
 
 def run(folders: Folders = None, config: Config = None, database: Database = None) -> None:
@@ -20,7 +20,7 @@ def run(folders: Folders = None, config: Config = None, database: Database = Non
     settings = reread()
     _log(settings)
     faulthandler.enable()  # a watchdog's SIGABRT, or a crash: the log then says where each thread was
-    from tagger import daemon
+    from tagger.runtime import daemon
 
     daemon.run(settings, reread, _log)
 

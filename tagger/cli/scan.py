@@ -19,7 +19,7 @@ def scan(folders: Folders = None, config: Config = None, database: Database = No
     """Tag what is new in the folders, once. Exits with 1 if a file failed."""
     settings = load_settings(config, database, folders)
     log_to_stderr(settings.log_level, settings.log_format)
-    from tagger import daemon
+    from tagger.runtime import daemon
 
     with _progress() as progress:
         tally, code = daemon.scan(settings, progress)

@@ -14,12 +14,12 @@ import typer
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_csv, print_json, print_lines, print_table, say
 from tagger.cli.redirected import refuse_what_the_shell_took
-from tagger.escape import shown
+from tagger.wording.escape import shown
 
 if TYPE_CHECKING:
     from tagger.search.query import Query
-    from tagger.store.database import Database as Store
-    from tagger.store.found import Hit
+    from tagger.store.core.database import Database as Store
+    from tagger.store.search.found import Hit
 
 COLUMNS = ("captured_at", "score", "label", "source", "path")
 EVERY = 1.0
@@ -62,8 +62,8 @@ def search(
     from datetime import UTC, datetime
 
     from tagger.search.parse import parse
-    from tagger.store import found
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
+    from tagger.store.search import found
 
     text = " ".join(words or ())
     query = parse(text, datetime.now(UTC))
@@ -99,7 +99,7 @@ def _say_what_is_not_shown(
     store: "Store", query: "Query", text: str, least: float, shown: int, limit: int, top_k: int
 ) -> None:
     """To people: that there are more, or why there is nothing."""
-    from tagger.store import found
+    from tagger.store.search import found
 
     if shown == limit and (total := found.count(store, query, text, least)) > shown:
         say(f"{shown:,} of {total:,}; --limit shows more", err=True)
@@ -109,7 +109,7 @@ def _say_what_is_not_shown(
 
 
 def _why_nothing(store: "Store", query: "Query", text: str, least: float, top_k: int) -> Iterator[str]:
-    from tagger.store.shortfall import shortfalls
+    from tagger.store.search.shortfall import shortfalls
 
     if not text.strip():
         yield "no picture is tagged yet; tagger scan FOLDER tags what is there"
@@ -123,7 +123,7 @@ def _why_nothing(store: "Store", query: "Query", text: str, least: float, top_k:
 
 def _follow(store: "Store", query: "Query", text: str, least: float, limit: int, show: Print) -> None:
     """The newest first found, the oldest of them first, and then what arrives."""
-    from tagger.store import found
+    from tagger.store.search import found
 
     try:
         after = found.newest(store)

@@ -13,9 +13,9 @@ from tagger.cli.search import printer
 from tagger.errors import ConfigError, TaggerError
 
 if TYPE_CHECKING:
-    from tagger.config import Settings
-    from tagger.store.database import Database as Store
-    from tagger.store.features import Seen
+    from tagger.config.settings import Settings
+    from tagger.store.core.database import Database as Store
+    from tagger.store.search.features import Seen
 
 
 def similar(
@@ -41,7 +41,7 @@ def similar(
     """
     settings = load_settings(config, database)
     from tagger.similar.hits import similar as found
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
 
     with closing(Store.open(settings.database, create=False)) as store:
         seen = _seen(settings, store, picture)
@@ -49,7 +49,7 @@ def similar(
 
 
 def _seen(settings: "Settings", store: "Store", picture: str) -> "Seen":
-    from tagger.store import features
+    from tagger.store.search import features
 
     if picture.isdecimal():
         return features.by_seq(store, int(picture))
@@ -63,8 +63,8 @@ def _looked_at(settings: "Settings", path: str) -> "Seen":
         raise ConfigError(path, "no such file", "name one that is there, or a seq")
     log_to_stderr("warning", settings.log_format)
     from tagger.records import Failed, Tagged
-    from tagger.store.features import Seen
-    from tagger.tag import look
+    from tagger.runtime.single import look
+    from tagger.store.search.features import Seen
 
     model, outcome = look(settings, Path(path))
     if isinstance(outcome, Tagged) and outcome.features:

@@ -10,14 +10,14 @@ import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, print_table, say
-from tagger.escape import shown
+from tagger.wording.escape import shown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tagger.config import Settings
-    from tagger.store.database import Database as Store
-    from tagger.store.queries import Failure, Status
+    from tagger.config.settings import Settings
+    from tagger.store.core.database import Database as Store
+    from tagger.store.queue.queries import Failure, Status
 
 FAILED = ("state", "attempts", "next try", "path", "error")
 
@@ -30,8 +30,8 @@ def status(
 ) -> None:
     """Count the files by state and source; name the model in use and the last picture tagged."""
     settings = load_settings(config, database)
-    from tagger.store import queries
-    from tagger.store.database import Database as Store
+    from tagger.store.core.database import Database as Store
+    from tagger.store.queue import queries
 
     with closing(Store.open(settings.database, create=False)) as store:
         if failed:
@@ -80,8 +80,8 @@ def _as_dict(status: "Status", database: str) -> dict[str, Any]:
 
 def _why(settings: "Settings", store: "Store") -> dict[str, str]:
     """Why this model, and what would bring a better one."""
-    from tagger.config import data_home
-    from tagger.model_choice import standing
+    from tagger.config.settings import data_home
+    from tagger.runtime.model_choice import standing
 
     stands = standing(settings, store, data_home())
     return {"why": stands.why, "other": stands.other}

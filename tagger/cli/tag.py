@@ -14,10 +14,10 @@ import typer
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, say
-from tagger.escape import shown
+from tagger.wording.escape import shown
 
 if TYPE_CHECKING:
-    from tagger.config import Settings
+    from tagger.config.settings import Settings
     from tagger.records import Outcome, Reading, Tag, Taxonomy
 
 
@@ -55,7 +55,7 @@ def tag(
     """Print the tags of pictures; nothing is stored. Exits with 1 if a file failed."""
     settings = load_settings(config, database)
     log_to_stderr("warning", settings.log_format)
-    from tagger.tag import tags_of
+    from tagger.runtime.single import tags_of
 
     taxonomy, outcomes = tags_of(settings, files, crop.value if crop else None)
     answer = partial(_answer, taxonomy=taxonomy, settings=settings)
@@ -70,8 +70,8 @@ def tag(
 
 
 def _answer(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings: "Settings") -> Answer:
-    from tagger.conditions import conditions_of
     from tagger.records import Failed, Gone, Tagged
+    from tagger.search.conditions import conditions_of
 
     if isinstance(outcome, Tagged):
         reading = outcome.reading
@@ -87,7 +87,7 @@ def _answer(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings: "Set
 
 
 def _instead(reading: "Reading", taxonomy: "Taxonomy", min_score: float) -> tuple[str, str] | None:
-    from tagger.certainty import NOT_SURE, certainty_of
+    from tagger.vision.certainty import NOT_SURE, certainty_of
 
     sure = certainty_of(reading, taxonomy, min_score)
     if sure.is_sure:

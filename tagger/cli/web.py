@@ -14,22 +14,22 @@ def web(config: Config = None, database: Database = None) -> None:
     """
     settings = load_settings(config, database)
     log_to_stderr(settings.log_level, settings.log_format)
-    from tagger.config import cache_home, data_home
+    from tagger.config.settings import cache_home, data_home
     from tagger.errors import TaggerError
-    from tagger.model_choice import standing
-    from tagger.stops import Stops
-    from tagger.store.database import Database as Store
+    from tagger.runtime.model_choice import standing
+    from tagger.runtime.signals import Signals
+    from tagger.store.core.database import Database as Store
     from tagger.web.app import create_app
-    from tagger.web.house import House
+    from tagger.web.house import AppContext
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 
-    stops = Stops()
+    stops = Signals()
     stops.listen((signal.SIGTERM, signal.SIGINT))
     with closing(stops), closing(Store.open(settings.database, create=False)) as store:
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
         stands = standing(settings, store, data_home())
-        house = House(
+        house = AppContext(
             store, settings.search.min_score, settings.model.top_k, thumbnails=thumbnails, standing=stands
         )
         server = Server(settings.web, create_app(settings.web, house))

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from tagger import mounts
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
 from tagger.errors import DatabaseError
-from tagger.store import hazards
-from tagger.store.database import Database, locate
-from tagger.store.lock import holder
+from tagger.host import mounts
+from tagger.store.core import warnings
+from tagger.store.core.database import Database, locate
+from tagger.store.core.lock import holder
 
 
 def database(settings: Settings) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def database(settings: Settings) -> Iterator[Finding]:
 
 def _sqlite() -> Finding:
     version = sqlite3.sqlite_version
-    if hazards.loses_resets(sqlite3.sqlite_version_info):
+    if warnings.loses_resets(sqlite3.sqlite_version_info):
         hint = "let only Tagger write to the database, or upgrade SQLite to 3.51.3"
         what = f"SQLite {version}: two programs that write at the same instant can, rarely, damage a database"
         return Finding("note", what, hint)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.doctor.config import config
 from tagger.doctor.database import database
 from tagger.doctor.finding import Finding

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from tagger import mounts
-from tagger.config import Settings, Source
+from tagger.config.settings import Settings, Source
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
-from tagger.escape import shown
+from tagger.host import mounts
 from tagger.ingest.filters import Filters
-from tagger.ingest.ground import ground
+from tagger.ingest.source_mount import ground
 from tagger.ingest.watch import REFUSED
 from tagger.vision.decode import SUFFIXES
+from tagger.wording.escape import shown
 
 FSTAB = Path("/etc/fstab")
 LIMITS = (Path("/proc/sys/fs/inotify/max_user_watches"), Path("/proc/sys/user/max_inotify_watches"))

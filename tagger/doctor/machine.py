@@ -6,14 +6,14 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tagger.config import Settings, cache_home
+from tagger.config.settings import Settings, cache_home
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
 from tagger.errors import DatabaseError
-from tagger.escape import shown
-from tagger.store import queries
-from tagger.store.database import Database, locate
-from tagger.store.room import shortage
+from tagger.store.core.database import Database, locate
+from tagger.store.queue import queries
+from tagger.store.tags.room import shortage
+from tagger.wording.escape import shown
 
 FULL, SHORT = 50e6, 500e6
 """Bytes: so few are a problem, or a warning. A million pictures take a gigabyte or two of tags."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tagger import model_choice
-from tagger.config import Settings, cache_home, data_home
+from tagger.config.settings import Settings, cache_home, data_home
 from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, ModelError
+from tagger.runtime import model_choice
 from tagger.vision import load
 from tagger.vision.graph import is_made
 from tagger.vision.weights import inventory, resolve

@@ -9,13 +9,13 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from tagger.config import Settings, Web
+from tagger.config.settings import Settings, Web
 from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, DatabaseError
-from tagger.escape import shown
 from tagger.service import install
 from tagger.service.layout import SYSTEM, UNIT, Layout, users
-from tagger.store.lock import holder
+from tagger.store.core.lock import holder
+from tagger.wording.escape import shown
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask in their place
 _SAYS = {"version", "model", "why", "other"}

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tagger.store.database import Database
-from tagger.store.found import Picture
-from tagger.store.schema import category, category_within
+from tagger.store.core.database import Database
+from tagger.store.core.schema import category, category_within
+from tagger.store.search.found import Picture
 
 _SEPARATOR = "|"
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

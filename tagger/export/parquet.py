@@ -6,8 +6,8 @@ from typing import Any, BinaryIO
 
 from tagger.errors import ConfigError
 from tagger.export.rows import record
-from tagger.store import pathtext
-from tagger.store.found import Picture
+from tagger.store.core import pathtext
+from tagger.store.search.found import Picture
 
 _BATCH = 500
 _ROW_GROUP = 10

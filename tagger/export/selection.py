@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tagger.search.query import Query
-from tagger.store.database import Database
-from tagger.store.found import Picture, Scored, search
+from tagger.store.core.database import Database
+from tagger.store.search.found import Picture, Scored, search
 
 
 def pictures(

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagger import beneath
 from tagger.errors import ConfigError, TaggerError
 from tagger.export import xmp
 from tagger.export.files import whole
 from tagger.export.keywords import Keywords
-from tagger.store import queries
-from tagger.store.database import Database
-from tagger.store.found import Picture
-from tagger.store.schema import State
+from tagger.host import beneath
+from tagger.store.core.database import Database
+from tagger.store.core.schema import State
+from tagger.store.queue import queries
+from tagger.store.search.found import Picture
 
 SUFFIX = ".xmp"
 _LARGEST = 64 * 1024 * 1024

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-from tagger import beneath
-from tagger.config import Source
-from tagger.escape import shown
+from tagger.config.settings import Source
+from tagger.host import beneath
 from tagger.ingest.filters import Filters
 from tagger.records import Stamp
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 

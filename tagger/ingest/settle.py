@@ -13,8 +13,8 @@ import stat as modes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from tagger.escape import shown
 from tagger.records import Origin, Sighting, Stamp
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 

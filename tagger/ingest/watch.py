@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
-from tagger import mounts
-from tagger.config import Source
-from tagger.escape import shown
+from tagger.config.settings import Source
+from tagger.host import mounts
 from tagger.ingest.filters import Filters
-from tagger.ingest.ground import Ground, ground
 from tagger.ingest.inotify import LIMITS, Emitter, Observer
+from tagger.ingest.source_mount import SourceMount, ground
 from tagger.records import Origin, Sighting
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ REFUSED = {
 class _Hold:
     """What came of watching a source; `trouble` says why its events do not tell all, `again` when to try anew."""
 
-    ground: Ground
+    ground: SourceMount
     emitter: Emitter | None = None
     trouble: str = ""
     again: float = math.inf
@@ -147,14 +147,14 @@ class Watch:
         self._say(source, hold.trouble)
         return hold is not held
 
-    def _lasts(self, source: Source, hold: _Hold, found: Ground) -> bool:
+    def _lasts(self, source: Source, hold: _Hold, found: SourceMount) -> bool:
         """Whether what was held still is true, and no better is to be hoped for."""
         if hold.ground != found or (hold.emitter and hold.emitter.ended):
             log.info("%s: is another folder now, or something was mounted or unmounted there", _name(source))
             return False
         return self._clock() < hold.again
 
-    def _take(self, source: Source, found: Ground) -> _Hold:
+    def _take(self, source: Source, found: SourceMount) -> _Hold:
         """Raises OSError where there is no folder that can be read."""
         self._release(source)
         if found.is_silent:

@@ -9,7 +9,7 @@ from collections import deque
 from threading import Condition, Lock
 from typing import Generic, TypeVar
 
-from tagger.progress import excused
+from tagger.supervision import excused
 
 T = TypeVar("T")
 

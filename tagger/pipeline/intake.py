@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Condition, Lock
 
-from tagger.failpoints import reach
+from tagger.host.failpoints import reach
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.pace import Pace
 from tagger.pipeline.retention import Retention
-from tagger.progress import advanced, excused, turn
 from tagger.records import Changed, Failed, Gone, Known, Origin, Outcome, Sighting, Stamp, Tagged
-from tagger.store.journal import Journal
-from tagger.store.schema import State
+from tagger.store.core.schema import State
+from tagger.store.queue.file_queue import FileQueue
+from tagger.supervision import advanced, excused, turn
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Intake:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: FileQueue,
         settling: Settling,
         folder_seen: Callable[[Sighting], None],
         clock: Callable[[], float] = time.monotonic,

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
-from tagger.escape import shown
-from tagger.progress import Pulse, here
+from tagger.supervision import Pulse, here
+from tagger.wording.escape import shown
 
 
 @dataclass(eq=False)

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
 
-from tagger.failpoints import reach
+from tagger.host.failpoints import reach
 from tagger.pipeline.batcher import Batcher
 from tagger.pipeline.channel import Channel
-from tagger.pipeline.desk import Desk
 from tagger.pipeline.in_flight import InFlight
 from tagger.pipeline.overdue import Overdue
+from tagger.pipeline.predict_queue import PredictQueue
 from tagger.pipeline.stage import Crashed, Stage
-from tagger.progress import excused, turn
 from tagger.records import Changed, Content, Failed, Gone, Known, Outcome, Picture, Stamp, Tagged
+from tagger.supervision import excused, turn
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +69,10 @@ class Pipeline:
         inferrers: int,
         overdue: Overdue,
         crashed: Crashed,
-        desk: Desk | None = None,
+        desk: PredictQueue | None = None,
     ) -> None:
         self._supply, self._steps, self._batch_size, self._overdue = supply, steps, batch_size, overdue
-        self._desk = desk or Desk(0)
+        self._desk = desk or PredictQueue(0)
         self._in_flight = InFlight()
         # Two batches: while one's scores are sorted, decoding goes on for the next.
         self._pictures: Channel[Picture] = Channel(2 * batch_size * inferrers)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from threading import Lock
 
-from tagger.certainty import NOT_SURE, certainty_of
-from tagger.escape import shown
 from tagger.records import Failed, Outcome, Reading, Tagged, Taxonomy, counted
+from tagger.vision.certainty import NOT_SURE, certainty_of
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 

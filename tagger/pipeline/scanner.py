@@ -12,17 +12,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from threading import Condition
 from typing import NamedTuple
 
-from tagger import beneath
-from tagger.config import Source
-from tagger.escape import shown
+from tagger.config.settings import Source
+from tagger.host import beneath
+from tagger.host.mounts import Volume, volume
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
-from tagger.mounts import Volume, volume
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
-from tagger.progress import advanced, excused
 from tagger.records import Sighting, Stamp, counted
-from tagger.store.journal import Journal
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.redate import Redate
+from tagger.supervision import advanced, excused
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 
@@ -39,16 +40,18 @@ class Scanner:
         sources: Sequence[Source],
         filters: Filters,
         intake: Intake,
-        journal: Journal,
+        journal: FileQueue,
         rescan: float,
         poll: float,
-        polled: Callable[[], Collection[str]] = frozenset,
+        polled: Callable[[], Collection[str]],
+        dating: Callable[[str], Redate],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`rescan` is the time between two walks of a source, in seconds; `poll` that of the sources named `polled`."""
         self._sources = {source.name: source for source in sources}
         self._filters, self._intake, self._journal = filters, intake, journal
         self._rescan, self._poll, self._polled, self._clock = rescan, poll, polled, clock
+        self._dating = dating
         self._changed = Condition()
         self._folders: dict[str, str] = {}
         self._hurried: set[str] = set()
@@ -137,7 +140,7 @@ class Scanner:
 
     def _date(self, source: Source) -> None:
         """Where the config reads the source's paths or clocks in another way than before."""
-        dating = self._journal.dating(source.name)
+        dating = self._dating(source.name)
         if not dating.is_due():
             return
         files = 0

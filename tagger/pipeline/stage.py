@@ -12,7 +12,7 @@ from threading import Thread
 
 from tagger.errors import TaggerError
 from tagger.pipeline.channel import Closed
-from tagger.progress import Pulse, advanced
+from tagger.supervision import Pulse, advanced
 
 log = logging.getLogger(__name__)
 

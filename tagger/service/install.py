@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tagger import config, documents
+import tagger
+from tagger.config import documents
+from tagger.config.settings import Settings, load
 from tagger.errors import ConfigError, TaggerError
 from tagger.service import render
 from tagger.service.layout import ACCOUNT, SYSUSERS, UNIT, UNITS, Layout
@@ -76,19 +78,19 @@ def status(layout: Layout) -> Mapping[str, str]:
     return dict(line.partition("=")[::2] for line in said.splitlines())
 
 
-def _settings(layout: Layout, texts: Mapping[Path, str]) -> config.Settings:
+def _settings(layout: Layout, texts: Mapping[Path, str]) -> Settings:
     """Of the config that is there, or that is to be written. Raises ConfigError."""
     if layout.config not in texts:
-        return config.load(layout.config, environ={})
+        return load(layout.config, environ={})
     data = documents.read(texts[layout.config])
-    return config.Settings.model_validate(data, context={"base": layout.config.parent})
+    return Settings.model_validate(data, context={"base": layout.config.parent})
 
 
-def _units(layout: Layout, settings: config.Settings) -> Iterator[Step]:
+def _units(layout: Layout, settings: Settings) -> Iterator[Step]:
     program = Path(sys.prefix) / "bin" / "tagger"
     if not program.exists():
         raise ServiceError(str(program), "no such program", "install Tagger into a virtual environment")
-    own = (Path(sys.prefix), Path(sys.base_prefix), Path(config.__file__).parents[1])
+    own = (Path(sys.prefix), Path(sys.base_prefix), Path(tagger.__file__).parents[1])
     yield Step(f"write {layout.unit}", lambda: _write(layout.unit, render.unit(layout, program)))
     wanted = render.dropins(layout, settings, own, _version())
     for name in sorted(_ours(layout) - set(wanted)):

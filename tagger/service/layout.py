@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tagger.config import MACHINES
+from tagger.config.settings import MACHINES
 
 UNIT = "tagger.service"
 

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.errors import ConfigError
 from tagger.service.layout import ANNOTATED, SYSTEM, UNITS, Layout
 

@@ -10,10 +10,11 @@ import numpy as np
 from tagger.similar import duplicates
 from tagger.similar.forest import Forest
 from tagger.similar.neighbours import scores
-from tagger.store import copies, features
-from tagger.store.copies import Copy
-from tagger.store.database import Database
-from tagger.store.features import Album
+from tagger.store.core.database import Database
+from tagger.store.search import features
+from tagger.store.search.features import Album
+from tagger.store.tags import copies
+from tagger.store.tags.copies import Copy
 
 _PAGE = 1000
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tagger.similar.forest import Forest, Indices
 from tagger.similar.neighbours import WORDS, sound, words
-from tagger.store.features import Album
+from tagger.store.search.features import Album
 
 LEAST = 0.85
 """Below this, too many pairs would be missed: their codes differ too much to begin alike anywhere (docs/similar.md)."""

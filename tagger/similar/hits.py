@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from tagger.errors import ConfigError
 from tagger.similar.neighbours import nearest
-from tagger.store import features
-from tagger.store.database import Database
-from tagger.store.features import MISSING, Seen
-from tagger.store.found import Hit, Picture, Scored
+from tagger.store.core.database import Database
+from tagger.store.search import features
+from tagger.store.search.features import MISSING, Seen
+from tagger.store.search.found import Hit, Picture, Scored
 
 
 def similar(database: Database, seen: Seen, limit: int) -> list[Hit]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import DatabaseError
-from tagger.store.features import Album, Seen
+from tagger.store.search.features import Album, Seen
 
 CANDIDATES = 2000
 """At least so many are compared exactly, and ten for each one that is wanted."""

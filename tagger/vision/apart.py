@@ -18,16 +18,16 @@ from threading import Lock
 
 import numpy as np
 
-from tagger import confinement
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.errors import TaggerError
-from tagger.escape import shown
-from tagger.progress import queued
+from tagger.host import confinement
 from tagger.records import Content, Facts, Failed, Picture, counted
+from tagger.supervision import queued
 from tagger.vision import wire
 from tagger.vision.budget import PixelBudget
 from tagger.vision.child import Child, EndedError
 from tagger.vision.models import Preprocessing
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from tagger.progress import queued
+from tagger.supervision import queued
 
 MEGABYTES = 108
 """Two 12-megapixel JPEG files decoded whole: what a process of 330 MB has left beside its engine."""

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tagger import documents, regular
+from tagger.config import documents
+from tagger.config.explain import explain
 from tagger.errors import ConfigError
-from tagger.escape import cut
-from tagger.explain import explain
+from tagger.host import regular
 from tagger.records import Category, Label, Taxonomy
 from tagger.vision import labels as known
+from tagger.wording.escape import cut
 
 FLOOR = 0.2
 """The lowest score that is kept. The scores of all categories would be ten times as many rows, and say nothing."""

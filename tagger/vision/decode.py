@@ -21,9 +21,9 @@ from typing import Any, Literal
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
-from tagger import beneath
-from tagger.config import Crop, Decode
-from tagger.place import IMPOSSIBLE
+from tagger.config.path_rules import IMPOSSIBLE
+from tagger.config.settings import Crop, Decode
+from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, Gone, Health, Picture, Stamp
 from tagger.vision import limits, png, resize
 from tagger.vision.apart import Apart, is_risky

@@ -17,9 +17,9 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from tagger import confinement
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.errors import TaggerError
+from tagger.host import confinement
 from tagger.records import Content, Failed, Stamp
 from tagger.vision import wire
 from tagger.vision.decode import Decoder

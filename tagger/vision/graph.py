@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tagger.errors import ModelError
-from tagger.escape import cut, shown
 from tagger.records import ModelIdentity
 from tagger.vision import tensors
 from tagger.vision.models import BUILTIN
 from tagger.vision.tensors import Tensors
 from tagger.vision.weights import Weights, sha256_of
+from tagger.wording.escape import cut, shown
 
 if TYPE_CHECKING:  # it takes a tenth of a second, which a start with a cached graph need not pay
     import onnx

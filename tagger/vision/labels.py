@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from tagger import regular
 from tagger.errors import ModelError
+from tagger.host import regular
 from tagger.records import Label
 from tagger.vision.models import Preprocessing
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.config import Engine as Asked
+from tagger.config.settings import Engine as Asked
 from tagger.errors import ModelError
 from tagger.vision.agreement import Agreement, agreement, untempered
 from tagger.vision.cpu import native_formats

@@ -7,7 +7,7 @@ import io
 
 from PIL import Image
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.errors import TaggerError
 from tagger.vision import limits
 from tagger.vision.apart import Apart, is_risky

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from tagger.config import Model
+from tagger.config.settings import Model
 from tagger.errors import ModelError
 from tagger.records import Label, ModelIdentity
 from tagger.vision import labels, models

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.records import Health
 from tagger.vision.models import Preprocessing
 

@@ -7,17 +7,17 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from tagger.config import Web
+from tagger.config.settings import Web
 from tagger.web import events, metrics, pictures, predict, problems, reading, rekognition, state
 from tagger.web.admission import Admission
 from tagger.web.guard import Guard
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.page import login, routes
 
 ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
 
 
-def create_app(web: Web, house: House) -> FastAPI:
+def create_app(web: Web, house: AppContext) -> FastAPI:
     """All of it. Whatever is not among the `public` routers is answered to those alone who say the token."""
     admission = Admission(web.secret)
     public = (state.alive(), login.router(admission))

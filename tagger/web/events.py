@@ -14,15 +14,16 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tagger.pipeline.bulletin import Notice
 from tagger.pipeline.channel import Closed
+from tagger.pipeline.recent_events import Notice
 from tagger.search.parse import parse
-from tagger.store import found, pathtext
-from tagger.store.budget import TooLongError
-from tagger.store.database import Database
-from tagger.store.found import Hit
+from tagger.store.core import pathtext
+from tagger.store.core.budget import TooLongError
+from tagger.store.core.database import Database
+from tagger.store.search import found
+from tagger.store.search.found import Hit
 from tagger.web.answers import Language
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.reading import described
 from tagger.web.small_body import SmallBody
@@ -37,7 +38,7 @@ MOST = 100
 """Listeners at a time: each looks for itself."""
 
 
-def router(house: House) -> APIRouter:
+def router(house: AppContext) -> APIRouter:
     routes, places = APIRouter(responses=RESPONSES, route_class=SmallBody), _Places()
 
     @routes.get(
@@ -71,7 +72,7 @@ class Listener:
     """Reads what is new since it last looked. Raises QueryError where the query cannot be understood."""
 
     def __init__(
-        self, house: House, database: Database, query: str, lang: Language, after: int | None
+        self, house: AppContext, database: Database, query: str, lang: Language, after: int | None
     ) -> None:
         """`database` is for these first questions alone."""
         self._house, self._text, self._lang = house, query, lang
@@ -131,7 +132,7 @@ class _Stream(StreamingResponse):
             self._places.leave()
 
 
-async def _news(request: Request, house: House, listener: Listener) -> AsyncIterator[str]:
+async def _news(request: Request, house: AppContext, listener: Listener) -> AsyncIterator[str]:
     quiet = 0
     yield "retry: 2000\n\n"
     while not request.app.state.ending.is_set():

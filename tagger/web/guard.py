@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tagger.config import Web
+from tagger.config.settings import Web
 from tagger.web import names, problems, rekognition
 from tagger.web.admission import Admission, address_of
 from tagger.web.bodies import Body, Held, Limit

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tagger.config import Conditions
+from tagger.config.settings import Conditions
 from tagger.errors import DatabaseError
-from tagger.model_choice import Standing
-from tagger.pipeline.bulletin import Bulletin
-from tagger.pipeline.desk import Desk
-from tagger.pipeline.meters import Meters
-from tagger.pipeline.vitals import Vitals
-from tagger.records import ModelIdentity, Taxonomy
-from tagger.store.database import Database
+from tagger.pipeline.predict_queue import PredictQueue
+from tagger.pipeline.recent_events import RecentEvents
+from tagger.pipeline.stats import Stats
+from tagger.pipeline.worker_status import WorkerStatus
+from tagger.records import ModelIdentity, Standing, Taxonomy
+from tagger.store.core.database import Database
 from tagger.web.searches import Searches
 from tagger.web.thumbnails import Thumbnails
 
@@ -23,7 +22,7 @@ def _nothing_is_missing() -> Sequence[str]:
 
 
 @dataclass(frozen=True)
-class House:
+class AppContext:
     """`desk`, `model`, `vitals` and `meters` are None where pictures are not tagged, only shown: then nothing is written, either.
 
     `unready` says what the daemon still lacks for pictures to be tagged.
@@ -34,12 +33,12 @@ class House:
     top_k: int = 0
     taxonomy: Taxonomy = _NO_CATEGORIES
     unready: Callable[[], Sequence[str]] = _nothing_is_missing
-    desk: Desk | None = None
+    desk: PredictQueue | None = None
     model: ModelIdentity | None = None
-    bulletin: Bulletin = field(default_factory=Bulletin)
-    vitals: Callable[[], Vitals] | None = None
+    bulletin: RecentEvents = field(default_factory=RecentEvents)
+    vitals: Callable[[], WorkerStatus] | None = None
     thumbnails: Thumbnails | None = None
-    meters: Meters | None = None
+    meters: Stats | None = None
     standing: Standing | None = None
     conditions: Conditions = field(default_factory=Conditions)
     searches: Searches = field(default_factory=Searches)

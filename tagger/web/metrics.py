@@ -18,15 +18,15 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from tagger.pipeline.meters import Histogram, Meters
-from tagger.pipeline.vitals import Vitals
-from tagger.store import queries
-from tagger.store.queries import SourceStatus
-from tagger.web.house import House
+from tagger.pipeline.stats import Histogram, Stats
+from tagger.pipeline.worker_status import WorkerStatus
+from tagger.store.queue import queries
+from tagger.store.queue.queries import SourceStatus
+from tagger.web.house import AppContext
 from tagger.web.small_body import SmallBody
 
 
-def router(house: House) -> APIRouter:
+def router(house: AppContext) -> APIRouter:
     routes, registry = APIRouter(route_class=SmallBody), CollectorRegistry()
     registry.register(_Collector(house))
     for collect in (ProcessCollector, PlatformCollector, GCCollector):
@@ -45,7 +45,7 @@ def router(house: House) -> APIRouter:
 
 
 class _Collector(Collector):
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: AppContext) -> None:
         self._house = house
 
     def collect(self) -> Iterator[Metric]:
@@ -79,7 +79,7 @@ def _of_the_database(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
     yield from (files, backlog)
 
 
-def _of_the_road(vitals: Vitals) -> Iterator[Metric]:
+def _of_the_road(vitals: WorkerStatus) -> Iterator[Metric]:
     waiting = GaugeMetricFamily(
         "tagger_waiting_pictures", "Pictures that wait at a place of the road", labels=("place",)
     )
@@ -94,7 +94,7 @@ def _of_the_road(vitals: Vitals) -> Iterator[Metric]:
     )
 
 
-def _of_the_sources(vitals: Vitals) -> Iterator[Metric]:
+def _of_the_sources(vitals: WorkerStatus) -> Iterator[Metric]:
     up = GaugeMetricFamily("tagger_source_up", "1 where a source's folder is there", labels=("source",))
     watched = GaugeMetricFamily(
         "tagger_source_watched", "1 where a source's events tell all that happens there", labels=("source",)
@@ -105,7 +105,7 @@ def _of_the_sources(vitals: Vitals) -> Iterator[Metric]:
     yield from (up, watched)
 
 
-def _of_the_meters(meters: Meters) -> Iterator[Metric]:
+def _of_the_meters(meters: Stats) -> Iterator[Metric]:
     outcomes = CounterMetricFamily(
         "tagger_outcomes", "What became of files since the start", labels=("source", "status")
     )
@@ -124,7 +124,7 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(name, words, value)
 
 
-_HISTOGRAMS: tuple[tuple[str, str, Callable[[Meters], Histogram]], ...] = (
+_HISTOGRAMS: tuple[tuple[str, str, Callable[[Stats], Histogram]], ...] = (
     (
         "tagger_arrival_to_row_seconds",
         "From a file's last change to its row, of files that came since the start",

@@ -10,8 +10,8 @@ from ipaddress import IPv6Address
 
 from starlette.datastructures import Headers
 
-from tagger.escape import shown
 from tagger.web.problems import ProblemError
+from tagger.wording.escape import shown
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

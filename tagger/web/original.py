@@ -4,10 +4,10 @@ import os
 import stat
 from typing import BinaryIO
 
-from tagger import beneath
 from tagger.errors import TaggerError
-from tagger.escape import shown
-from tagger.store.found import Original
+from tagger.host import beneath
+from tagger.store.search.found import Original
+from tagger.wording.escape import shown
 
 
 class GoneError(TaggerError):

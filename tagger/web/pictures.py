@@ -15,10 +15,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from tagger.errors import TaggerError
-from tagger.store import found
-from tagger.store.found import Original
+from tagger.store.search import found
+from tagger.store.search.found import Original
 from tagger.vision.thumbnail import MEDIA_TYPE
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.original import GoneError, opened
 from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
@@ -47,7 +47,7 @@ class Side(IntEnum):
     LARGE = 1600
 
 
-def router(house: House) -> APIRouter:
+def router(house: AppContext) -> APIRouter:
     routes = APIRouter(responses=RESPONSES, route_class=SmallBody)
 
     @routes.get(
@@ -91,7 +91,7 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-def _original(house: House, id_: int) -> Original:
+def _original(house: AppContext, id_: int) -> Original:
     original = found.original(house.database, id_) if 0 < id_ < 2**63 else None
     if original is None:
         raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")

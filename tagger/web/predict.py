@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from tagger.certainty import certainty_of
-from tagger.conditions import conditions_of
 from tagger.records import Failed, Tagged
 from tagger.records import Tag as Read
+from tagger.search.conditions import conditions_of
+from tagger.vision.certainty import certainty_of
 from tagger.web import answers
 from tagger.web.answers import Language, Prediction, Result
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.uploads import Upload, uploads
 
@@ -42,7 +42,7 @@ _BODY = {
 }
 
 
-def router(house: House) -> APIRouter:
+def router(house: AppContext) -> APIRouter:
     routes, speech = APIRouter(responses=RESPONSES), Speech(house)
 
     @routes.post("/api/v1/predict", include_in_schema=False)
@@ -72,7 +72,7 @@ def router(house: House) -> APIRouter:
 class Speech:
     """Readings in the API's words."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: AppContext) -> None:
         self._limits = house.conditions
         self._categories = {one.key: one for one in house.taxonomy.categories}
         self._of_label = _categories_by_label(house.taxonomy.members)

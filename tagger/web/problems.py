@@ -12,12 +12,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tagger.errors import ConfigError, TaggerError
-from tagger.escape import shown
 from tagger.pipeline.channel import Closed
-from tagger.pipeline.desk import BusyError
+from tagger.pipeline.predict_queue import BusyError
 from tagger.search.query import QueryError
-from tagger.store.budget import TooLongError
-from tagger.store.judgement import ContradictionError
+from tagger.store.core.budget import TooLongError
+from tagger.store.tags.corrections import ContradictionError
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 

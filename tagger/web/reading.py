@@ -13,18 +13,20 @@ from fastapi import APIRouter, Query, Request, Response
 
 from tagger.search.parse import parse
 from tagger.similar.hits import similar
-from tagger.store import features, found, judgement, pathtext
-from tagger.store.columns import instant_text
-from tagger.store.database import Database
-from tagger.store.found import Hit, Picture, Position, Scored
+from tagger.store.core import pathtext
+from tagger.store.core.columns import instant_text
+from tagger.store.core.database import Database
+from tagger.store.search import features, found
+from tagger.store.search.found import Hit, Picture, Position, Scored
+from tagger.store.tags import corrections
 from tagger.web import answers
 from tagger.web.answers import Language
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 
 
-def router(house: House) -> APIRouter:
+def router(house: AppContext) -> APIRouter:
     routes, database = APIRouter(responses=RESPONSES, route_class=SmallBody), house.database
     writing = CapacityLimiter(1)  # only one can write: who waits for that takes no thread from others
 
@@ -89,9 +91,9 @@ def _corrected(database: Database, id_: int, said: answers.Verdicts) -> answers.
     names = [*said.add, *said.remove, *said.clear]
     if not names:
         raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
-    ruling = judgement.Ruling(said.add, said.remove, said.clear)
+    ruling = corrections.Correction(said.add, said.remove, said.clear)
     path = picture_of(database, id_).path
-    return answers.Corrected(images=judgement.rule(database, [path], ruling, datetime.now(UTC)))
+    return answers.Corrected(images=corrections.apply(database, [path], ruling, datetime.now(UTC)))
 
 
 def picture_of(database: Database, id_: int) -> Picture:

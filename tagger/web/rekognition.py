@@ -17,10 +17,10 @@ from pydantic.alias_generators import to_pascal
 from starlette.concurrency import run_in_threadpool
 
 from tagger.pipeline.channel import Closed
-from tagger.pipeline.desk import BusyError
+from tagger.pipeline.predict_queue import BusyError
 from tagger.records import Category, Failed, Taxonomy
 from tagger.web.answers import Result
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.predict import Speech
 from tagger.web.problems import READS_ONLY, TOLD, ProblemError
 from tagger.web.uploads import Upload, decoded, refuse_many_parts
@@ -55,7 +55,7 @@ def refusal(status: int, detail: str) -> JSONResponse:
     )
 
 
-def router(house: House) -> APIRouter:
+def router(house: AppContext) -> APIRouter:
     routes, words = APIRouter(), _Words(house)
 
     @routes.post("/", include_in_schema=False)
@@ -74,7 +74,7 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-async def _answer(request: Request, house: House, words: "_Words") -> JSONResponse:
+async def _answer(request: Request, house: AppContext, words: "_Words") -> JSONResponse:
     asked = await _asked(request)
     if house.desk is None or house.model is None:
         raise ProblemError(503, READS_ONLY)
@@ -186,7 +186,7 @@ class _Label:
 class _Words:
     """Readings as Rekognition's labels."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: AppContext) -> None:
         self.speech = Speech(house)
         self._above = _above(house.taxonomy)
 

@@ -18,8 +18,8 @@ from typing import TypeVar
 from fastapi import Request
 
 from tagger.pipeline.channel import Closed
-from tagger.store.budget import Budget, TooLongError
-from tagger.store.database import Database
+from tagger.store.core.budget import Budget, TooLongError
+from tagger.store.core.database import Database
 from tagger.web.problems import ProblemError
 
 AT_ONCE = 2

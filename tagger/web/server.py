@@ -7,7 +7,7 @@ from threading import Thread
 import uvicorn
 from fastapi import FastAPI
 
-from tagger.config import Web
+from tagger.config.settings import Web
 from tagger.web.connections import AT_ONCE, Connection, end_silent
 
 log = logging.getLogger(__name__)

@@ -10,12 +10,14 @@ from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from tagger.records import ModelIdentity
-from tagger.store import pathtext, pausing, queries, upkeep, vocabulary
-from tagger.store.queries import Failure
-from tagger.store.schema import State
+from tagger.store.core import control, pathtext
+from tagger.store.core.schema import State
+from tagger.store.queue import queries, upkeep
+from tagger.store.queue.queries import Failure
+from tagger.store.search import vocabulary
 from tagger.web import answers
 from tagger.web.guesses import Guesses
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 
@@ -32,7 +34,7 @@ def alive() -> APIRouter:
     return routes
 
 
-def router(house: House, guesses: Guesses) -> APIRouter:
+def router(house: AppContext, guesses: Guesses) -> APIRouter:
     routes = APIRouter(responses=RESPONSES, route_class=SmallBody)
     for add in (_add_words, _add_state, _add_failures):
         add(routes, house)
@@ -40,7 +42,7 @@ def router(house: House, guesses: Guesses) -> APIRouter:
     return routes
 
 
-def _add_words(routes: APIRouter, house: House) -> None:
+def _add_words(routes: APIRouter, house: AppContext) -> None:
     @routes.get("/labels")
     def labels() -> list[answers.Named]:
         """What the model in use may say."""
@@ -52,7 +54,7 @@ def _add_words(routes: APIRouter, house: House) -> None:
         return [answers.Named.model_validate(one) for one in vocabulary.categories(house.database)]
 
 
-def _add_state(routes: APIRouter, house: House) -> None:
+def _add_state(routes: APIRouter, house: AppContext) -> None:
     database = house.database
 
     @routes.get("/sources")
@@ -76,11 +78,11 @@ def _add_state(routes: APIRouter, house: House) -> None:
         missing = house.missing()
         response.status_code = 503 if missing else 200
         with database.read() as connection:
-            paused = pausing.paused_since(connection) is not None
+            paused = control.paused_since(connection) is not None
         return {"status": "not ready" if missing else "ok", "missing": missing, "paused": paused}
 
 
-def _add_stats(routes: APIRouter, house: House, guesses: Guesses) -> None:
+def _add_stats(routes: APIRouter, house: AppContext, guesses: Guesses) -> None:
     @routes.get("/stats")
     async def stats() -> answers.Stats:
         """How many files are in each state, how many have a date that cannot be, the model in use, and who guesses at the token."""
@@ -94,7 +96,7 @@ def _add_stats(routes: APIRouter, house: House, guesses: Guesses) -> None:
         )
 
 
-def _add_failures(routes: APIRouter, house: House) -> None:
+def _add_failures(routes: APIRouter, house: AppContext) -> None:
     database = house.database
 
     @routes.get("/failures")

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.errors import TaggerError
 from tagger.pipeline.channel import Closed
-from tagger.pipeline.desk import BusyError
-from tagger.store.found import Original
+from tagger.pipeline.predict_queue import BusyError
+from tagger.store.search.found import Original
 from tagger.vision.apart import Apart
 from tagger.vision.thumbnail import Thumbnailer
 from tagger.web.original import opened

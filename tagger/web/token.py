@@ -10,7 +10,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from tagger.config import Web
+from tagger.config.settings import Web
 from tagger.errors import ConfigError
 
 log = logging.getLogger(__name__)

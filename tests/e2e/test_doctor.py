@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tagger import mounts
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.doctor.machine import clock
+from tagger.host import mounts
 from tests.allowed import NO_PRIVILEGES, OWN_LIMITS, OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, running, tagger

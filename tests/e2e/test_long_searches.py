@@ -14,10 +14,10 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from tagger.config import Web
-from tagger.store.database import Database
+from tagger.config.settings import Web
+from tagger.store.core.database import Database
 from tagger.web.app import create_app
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.searches import AT_ONCE, Searches
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, TAGGER, environment
@@ -53,7 +53,7 @@ def serving(file: Path, caplog: pytest.LogCaptureFixture, searches: Searches) ->
     caplog.set_level(logging.INFO)
     with closing(Database.open(str(file), create=False)) as database:
         web = Web(port=0)
-        server = Server(web, create_app(web, House(database, 0.3, searches=searches)))
+        server = Server(web, create_app(web, AppContext(database, 0.3, searches=searches)))
         server.start()
         try:
             yield server, server.address

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.ingest.settle import Settling
-from tagger.stops import Stops
-from tagger.store.database import Database
+from tagger.runtime.signals import Signals
+from tagger.runtime.worker import Worker
+from tagger.store.core.database import Database
 from tagger.vision.load import load_classifier
-from tagger.worker import Worker
 from tests.conftest import Painter
 from tests.e2e.command import Daemon, rows, running, tagger
 from tests.e2e.site import serve, site_of
@@ -107,7 +107,7 @@ def test_no_more_threads_decode_and_infer_than_may(
         | {"limits": {"cores": 1}, "decode": {"threads": threads}}
     )
     classifier = load_classifier(settings, tmp_path, tmp_path)
-    with closing(Stops()) as stops, closing(Database.open(settings.database, create=True)) as store:
+    with closing(Signals()) as stops, closing(Database.open(settings.database, create=True)) as store:
         worker = Worker(settings, store, classifier, Settling, stops)
         with worker.working():
             names = {pulse.name for pulse in worker.supervisor.pulses}

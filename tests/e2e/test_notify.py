@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.ingest.settle import Settling
-from tagger.stops import Stops
-from tagger.store.database import Database
+from tagger.runtime.signals import Signals
+from tagger.runtime.worker import Worker
+from tagger.store.core.database import Database
 from tagger.vision.load import load_classifier
-from tagger.worker import Worker
 from tests.conftest import Painter
 from tests.e2e.command import running
 
@@ -56,7 +56,7 @@ def test_a_daemon_without_work_has_every_stage_excused(tmp_path: Path, inbox: Pa
         {"database": str(database), "sources": [str(inbox)], "engine": {"backend": "fake"}}
     )
     classifier = load_classifier(settings, tmp_path, tmp_path)
-    with closing(Stops()) as stops, closing(Database.open(settings.database, create=True)) as store:
+    with closing(Signals()) as stops, closing(Database.open(settings.database, create=True)) as store:
         worker = Worker(settings, store, classifier, Settling, stops)
         sights = (("patrol", worker.patrol.step), ("scan", worker.scanner.step))
         with worker.working(*sights):

@@ -109,7 +109,7 @@ def test_while_an_older_database_waits_to_be_brought_up_to_date(
     engine = create_engine(f"sqlite:///{database}")
     with engine.begin() as connection:
         migrations = Config()
-        migrations.set_main_option("script_location", "tagger.store:migrations")
+        migrations.set_main_option("script_location", "tagger.store.core:migrations")
         migrations.attributes["connection"] = connection
         command.upgrade(migrations, "0002")
     engine.dispose()

@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tagger.config import Web
-from tagger.store.database import Database
+from tagger.config.settings import Web
+from tagger.store.core.database import Database
 from tagger.web import guard
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD, THROWN_AWAY
 from tagger.web.events import MOST as MOST_LISTENERS
 from tagger.web.guesses import AT_ONCE
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.rate import BURST
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, tagger
@@ -39,7 +39,7 @@ def served(folder: Path, **web: Any) -> Iterator[str]:
     """The address of a server for a database without pictures."""
     with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
         settings = Web(port=0, **web)
-        server = Server(settings, create_app(settings, House(database, 0.3)))
+        server = Server(settings, create_app(settings, AppContext(database, 0.3)))
         server.start()
         try:
             yield server.address
@@ -88,7 +88,7 @@ def request(method: str, path: str, *headers: str) -> bytes:
 def asked(folder: Path) -> Iterator[tuple[str, str]]:
     """Every method and path that there is, and some that there are not."""
     with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
-        app = create_app(Web(), House(database, 0.3))
+        app = create_app(Web(), AppContext(database, 0.3))
     for route in routes(app.routes):
         path = re.sub(r"\{\w+(:\w+)?\}", "1", route.path)
         yield from ((method, path) for method in route.methods)

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tagger.config import Web
-from tagger.store.database import Database
+from tagger.config.settings import Web
+from tagger.store.core.database import Database
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD
 from tagger.web.connections import PLACES
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE
 from tests.e2e.site import Site, picture, serve, site_of
@@ -32,7 +32,7 @@ def impatient(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[str]
     caplog.set_level(logging.INFO)
     with closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database:
         web = Web(port=0)
-        server = Server(web, create_app(web, House(database, 0.3)), patience=1)
+        server = Server(web, create_app(web, AppContext(database, 0.3)), patience=1)
         server.start()
         try:
             yield next(line.split("web: ")[1] for line in caplog.messages if "web: " in line)

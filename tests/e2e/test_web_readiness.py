@@ -46,7 +46,9 @@ def missing(site: Site) -> str:
 
 def becomes_ready(site: Site) -> None:
     """Asks until it is: a thread of the daemon that was refused as well tries again a second later."""
-    while site.client.get("/readyz").json().get("missing"):  # the daemon is ended after a while, and answers no more
+    while (
+        site.client.get("/readyz").json().get("missing")
+    ):  # the daemon is ended after a while, and answers no more
         time.sleep(0.1)
 
 

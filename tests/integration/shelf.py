@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tagger.mounts import Volume
+from tagger.host.mounts import Volume
 from tagger.records import (
     Category,
     Facts,
@@ -21,10 +21,10 @@ from tagger.records import (
     Tagged,
     Taxonomy,
 )
-from tagger.store.absence import APART
-from tagger.store.database import Database
-from tagger.store.journal import Journal
-from tagger.store.writer import Writer
+from tagger.store.core.database import Database
+from tagger.store.queue.absence import APART
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.writer import Writer
 
 HOME = Volume("ext4", "0123456789abcdef")
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -81,8 +81,8 @@ class Shelf:
         description = f"{model.name} (built in)"
         return Writer(self.database, model, LABELS, taxonomy, description, lambda: self.now)
 
-    def journal_of(self, writer: Writer) -> Journal:
-        return Journal(self.database, self.roots, lambda: self.now, writer.registered)
+    def journal_of(self, writer: Writer) -> FileQueue:
+        return FileQueue(self.database, self.roots, lambda: self.now, writer.registered)
 
     def stamp(self, name: str, source: str = "cam", age: timedelta = timedelta()) -> Stamp:
         """What a scan sees of a file that was written `age` ago."""

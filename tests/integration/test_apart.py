@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.errors import TaggerError
 from tagger.records import Content, Failed, Picture, Stamp
 from tagger.vision import decoding

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from skimage import data
 from torchvision.models import get_model_weights
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.errors import ModelError
 from tagger.records import Content, Picture, Stamp, Tagged
 from tagger.vision.budget import PixelBudget

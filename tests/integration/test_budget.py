@@ -9,8 +9,8 @@ from threading import Timer
 import pytest
 from sqlalchemy import text
 
-from tagger.store.budget import Budget, TooLongError
-from tagger.store.database import Database
+from tagger.store.core.budget import Budget, TooLongError
+from tagger.store.core.database import Database
 from tests.integration.shelf import Shelf
 
 ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tagger.pipeline.care import Care
 from tagger.pipeline.channel import Closed
+from tagger.pipeline.maintenance import Maintenance
 from tagger.pipeline.retention import Retention
 from tagger.records import Origin
 from tests.integration.shelf import NOON, Shelf
@@ -20,7 +20,7 @@ NOW = int(NOON.timestamp()) * 10**9
 
 
 def one_round(shelf: Shelf, **days: int) -> None:
-    care = Care(shelf.database, Retention(days, lambda: NOW))
+    care = Maintenance(shelf.database, Retention(days, lambda: NOW))
     stage = threading.Thread(target=_to_the_end, args=[care])
     stage.start()
     while any(shelf.sql("SELECT 1 FROM file WHERE path LIKE 'old%' AND state <> 'busy'")):
@@ -29,7 +29,7 @@ def one_round(shelf: Shelf, **days: int) -> None:
     stage.join()
 
 
-def _to_the_end(care: Care) -> None:
+def _to_the_end(care: Maintenance) -> None:
     with suppress(Closed):
         while True:
             care.step()
@@ -162,7 +162,7 @@ def test_a_clock_that_leaps_while_a_daemon_works_has_no_row_forgotten(shelf: She
     for number in range(5):
         shelf.tag(shelf.stamp(f"{number}.jpg"), {"tabby": 0.9})
     clock, seconds = Clock(), 0.0
-    care = Care(
+    care = Maintenance(
         shelf.database, Retention({"cam": 7}, lambda: clock.wall, lambda: clock.boot), lambda: seconds
     )
     care.close()  # so that it does not rest

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.conditions import Group, Reader, blurred, darker, grey, infrared, plain
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.vision.load import load_classifier
 
 pytestmark = pytest.mark.long

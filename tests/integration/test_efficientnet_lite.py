@@ -10,7 +10,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 from skimage import data
 
-from tagger.config import Model
+from tagger.config.settings import Model
 from tagger.vision.engines.choice import Choice
 from tagger.vision.load import load_engine
 from tagger.vision.weights import Weights, resolve

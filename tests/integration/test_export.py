@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from tagger.config import Model
+from tagger.config.settings import Model
 from tagger.errors import ModelError
 from tagger.vision import export as module
 from tagger.vision.export import SUFFIXES, export

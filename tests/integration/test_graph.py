@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from tagger.config import Model, Settings
+from tagger.config.settings import Model, Settings
 from tagger.errors import ModelError
 from tagger.vision.engines import Engine
 from tagger.vision.engines.choice import Choice
@@ -233,7 +233,7 @@ def test_no_torch_is_needed_for_any_model(tmp_path: Path) -> None:
     weights = own(tmp_path, "mobilenet_v2")
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from tagger.config import Settings\nfrom tagger.vision.load import load_classifier\n"
+        "from tagger.config.settings import Settings\nfrom tagger.vision.load import load_classifier\n"
         "if __name__ == '__main__':\n"
         f"    settings = Settings.model_validate({{'model': {{'name': 'mobilenet_v2', 'weights': {str(weights.path)!r}}}}})\n"
         "    home = Path(sys.argv[1])\n"

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tagger import beneath
-from tagger.config import Source
+from tagger.config.settings import Source
+from tagger.host import beneath
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
 from tagger.pipeline.intake import Intake
 from tagger.records import Changed, Failed, Label, ModelIdentity, Origin, Outcome, Sighting, Taxonomy
-from tagger.store import upkeep
-from tagger.store.database import Database
-from tagger.store.journal import Journal
-from tagger.store.writer import Writer
+from tagger.store.core.database import Database
+from tagger.store.queue import upkeep
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.writer import Writer
 
 LONG_AGO = 1_000_000_000
 
@@ -44,7 +44,7 @@ class House:
         self.intake = self.start()
 
     def start(self) -> Intake:
-        journal = Journal(self.database, {"pictures": str(self.source.path)}, lambda: datetime.now(UTC))
+        journal = FileQueue(self.database, {"pictures": str(self.source.path)}, lambda: datetime.now(UTC))
         settling = Settling({"pictures": 0.5}, lambda one: beneath.stat("/", one.path))
         return Intake(journal, settling, lambda seen: self.folders.append(seen.path), lambda: self.now)
 
@@ -187,13 +187,13 @@ def test_a_scan_counts_what_is_new_and_what_is_not(house: House) -> None:
 
 def test_a_source_that_is_no_longer_configured_is_left_alone(house: House) -> None:
     house.see(house.drop("a.png"))
-    other = Journal(house.database, {"others": "/others"}, lambda: datetime.now(UTC))
+    other = FileQueue(house.database, {"others": "/others"}, lambda: datetime.now(UTC))
     assert other.waiting() == 0
     assert other.claim(10) == []
 
 
 def test_under_a_low_rate_the_most_urgent_file_goes_next_whatever_waits(house: House) -> None:
-    journal = Journal(house.database, {"pictures": str(house.source.path)}, lambda: datetime.now(UTC))
+    journal = FileQueue(house.database, {"pictures": str(house.source.path)}, lambda: datetime.now(UTC))
     house.intake = Intake(
         journal,
         Settling({"pictures": 0.5}, lambda one: beneath.stat("/", one.path)),

@@ -16,13 +16,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tagger import model_choice
 from tagger.cli import app
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.errors import ConfigError, ModelError
-from tagger.records import ModelIdentity
-from tagger.store.database import Database
-from tagger.store.registry import register_model
+from tagger.records import ModelIdentity, Standing
+from tagger.runtime import model_choice
+from tagger.store.core.database import Database
+from tagger.store.core.registry import register_model
 from tagger.vision import models, weights
 from tagger.vision.models import BUILTIN, Architecture, named
 from tagger.vision.weights import fetched_path
@@ -78,7 +78,7 @@ def load(database: Database, home: Path, **settings: object) -> str:
     return settled.model.name
 
 
-def stands(database: Database, home: Path) -> model_choice.Standing:
+def stands(database: Database, home: Path) -> Standing:
     return model_choice.standing(Settings(), database, home)
 
 

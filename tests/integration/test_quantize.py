@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from tagger.config import Model, Settings
+from tagger.config.settings import Model, Settings
 from tagger.errors import ModelError
 from tagger.vision import quantize as int8
 from tagger.vision.agreement import Agreement, agreement
@@ -180,8 +180,8 @@ def test_the_command_reaches_out_to_nobody_and_writes_nowhere_else(
     trace = (home / "trace").read_text()
     assert "exited with 0" in trace
     assert "AF_INET" not in trace
-    assert {path.name for path in home.iterdir()} == {"pictures", "trace", ".local"}
-    assert [path.name for path in (home / ".local/share").iterdir()] == ["tagger"]
+    assert {path.name for path in home.iterdir()} == {"pictures", "trace", ".local", ".cache"}
+    assert [path.name for part in (".local/share", ".cache") for path in (home / part).iterdir()] == ["tagger", "tagger"]
 
 
 def test_the_command_needs_a_folder(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.store.database import Database
+from tagger.store.core.database import Database
 from tools.reference import config
 from tools.reference.pages import FOLDER, ROOT, pages
 

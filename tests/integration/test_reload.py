@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.errors import DatabaseError
-from tagger.reload import Config, judged
-from tagger.store.database import Database
+from tagger.runtime.reload import Config, judged
+from tagger.store.core.database import Database
 from tagger.vision import cores
 from tagger.vision.load import load_classifier
 

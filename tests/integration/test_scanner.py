@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tagger import beneath
-from tagger.config import Source
+from tagger.config.path_rules import PathRules
+from tagger.config.settings import Source
+from tagger.host import beneath
 from tagger.ingest.filters import Filters
 from tagger.ingest.settle import Settling
 from tagger.pipeline.intake import Intake
 from tagger.pipeline.scanner import LEISURE, Scanner
 from tagger.records import Origin, Sighting, Stamp
-from tagger.store.database import Database
-from tagger.store.journal import Journal
+from tagger.store.core.database import Database
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.redate import Redate
 
 
 class Noting(Intake):
@@ -36,7 +38,7 @@ class House:
         self.source = Source(path=folder / "cam", name="cam")
         self.source.path.mkdir()
         self.database = Database.open(str(folder / "tags.db"), create=True)
-        self.journal = Journal(self.database, {"cam": str(self.source.path)}, lambda: datetime.now(UTC))
+        self.journal = FileQueue(self.database, {"cam": str(self.source.path)}, lambda: datetime.now(UTC))
         self.intake = Noting(
             self.journal, Settling({"cam": 0}, lambda one: beneath.stat("/", one.path)), lambda _: None
         )
@@ -48,6 +50,7 @@ class House:
             rescan=300,
             poll=10,
             polled=lambda: self.polled,
+            dating=lambda name: Redate(self.database, name, PathRules(), lambda: datetime.now(UTC)),
             clock=lambda: self.now,
         )
         self.pages: list[Sequence[Stamp]] = []

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from tagger.place import Place
+from tagger.config.path_rules import PathRules
 from tagger.records import Features, Health, Stamp
-from tagger.store.registry import set_limits
-from tagger.store.writer import Writer
+from tagger.store.core.registry import set_limits
+from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, tagged
 
 CAT, VAN = {"tabby": 0.9}, {"police van": 0.9}
@@ -91,7 +91,7 @@ def test_two_sources_that_take_turns_are_two_sessions(shelf: Shelf) -> None:
 
 
 def test_two_cameras_of_one_source_that_take_turns_are_two_sessions(shelf: Shelf) -> None:
-    place = {"cam": Place("(?P<camera>[^/]+)/", "")}
+    place = {"cam": PathRules("(?P<camera>[^/]+)/", "")}
     by = Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: shelf.now, places=place)
     for minute in range(10):
         camera, look = (("gate", STREET), ("yard", YARD))[minute % 2]

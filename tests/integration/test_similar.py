@@ -14,10 +14,11 @@ from tagger.errors import ConfigError, DatabaseError
 from tagger.records import Features, Known, ModelIdentity, Origin
 from tagger.similar.copies import groups
 from tagger.similar.hits import similar
-from tagger.store import features, upkeep
-from tagger.store.features import Seen
-from tagger.store.judgement import Ruling, rule
-from tagger.store.writer import Writer
+from tagger.store.queue import upkeep
+from tagger.store.search import features
+from tagger.store.search.features import Seen
+from tagger.store.tags.corrections import Correction, apply
+from tagger.store.tags.writer import Writer
 from tagger.vision.features import features_of
 from tests.integration.shelf import RESNET, Shelf, sha, tagged
 
@@ -200,7 +201,7 @@ def test_a_verdict_leaves_the_features_alone(shelf: Shelf) -> None:
     one = scene()
     store(shelf, "one.jpg", one)
     seq = store(shelf, "two.jpg", like(one, 0.9))
-    rule(shelf.database, ["/data/cam/one.jpg"], Ruling(right=["sports car"]), shelf.now)
+    apply(shelf.database, ["/data/cam/one.jpg"], Correction(right=["sports car"]), shelf.now)
     assert found(shelf, seq) == [("one.jpg", 0.9)]
 
 

@@ -8,15 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from tagger.conditions import NAMES, SCREENS, conditions_of
-from tagger.config import Conditions
-from tagger.place import Place
+from tagger.config.path_rules import PathRules
+from tagger.config.settings import Conditions
 from tagger.records import Health, Known
+from tagger.search.conditions import NAMES, SCREENS, conditions_of
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
-from tagger.store import found, judgement
-from tagger.store.registry import set_limits
-from tagger.store.writer import Writer
+from tagger.store.core.registry import set_limits
+from tagger.store.search import found
+from tagger.store.tags import corrections
+from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, NOON, RESNET, TAXONOMY, Shelf, sha, tagged
 
 GOOD = Health(0.5, 0.2, 0.3, 30, is_blank=False, flatness=0.1)
@@ -166,13 +167,13 @@ def test_a_copy_is_in_the_conditions_of_its_twin(shelf: Shelf) -> None:
 
 def test_a_verdict_leaves_a_picture_where_it_was_taken(shelf: Shelf) -> None:
     arrive(shelf, "out.jpg", outdoor=0.9)
-    for ruling in (judgement.Ruling(wrong=["tabby"]), judgement.Ruling(open=["tabby"])):
-        judgement.rule(shelf.database, ["/data/cam/out.jpg"], ruling, NOON)
+    for ruling in (corrections.Correction(wrong=["tabby"]), corrections.Correction(open=["tabby"])):
+        corrections.apply(shelf.database, ["/data/cam/out.jpg"], ruling, NOON)
         assert told(shelf) == {"out.jpg": ("outdoor",)}
 
 
 def test_an_attribute_of_that_name_wins(shelf: Shelf) -> None:
-    places = {"cam": Place(r"^(?P<is>\w+)-")}
+    places = {"cam": PathRules(r"^(?P<is>\w+)-")}
     writer = Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: NOON, places=places)
     arrive(shelf, "red-1.jpg", NIGHT, writer=writer)
     arrive(shelf, "night-2.jpg", writer=writer)

@@ -17,11 +17,11 @@ from sqlalchemy import create_engine, insert, select
 
 from tagger.errors import DatabaseError
 from tagger.search.parse import parse
-from tagger.store import found
-from tagger.store.database import Database
-from tagger.store.lock import holder, lock
-from tagger.store.schema import label, metadata
-from tagger.store.views import create_views
+from tagger.store.core.database import Database
+from tagger.store.core.lock import holder, lock
+from tagger.store.core.schema import label, metadata
+from tagger.store.core.views import create_views
+from tagger.store.search import found
 
 ROW = {"key": "n1", "name": "tabby"}
 
@@ -86,7 +86,7 @@ def older(file: Path) -> Path:
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         settings = Config()
-        settings.set_main_option("script_location", "tagger.store:migrations")
+        settings.set_main_option("script_location", "tagger.store.core:migrations")
         settings.attributes["connection"] = connection
         command.upgrade(settings, "0002")
         for statement in (
@@ -277,10 +277,10 @@ WORKER = """
 import sys
 from sqlalchemy import insert
 from tagger.search.parse import parse
-from tagger.store import found
-from tagger.store.database import Database
-from tagger.store.lock import lock
-from tagger.store.schema import label
+from tagger.store.search import found
+from tagger.store.core.database import Database
+from tagger.store.core.lock import lock
+from tagger.store.core.schema import label
 with lock(sys.argv[1], "run"):
     database = Database.open(sys.argv[1], create=True)
     with database.write() as connection:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tagger.config import Health as Limits
-from tagger.place import Place
+from tagger.config.path_rules import PathRules
+from tagger.config.settings import Health as Limits
 from tagger.records import Health
-from tagger.store.registry import set_limits
-from tagger.store.writer import Writer
+from tagger.store.core.registry import set_limits
+from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, tagged
 
 GOOD = Health(0.5, 0.2, 0.3, 30, is_blank=False)
-PLACES = {"cam": Place(r"(?P<camera>\w+)/\d+")}
+PLACES = {"cam": PathRules(r"(?P<camera>\w+)/\d+")}
 STATE = "SELECT state FROM camera_health WHERE camera = ?"
 
 

@@ -7,9 +7,10 @@ import pytest
 from tagger.errors import DatabaseError
 from tagger.records import Failed, Gone, Known, ModelIdentity, Origin
 from tagger.search.query import Name
-from tagger.store import found, queries
-from tagger.store.journal import Journal
-from tagger.store.schema import State
+from tagger.store.core.schema import State
+from tagger.store.queue import queries
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.search import found
 from tests.integration.shelf import RESNET, TAXONOMY, Shelf, rewritten, sha, tagged
 
 MINUTE = timedelta(minutes=1)
@@ -208,13 +209,13 @@ def test_any_file_name_makes_the_round_trip(shelf: Shelf, name: str) -> None:
 def test_a_source_that_moved_keeps_its_files_and_their_tags(shelf: Shelf) -> None:
     stamp = shelf.stamp("2024/a.jpg")
     shelf.tag(stamp, {"tabby": 0.9})
-    moved = Journal(shelf.database, {"cam": "/mnt/new"}, lambda: shelf.now)
+    moved = FileQueue(shelf.database, {"cam": "/mnt/new"}, lambda: shelf.now)
     assert moved.differences([replace(stamp, path="/mnt/new/2024/a.jpg")]) == []
     assert shelf.sql("SELECT path FROM image_tags") == [("/mnt/new/2024/a.jpg",)]
 
 
 def test_the_whole_machine_can_be_a_source(shelf: Shelf) -> None:
-    journal = Journal(shelf.database, {"all": "/"}, lambda: shelf.now)
+    journal = FileQueue(shelf.database, {"all": "/"}, lambda: shelf.now)
     stamp = replace(shelf.stamp("a.jpg"), path="/etc/a.jpg", source="all")
     journal.admit([stamp], Origin.SCAN)
     assert journal.claim(1) == [stamp]
@@ -227,14 +228,14 @@ def test_another_folder_of_the_same_name_does_not_take_over_the_first_ones_files
 ) -> None:
     first, second = tmp_path / "a" / "pictures", tmp_path / "b" / "pictures"
     first.mkdir(parents=True)
-    Journal(shelf.database, {"pictures": str(first)}, lambda: shelf.now)
+    FileQueue(shelf.database, {"pictures": str(first)}, lambda: shelf.now)
     with pytest.raises(DatabaseError, match="give the new folder another name"):
-        Journal(shelf.database, {"pictures": str(second)}, lambda: shelf.now)
+        FileQueue(shelf.database, {"pictures": str(second)}, lambda: shelf.now)
 
 
 def test_work_that_waits_in_a_source_of_an_earlier_config_is_left_alone(shelf: Shelf) -> None:
     shelf.journal.admit([shelf.stamp("1.jpg"), shelf.stamp("2.jpg", "phone")], Origin.CLI)
-    journal = Journal(shelf.database, {"phone": "/data/phone"}, lambda: shelf.now)
+    journal = FileQueue(shelf.database, {"phone": "/data/phone"}, lambda: shelf.now)
     assert (journal.waiting(), journal.claim(9)) == (1, [shelf.stamp("2.jpg", "phone")])
     assert states(shelf) == {State.PENDING: 1, State.BUSY: 1}
 

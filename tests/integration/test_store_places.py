@@ -6,21 +6,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tagger.place import Place
+from tagger.config.path_rules import PathRules
 from tagger.records import Failed, Gone, Known, Stamp
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
-from tagger.store import found, queries
-from tagger.store.journal import Journal
-from tagger.store.writer import Writer
+from tagger.store.queue import queries
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.search import found
+from tagger.store.tags.redate import Redate
+from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, rewritten, sha, tagged
 
 CAT = {"tabby": 0.7}
-PLACES = {"cam": Place(r"(?P<site>[^/]+)/(?P<camera>\w+)\.(?P<captured_at>\d{8}_\d{6})", "Asia/Shanghai")}
+PLACES = {"cam": PathRules(r"(?P<site>[^/]+)/(?P<camera>\w+)\.(?P<captured_at>\d{8}_\d{6})", "Asia/Shanghai")}
 WHERE = "SELECT path, camera, captured_at FROM top_tag ORDER BY path"
 
 
-def writer(shelf: Shelf, places: dict[str, Place] = PLACES) -> Writer:
+def writer(shelf: Shelf, places: dict[str, PathRules] = PLACES) -> Writer:
     return Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: shelf.now, places=places)
 
 
@@ -36,9 +38,9 @@ def names(shelf: Shelf, query: str) -> list[str]:
     return [hit.picture.path.removeprefix("/data/cam/") for hit in hits]
 
 
-def date_anew(shelf: Shelf, places: dict[str, Place]) -> list[int]:
-    journal = Journal(shelf.database, shelf.roots, lambda: shelf.now, shelf.writer.registered, places)
-    dating = journal.dating("cam")
+def date_anew(shelf: Shelf, places: dict[str, PathRules]) -> list[int]:
+    FileQueue(shelf.database, shelf.roots, lambda: shelf.now, shelf.writer.registered)
+    dating = Redate(shelf.database, "cam", places.get("cam", PathRules()), lambda: shelf.now)
     return list(dating.pages()) if dating.is_due() else []
 
 
@@ -76,7 +78,7 @@ def test_a_field_that_no_picture_has_is_pointed_at(shelf: Shelf) -> None:
 
 
 def test_what_is_no_pattern_is_found_as_it_is_written(shelf: Shelf) -> None:
-    by = writer(shelf, {"cam": Place(r"(?P<camera>[^/]+)\.jpg")})
+    by = writer(shelf, {"cam": PathRules(r"(?P<camera>[^/]+)\.jpg")})
     tag(shelf, by, "Cam[2].jpg")
     assert names(shelf, "camera:Cam[2]") == ["Cam[2].jpg"]
 

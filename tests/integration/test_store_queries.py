@@ -3,10 +3,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from tagger.records import Failed, Origin
-from tagger.store import queries
-from tagger.store.database import Database
-from tagger.store.queries import LastTagged
-from tagger.store.schema import State
+from tagger.store.core.database import Database
+from tagger.store.core.schema import State
+from tagger.store.queue import queries
+from tagger.store.queue.queries import LastTagged
 from tests.integration.shelf import NOON, RESNET, Shelf
 
 HOUR = timedelta(hours=1)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tagger.records import Known, Origin, Stamp
-from tagger.store import upkeep
-from tagger.store.writer import Writer
+from tagger.store.queue import upkeep
+from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, rewritten, sha, tagged
 
 CAT = {"tabby": 0.7, "sports car": 0.25}

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from tagger.mounts import Volume
+from tagger.host.mounts import Volume
 from tagger.records import Failed, Gone, Stamp
-from tagger.store import upkeep
-from tagger.store.absence import APART
-from tagger.store.roll_call import RollCall
-from tagger.store.schema import source
+from tagger.store.core.schema import source
+from tagger.store.queue import upkeep
+from tagger.store.queue.absence import APART
+from tagger.store.queue.missing import MissingFiles
 from tests.integration.shelf import HOME, Shelf, rewritten
 
 GONE = "SELECT path FROM file WHERE missing_since IS NOT NULL AND state = 'gone' ORDER BY path"
@@ -24,14 +24,14 @@ def tagged_files(shelf: Shelf, count: int, source: str = "cam") -> list[Stamp]:
     return stamps
 
 
-def call(shelf: Shelf, met: list[Stamp]) -> RollCall:
+def call(shelf: Shelf, met: list[Stamp]) -> MissingFiles:
     """A roll call that these stamps answer, as a scan has it."""
     roll = shelf.journal.roll_call("cam")
     shelf.journal.differences(met, roll.answer)
     return roll
 
 
-def absent(roll: RollCall) -> dict[str, int]:
+def absent(roll: MissingFiles) -> dict[str, int]:
     return {path: id_ for page in roll.absent() for id_, path in page}
 
 

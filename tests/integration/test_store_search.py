@@ -45,10 +45,10 @@ from tagger.search.query import (
     Uncertain,
     Until,
 )
-from tagger.store import found
-from tagger.store.prepared import driver
-from tagger.store.schema import State
-from tagger.store.writer import Writer
+from tagger.store.core.prepared import driver
+from tagger.store.core.schema import State
+from tagger.store.search import found
+from tagger.store.tags.writer import Writer
 from tests.integration.shelf import NOON, Shelf, rewritten, sha
 
 HOUR = timedelta(hours=1)

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tagger.records import Failed, Stamp
-from tagger.store import upkeep
-from tagger.store.schema import State
+from tagger.store.core.schema import State
+from tagger.store.queue import upkeep
 from tests.integration.shelf import HOME, Shelf, rewritten
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tagger.errors import ConfigError
 from tagger.records import Known
-from tagger.store.judgement import ContradictionError, Ruling, rule
+from tagger.store.tags.corrections import ContradictionError, Correction, apply
 from tests.integration.shelf import RESNET, Shelf, rewritten, sha, tagged
 
 CAT = {"tabby": 0.7, "sports car": 0.25}
@@ -17,7 +17,9 @@ TAGS = "SELECT label, score, rank, by FROM image_tags ORDER BY path, rank"
 def say(shelf: Shelf, *names: str, **verdicts: str) -> int:
     """`right="tabby"`: of each file named."""
     paths = [f"/data/{name}" for name in names or ("cam/a.jpg",)]
-    return rule(shelf.database, paths, Ruling(**{how: [name] for how, name in verdicts.items()}), shelf.now)
+    return apply(
+        shelf.database, paths, Correction(**{how: [name] for how, name in verdicts.items()}), shelf.now
+    )
 
 
 def test_what_people_add_comes_first_and_what_they_reject_is_gone(shelf: Shelf) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tagger.errors import DatabaseError
 from tagger.records import Changed, Failed, Gone, Known, Label, Outcome, Stamp
-from tagger.store.writer import Writer
+from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, NOON, RESNET, TAXONOMY, Shelf, label, rewritten, sha, tagged
 
 CAT = {"tabby": 0.9, "web site": 0.1}

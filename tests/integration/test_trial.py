@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from tagger import beneath, confinement, worker
-from tagger.config import Settings
+from tagger.config.settings import Settings
+from tagger.host import beneath, confinement
 from tagger.ingest.settle import Settling
 from tagger.pipeline.channel import Closed
+from tagger.pipeline.crash_isolation import CrashIsolation, SubprocessRunner
 from tagger.pipeline.intake import Intake
-from tagger.pipeline.trial import Court, Trial
 from tagger.records import Origin, Stamp
-from tagger.store import queries
-from tagger.store.database import Database
-from tagger.store.journal import Journal
-from tagger.store.schema import State
+from tagger.runtime import worker
+from tagger.store.core.database import Database
+from tagger.store.core.schema import State
+from tagger.store.queue import queries
+from tagger.store.queue.file_queue import FileQueue
 
 ACCUSER = """
 import os, signal, sys
@@ -45,13 +46,13 @@ class Trials:
         self.folder = folder
         self.read: Callable[[Stamp], object] = lambda stamp: None
         self.database = Database.open(str(folder / "tags.db"), create=True)
-        self.journal = Journal(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
+        self.journal = FileQueue(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
         self.journal.admit([Stamp(f"/cam/{name}", "cam", 1, 1, 1) for name in names], Origin.SCAN)
         self.journal.claim(len(names))
         settling = Settling({"cam": 0}, lambda one: beneath.stat("/", one.path))
         self.intake = Intake(self.journal, settling, lambda _: None)
-        self.court = Court((sys.executable, "-c", ACCUSER), os.environ)
-        self.trial = Trial(self.intake, self.court, lambda stamp: self.read(stamp))
+        self.court = SubprocessRunner((sys.executable, "-c", ACCUSER), os.environ)
+        self.trial = CrashIsolation(self.intake, self.court, lambda stamp: self.read(stamp))
 
     @property
     def quarantined(self) -> dict[str, str]:

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tagger import beneath
-from tagger.beneath import FOLDER, LONGEST, PLACE, OutsideError
-from tagger.config import Decode, Source
+from tagger.config.settings import Decode, Source
 from tagger.errors import TaggerError
 from tagger.export import sidecars
 from tagger.export.keywords import Keywords
 from tagger.export.sidecars import Beside
+from tagger.host import beneath
+from tagger.host.beneath import FOLDER, LONGEST, PLACE, OutsideError
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling
 from tagger.records import Content, Gone, Origin, Sighting, Stamp
-from tagger.store.found import Original, Picture
+from tagger.store.search.found import Original, Picture
 from tagger.vision.decode import read
 from tagger.web.original import GoneError, opened
 from tagger.web.thumbnails import Thumbnails, Wanted
@@ -283,7 +283,7 @@ prctl = ctypes.CDLL(None, use_errno=True).prctl
 prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 if prctl(38, 1, 0, 0, 0) or prctl(22, 2, ctypes.addressof(Filter(4, ctypes.addressof(kept))), 0, 0):
     sys.exit(77)
-from tagger import beneath
+from tagger.host import beneath
 assert not beneath._kernel_resolves()
 print(os.read(beneath.opened(sys.argv[2], "day/x.jpg"), 100).decode())
 """

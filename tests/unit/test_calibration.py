@@ -1,4 +1,4 @@
-from tagger.store.calibration import Judged, lowest_threshold, precision_from
+from tagger.store.tags.calibration import Judged, lowest_threshold, precision_from
 
 JUDGED = [Judged(0.9, True), Judged(0.8, True), Judged(0.7, False), Judged(0.6, True), Judged(0, True)]
 

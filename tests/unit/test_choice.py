@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config import Engine
+from tagger.config.settings import Engine
 from tagger.errors import ModelError
 from tagger.vision.cpu import native_formats
 from tagger.vision.engines.choice import choose

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
-from tagger.conditions import NAMES, SCREENS, conditions_of
-from tagger.config import Conditions
+from tagger.config.settings import Conditions
 from tagger.records import Content, Facts, Health, Picture, Stamp
+from tagger.search.conditions import NAMES, SCREENS, conditions_of
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder
 from tagger.vision.health import health

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from tagger.config import Settings, Source, data_home, environment, load
+from tagger.config.settings import Settings, Source, data_home, environment, load
 from tagger.errors import ConfigError
 from tools.reference.config import uncommented
 

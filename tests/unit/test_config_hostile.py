@@ -11,8 +11,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tagger.config import Settings, load
-from tagger.documents import LARGEST
+from tagger.config.documents import LARGEST
+from tagger.config.settings import Settings, load
 from tagger.errors import ConfigError
 from tagger.vision import categories
 

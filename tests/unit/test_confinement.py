@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tagger import confinement
+from tagger.host import confinement
 
 
 def said(program: str) -> str:
     """What a process prints that gives something up, and then tries to have it."""
-    command = (sys.executable, "-c", f"import os; from tagger import confinement as c; {program}")
+    command = (sys.executable, "-c", f"import os; from tagger.host import confinement as c; {program}")
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr.strip()
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from skimage import data
 
-from tagger.config import Crop, Decode
-from tagger.config import Mode as CropMode
+from tagger.config.settings import Crop, Decode
+from tagger.config.settings import Mode as CropMode
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder, Mode

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from tagger.place import IMPOSSIBLE
+from tagger.config.path_rules import IMPOSSIBLE
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import SUFFIXES, Decoder

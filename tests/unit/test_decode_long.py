@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.records import Failed, Picture
 from tests.unit.test_decode_bad_input import decode
 from tests.unit.test_hostile_pictures import chunk, long, png, seeds, tiff

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.vision import cores
 from tagger.vision.engines import fake
 from tagger.vision.load import load_classifier
@@ -43,7 +43,7 @@ def test_the_fake_backend_needs_neither_weights_nor_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
-        "from tagger.config import Engine, Settings\n"
+        "from tagger.config.settings import Engine, Settings\n"
         "from tagger.vision.load import load_classifier\n"
         "print(load_classifier(Settings(engine=Engine(backend='fake')), Path('/nonexistent'), Path('/nonexistent')).description)"
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.config import Settings, Source
+from tagger.config.settings import Settings, Source
 from tagger.ingest.filters import Filters
 
 SUFFIXES = {".png", ".jpg"}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tagger.doctor.database import database
-from tagger.store.hazards import hazards
+from tagger.store.core.warnings import hazards
 
 
 @pytest.mark.parametrize(

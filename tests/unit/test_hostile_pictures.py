@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.records import Content, Failed, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import SUFFIXES, Decoder, Mode

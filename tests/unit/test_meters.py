@@ -2,7 +2,7 @@
 
 import pytest
 
-from tagger.pipeline.meters import Histogram, Meters
+from tagger.pipeline.stats import Histogram, Stats
 from tagger.records import Failed, Gone, Known, Stamp
 
 
@@ -25,7 +25,7 @@ def test_what_a_step_takes_is_observed_even_where_it_fails() -> None:
 
 def test_only_files_that_came_since_the_start_tell_how_long_they_waited() -> None:
     moments = iter((10_000_000_000, 12_000_000_000))
-    meters = Meters(["inbox"], lambda: next(moments))
+    meters = Stats(["inbox"], lambda: next(moments))
     waits = meters.stored(
         [known("old", 9_999_999_999), known("new", 10_500_000_000), known("ahead", 13 * 10**9)]
     )
@@ -34,7 +34,7 @@ def test_only_files_that_came_since_the_start_tell_how_long_they_waited() -> Non
 
 
 def test_outcomes_are_counted_by_source_and_status_from_nought_on() -> None:
-    meters = Meters(["inbox", "yard"])
+    meters = Stats(["inbox", "yard"])
     stamp = Stamp("a", "inbox", 1, 0, 0)
     meters.stored([known("a", 0), Failed(stamp, "decode", "no picture"), Gone(stamp), Gone(stamp)])
     assert meters.outcomes["inbox", "gone"] == 2

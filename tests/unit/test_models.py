@@ -8,7 +8,7 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from tagger.cli.models import app
-from tagger.config import Model
+from tagger.config.settings import Model
 from tagger.errors import ModelError
 from tagger.vision.models import BUILTIN_ENTRY, CATALOGUE, Preprocessing, named
 from tagger.vision.weights import fetched_path, resolve

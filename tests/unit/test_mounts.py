@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tagger import mounts
-from tagger.mounts import Volume, announces_changes, around, below, doubt, file_system, parse, volume
+from tagger.host import mounts
+from tagger.host.mounts import Volume, announces_changes, around, below, doubt, file_system, parse, volume
 from tests.allowed import OWN_MOUNTS, needs
 
 TABLE = rb"""22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -157,7 +157,7 @@ done
 mkdir disk
 for name in one other one; do
     mount -o loop $name.img disk
-    "$2" -c 'from tagger.mounts import volume; print(volume("disk"))'
+    "$2" -c 'from tagger.host.mounts import volume; print(volume("disk"))'
     umount disk
 done
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger import notify
+from tagger.runtime import systemd
 
 
 def listener(address: str) -> socket.socket:
@@ -35,15 +35,15 @@ def ear(
 
 
 def test_systemd_is_told_how_a_start_and_a_stop_go(ear: socket.socket) -> None:
-    notify.starting("the model is loaded")
-    notify.stopping()
+    systemd.starting("the model is loaded")
+    systemd.stopping()
     start, stop = heard(ear)
     assert start.split("\n") == ["STATUS=starting: the model is loaded", "EXTEND_TIMEOUT_USEC=600000000"]
     assert stop.startswith("STOPPING=1\n")
 
 
 def test_ready_is_said_once_and_all_is_well_only_while_it_is(ear: socket.socket) -> None:
-    tidings = notify.Tidings(clock=lambda: 0)
+    tidings = systemd.SystemdStatus(clock=lambda: 0)
     tidings.tell(ready=False, hung="", status="0 tagged")
     tidings.tell(ready=True, hung="", status="0 tagged")
     tidings.tell(ready=True, hung="infer-0", status="0 tagged")
@@ -52,7 +52,7 @@ def test_ready_is_said_once_and_all_is_well_only_while_it_is(ear: socket.socket)
 
 def test_the_status_is_told_when_it_changes_and_not_too_often(ear: socket.socket) -> None:
     now = 0.0
-    tidings = notify.Tidings(clock=lambda: now)
+    tidings = systemd.SystemdStatus(clock=lambda: now)
     said: list[str] = []
     for second in range(30):
         now = second
@@ -65,7 +65,7 @@ def test_the_status_is_told_when_it_changes_and_not_too_often(ear: socket.socket
 def test_a_hang_is_named_in_the_status_and_once_in_the_log(
     ear: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tidings = notify.Tidings(clock=lambda: 0)
+    tidings = systemd.SystemdStatus(clock=lambda: 0)
     for _ in range(3):
         tidings.tell(ready=False, hung="infer-0", status="3 tagged")
     assert list(heard(ear)) == ["STATUS=infer-0 hangs; 3 tagged"]
@@ -75,18 +75,18 @@ def test_a_hang_is_named_in_the_status_and_once_in_the_log(
 @pytest.mark.parametrize("address", ["", "/nonexistent/notify"])
 def test_where_nobody_listens_nothing_happens(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", address)
-    notify.say("READY=1")
+    systemd.say("READY=1")
 
 
 def test_one_that_does_not_read_holds_up_nobody(ear: socket.socket) -> None:
     room = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
     for _ in range(room + 2):
-        notify.say("WATCHDOG=1")
+        systemd.say("WATCHDOG=1")
     assert len(list(heard(ear))) <= room + 1
 
 
 def test_a_name_with_line_breaks_says_nothing_of_its_own(ear: socket.socket) -> None:
-    notify.say("STATUS=cam\nREADY=1\nMAINPID=1 is away", "WATCHDOG=1")
+    systemd.say("STATUS=cam\nREADY=1\nMAINPID=1 is away", "WATCHDOG=1")
     assert list(heard(ear)) == ["STATUS=cam\\nREADY=1\\nMAINPID=1 is away\nWATCHDOG=1"]
 
 
@@ -103,9 +103,9 @@ def test_where_nobody_listens_as_systemd_does_nothing_is_said(
         if kind == "stream":
             stream.bind(str(path))
             stream.listen()
-        notify.say("READY=1")
+        systemd.say("READY=1")
 
 
 def test_a_listener_that_reads_nothing_keeps_nobody_for_long(ear: socket.socket) -> None:
     for _ in range(15):  # more than a socket's queue takes
-        notify.say("WATCHDOG=1" + "x" * 60_000)
+        systemd.say("WATCHDOG=1" + "x" * 60_000)

@@ -1,7 +1,7 @@
 from threading import Event, Thread
 
 from tagger.pipeline.overdue import Overdue
-from tagger.progress import Pulse
+from tagger.supervision import Pulse
 from tagger.vision.budget import PixelBudget
 
 

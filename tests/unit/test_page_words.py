@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import tagger.web.page
-from tagger.conditions import NAMES
-from tagger.store.schema import State
+from tagger.search.conditions import NAMES
+from tagger.store.core.schema import State
 from tagger.web.page.words import CHINESE
 
 TEMPLATES = Path(tagger.web.page.__file__).with_name("templates")

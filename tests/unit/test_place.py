@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.place import EARLIEST, IMPOSSIBLE, Located, Place, compiled, judge_timezone
+from tagger.config.path_rules import EARLIEST, IMPOSSIBLE, Located, PathRules, compiled, judge_timezone
 
 CAMERA = r"(?P<camera>[^/.]+)\.(?P<captured_at>\d{8}_\d{6})\.jpg$"
 STEAM = r"760/remote/(?P<app_id>\d+)/screenshots/(?P<captured_at>\d{14})_\d+\.png$"
@@ -19,14 +19,14 @@ MTIME_NS = 1_774_918_923_456_000_000
 
 
 def captured(
-    place: Place, path: str = "a.jpg", taken_at: datetime | None = None
+    place: PathRules, path: str = "a.jpg", taken_at: datetime | None = None
 ) -> tuple[datetime, str, bool]:
     found = place.captured(place.read(path), taken_at, MTIME_NS, NOW)
     return found.at, found.by, found.misdated
 
 
 def test_a_camera_and_its_time() -> None:
-    place = Place(CAMERA, SHANGHAI)
+    place = PathRules(CAMERA, SHANGHAI)
     located = place.read("2026/Cam2.20260326_131715.jpg")
     assert (located.camera, located.app_id, located.attributes) == ("Cam2", None, {})
     time_ = datetime(2026, 3, 26, 5, 17, 15, tzinfo=UTC)
@@ -34,20 +34,20 @@ def test_a_camera_and_its_time() -> None:
 
 
 def test_a_game_of_steam() -> None:
-    place = Place(STEAM, "UTC")
+    place = PathRules(STEAM, "UTC")
     path = "760/remote/570/screenshots/20260326131715_1.png"
     assert place.read(path).app_id == "570"
     assert captured(place, path) == (datetime(2026, 3, 26, 13, 17, 15, tzinfo=UTC), "path", False)
 
 
 def test_all_other_groups_are_attributes_and_those_that_matched_nothing_are_none() -> None:
-    place = Place(r"(?P<floor>\d+)/(?P<room>[^/]+)?/(?P<camera>\w+)?")
+    place = PathRules(r"(?P<floor>\d+)/(?P<room>[^/]+)?/(?P<camera>\w+)?")
     assert place.read("3/Küche/").attributes == {"floor": "3", "room": "Küche"}
     assert place.read("3//x") == Located("x", attributes={"floor": "3"})
 
 
 def test_a_path_that_does_not_match_tells_nothing() -> None:
-    assert Place(CAMERA).read("elsewhere/a.png") == Located()
+    assert PathRules(CAMERA).read("elsewhere/a.png") == Located()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_path_that_does_not_match_tells_nothing() -> None:
     ],
 )
 def test_times_are_written_in_many_ways(text: str, told: datetime) -> None:
-    place = Place(r"(?P<captured_at>.+)\.jpg", "UTC")
+    place = PathRules(r"(?P<captured_at>.+)\.jpg", "UTC")
     assert captured(place, f"{text}.jpg") == (told, "path", False)
 
 
@@ -79,7 +79,7 @@ def test_times_are_written_in_many_ways(text: str, told: datetime) -> None:
     ],
 )
 def test_a_time_that_cannot_be_is_not_used_and_counted(text: str) -> None:
-    place = Place(r"(?P<captured_at>[\d_]+)\.jpg", "UTC")
+    place = PathRules(r"(?P<captured_at>[\d_]+)\.jpg", "UTC")
     assert captured(place, f"{text}.jpg") == (WRITTEN, "mtime", True)
     exif = datetime(2026, 3, 30, tzinfo=UTC)
     assert captured(place, f"{text}.jpg", exif) == (exif, "exif", True)
@@ -98,41 +98,41 @@ def test_a_time_that_cannot_be_is_not_used_and_counted(text: str) -> None:
 )
 @pytest.mark.parametrize("timezone", ["UTC", SHANGHAI])
 def test_a_camera_with_a_dead_clock_is_not_believed(dead: datetime, timezone: str) -> None:
-    assert captured(Place(timezone=timezone), taken_at=dead) == (WRITTEN, "mtime", True)
+    assert captured(PathRules(timezone=timezone), taken_at=dead) == (WRITTEN, "mtime", True)
 
 
 def test_a_new_year_is_believed_where_the_clock_goes_on() -> None:
     party = datetime(2000, 1, 1, 0, 1, tzinfo=UTC)
-    assert captured(Place(), taken_at=party) == (party, "exif", False)
+    assert captured(PathRules(), taken_at=party) == (party, "exif", False)
 
 
 def test_the_path_comes_before_the_camera_and_the_camera_before_the_file() -> None:
     exif = datetime(2026, 3, 30, tzinfo=UTC)
-    assert captured(Place(CAMERA, "UTC"), "Cam2.20260326_131715.jpg", exif)[1] == "path"
-    assert captured(Place(CAMERA, "UTC"), "a.jpg", exif) == (exif, "exif", False)
-    assert captured(Place(CAMERA, "UTC"), "a.jpg") == (WRITTEN, "mtime", False)
+    assert captured(PathRules(CAMERA, "UTC"), "Cam2.20260326_131715.jpg", exif)[1] == "path"
+    assert captured(PathRules(CAMERA, "UTC"), "a.jpg", exif) == (exif, "exif", False)
+    assert captured(PathRules(CAMERA, "UTC"), "a.jpg") == (WRITTEN, "mtime", False)
 
 
 def test_a_camera_that_tells_its_offset_is_taken_at_its_word() -> None:
     told = datetime(2026, 3, 26, 13, tzinfo=UTC).astimezone()
-    assert captured(Place(timezone=SHANGHAI), taken_at=told)[0] == told
+    assert captured(PathRules(timezone=SHANGHAI), taken_at=told)[0] == told
 
 
 def test_a_clock_without_an_offset_is_in_the_sources_zone_and_by_default_in_this_machines(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     noon = datetime(2026, 3, 26, 12)
-    assert captured(Place(timezone=SHANGHAI), taken_at=noon)[0] == datetime(2026, 3, 26, 4, tzinfo=UTC)
+    assert captured(PathRules(timezone=SHANGHAI), taken_at=noon)[0] == datetime(2026, 3, 26, 4, tzinfo=UTC)
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "NPT-5:45")
         time.tzset()
-        assert captured(Place(), taken_at=noon)[0] == datetime(2026, 3, 26, 6, 15, tzinfo=UTC)
+        assert captured(PathRules(), taken_at=noon)[0] == datetime(2026, 3, 26, 6, 15, tzinfo=UTC)
     time.tzset()
 
 
 @pytest.mark.parametrize(("hour", "told"), [(2, 1), (3, 1)])
 def test_an_hour_that_the_clocks_skip_or_repeat_is_some_time_all_the_same(hour: int, told: int) -> None:
-    place = Place(timezone="Europe/Berlin")
+    place = PathRules(timezone="Europe/Berlin")
     skipped = captured(place, taken_at=datetime(2026, 3, 29, hour, 30))[0]
     assert skipped == datetime(2026, 3, 29, told, 30, tzinfo=UTC)
     assert captured(place, taken_at=datetime(2025, 10, 26, 2, 30))[1] == "exif"
@@ -145,7 +145,7 @@ def adversary() -> Iterator[str]:
 
 @pytest.mark.parametrize("pattern", ["(?P<x>(a+)+)b", "(?P<x>(a|a)*)b", "(?P<x>(.*)*)b$"])
 def test_no_pattern_takes_more_than_a_moment(pattern: str, adversary: Iterator[str]) -> None:
-    assert Place(pattern).read(next(adversary)) == Located()
+    assert PathRules(pattern).read(next(adversary)) == Located()
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,22 @@ def test_a_time_zone_that_is_none_is_refused(name: str) -> None:
 def test_every_picture_has_a_time_whatever_path_and_clock_tell(
     path: str, taken_at: datetime | None, mtime_ns: int
 ) -> None:
-    place = Place(r"(?P<camera>[^/]*)/(?P<captured_at>\d+)", SHANGHAI)
+    place = PathRules(r"(?P<camera>[^/]*)/(?P<captured_at>\d+)", SHANGHAI)
     found = place.captured(place.read(path), taken_at, mtime_ns, NOW)
     assert found.at.tzinfo is UTC
     assert found.by == "mtime" or EARLIEST <= found.at <= NOW + timedelta(days=1)
 
 
 def test_what_is_dated_by_the_same_is_not_dated_anew() -> None:
-    assert str(Place()) == ""
-    assert len({str(Place()), str(Place(CAMERA)), str(Place(CAMERA, "UTC")), str(Place("", "UTC"))}) == 4
+    assert str(PathRules()) == ""
+    assert (
+        len(
+            {
+                str(PathRules()),
+                str(PathRules(CAMERA)),
+                str(PathRules(CAMERA, "UTC")),
+                str(PathRules("", "UTC")),
+            }
+        )
+        == 4
+    )

@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import os, threading
-from tagger.priority import be_nice
+from tagger.host.priority import be_nice
 nicer, done = threading.Event(), threading.Event()
 def work():
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), ours + 7)

@@ -5,7 +5,7 @@ import pytest
 
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.stage import Stage
-from tagger.progress import Pulse, Supervisor, advanced, excused, turn
+from tagger.supervision import Pulse, Supervisor, advanced, excused, turn
 
 
 @pytest.fixture

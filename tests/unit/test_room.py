@@ -2,7 +2,7 @@
 
 import pytest
 
-from tagger.store.room import BYTES, SPARE, told
+from tagger.store.tags.room import BYTES, SPARE, told
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from contextlib import closing
 
 import pytest
 
-from tagger.stops import Stops
+from tagger.runtime.signals import Signals
 
 TAKEN_BY_ANOTHER_THREAD = """
 import os, signal, threading
 import pytest
 
-from tagger.stops import Stops
+from tagger.runtime.signals import Signals
 
-stops = Stops()
+stops = Signals()
 stops.listen([signal.SIGTERM])
 asleep = threading.Event()
 
@@ -48,7 +48,7 @@ def test_a_signal_that_another_thread_takes_wakes_the_main_thread() -> None:
 
 def test_what_killed_a_stage_is_a_reason_to_stop() -> None:
     death = OSError("the disk is on fire")
-    with closing(Stops()) as stops:
+    with closing(Signals()) as stops:
         stage = threading.Thread(target=stops.crashed, args=[death])
         stage.start()
         assert stops.wait() is death
@@ -56,15 +56,15 @@ def test_what_killed_a_stage_is_a_reason_to_stop() -> None:
 
 
 def test_without_a_reason_the_wait_ends_with_its_time() -> None:
-    with closing(Stops()) as stops:
+    with closing(Signals()) as stops:
         assert stops.wait(timeout=0) is None
 
 
 HEARD = """
 import os, signal
-from tagger.stops import StoppedError, Stops
+from tagger.runtime.signals import StoppedError, Signals
 
-stops = Stops()
+stops = Signals()
 stops.listen([signal.SIGTERM, signal.SIGHUP])
 """
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.errors import DatabaseError
-from tagger.store.pathtext import from_text, to_text
+from tagger.store.core.pathtext import from_text, to_text
 
 AMBIGUOUS = "".join(map(chr, range(0xF780, 0xF800)))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.errors import TaggerError
 from tagger.vision.thumbnail import Thumbnailer
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tagger.store.vectors import packed, unpacked
+from tagger.store.tags.vectors import packed, unpacked
 
 CHANCE = np.random.default_rng(4)
 WIDE = np.maximum(CHANCE.normal(size=1280), 0).astype(np.float16).tobytes()

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.store.readings import Said
-from tagger.store.verdicts import HUMAN, from_text, judged, to_text
+from tagger.store.tags.readings import Said
+from tagger.store.tags.verdicts import HUMAN, from_text, judged, to_text
 
 LABELS = range(8)
 CATEGORIES_OF = {label: [label // 2, 9] for label in LABELS}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tagger.config import Decode
+from tagger.config.settings import Decode
 from tagger.pipeline.channel import Closed
-from tagger.pipeline.desk import BusyError
-from tagger.store.found import Original
+from tagger.pipeline.predict_queue import BusyError
+from tagger.store.search.found import Original
 from tagger.web.thumbnails import WAITING, Thumbnails, Wanted
 
 Wish = Callable[..., Wanted]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config import Model
+from tagger.config.settings import Model
 from tagger.errors import ModelError
 from tagger.records import Label
 from tagger.vision.models import BUILTIN, CATALOGUE, Architecture, named

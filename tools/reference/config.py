@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tagger.config import Settings
+from tagger.config.settings import Settings
 from tools.reference import words
 
 ABOUT = """

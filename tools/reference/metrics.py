@@ -7,12 +7,12 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 
-from tagger.pipeline.meters import Meters
-from tagger.pipeline.vitals import Vitals
-from tagger.store.database import Database
-from tagger.store.schema import source
+from tagger.pipeline.stats import Stats
+from tagger.pipeline.worker_status import WorkerStatus
+from tagger.store.core.database import Database
+from tagger.store.core.schema import source
 from tagger.web import metrics
-from tagger.web.house import House
+from tagger.web.house import AppContext
 from tools.reference import words
 
 ABOUT = """
@@ -39,9 +39,9 @@ def _families() -> Iterable[Metric]:
     return list(text_string_to_metric_families(answer.body.decode()))
 
 
-def _house(database: Database) -> House:
-    vitals = Vitals(troubles={_NAME: ""}, waiting=dict.fromkeys(_PLACES, 0))
-    return House(database, min_score=0.3, vitals=lambda: vitals, meters=Meters([_NAME]))
+def _house(database: Database) -> AppContext:
+    vitals = WorkerStatus(troubles={_NAME: ""}, waiting=dict.fromkeys(_PLACES, 0))
+    return AppContext(database, min_score=0.3, vitals=lambda: vitals, meters=Stats([_NAME]))
 
 
 def _row(family: Metric) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tagger.config import Engine
+from tagger.config.settings import Engine
 from tagger.errors import ModelError
 
 _COMPUTES = {

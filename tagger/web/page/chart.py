@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tagger.store.activity import DAY, HOUR, MONTH, Series
+from tagger.store.search.activity import DAY, HOUR, MONTH, Series
 
 WIDTH, HEIGHT = 1000.0, 200.0
 SPANS = {"day": (HOUR, 24), "month": (DAY, 30), "year": (MONTH, 12)}

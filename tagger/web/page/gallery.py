@@ -5,7 +5,7 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from tagger.search.query import QueryError
-from tagger.store.budget import TooLongError
+from tagger.store.core.budget import TooLongError
 
 Since = Literal["", "1h", "24h", "7d", "30d"]
 Certainty = Literal["", "certain", "uncertain"]

@@ -7,8 +7,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tagger.escape import shown
 from tagger.web.page.words import chinese, english
+from tagger.wording.escape import shown
 
 _YEAR = int(timedelta(days=365).total_seconds())
 LANGUAGES = ("en", "zh")

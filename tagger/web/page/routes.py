@@ -11,18 +11,20 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from tagger.certainty import certainty
-from tagger.conditions import NAMES
 from tagger.errors import ConfigError
+from tagger.search.conditions import NAMES
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
-from tagger.store import activity, found, judgement, queries, vocabulary
-from tagger.store.budget import TooLongError
-from tagger.store.database import Database
-from tagger.store.found import Position
-from tagger.store.schema import State
-from tagger.store.shortfall import shortfalls
-from tagger.web.house import House
+from tagger.store.core.budget import TooLongError
+from tagger.store.core.database import Database
+from tagger.store.core.schema import State
+from tagger.store.queue import queries
+from tagger.store.search import activity, found, vocabulary
+from tagger.store.search.found import Position
+from tagger.store.search.shortfall import shortfalls
+from tagger.store.tags import corrections
+from tagger.vision.certainty import certainty
+from tagger.web.house import AppContext
 from tagger.web.page.chart import SPANS, chart, first_moment, periods
 from tagger.web.page.gallery import Certainty, Condition, Filters, Mistake, Since
 from tagger.web.page.render import Renderer
@@ -52,14 +54,14 @@ def files() -> StaticFiles:
     return StaticFiles(directory=_STATIC)
 
 
-def router(house: House) -> APIRouter:
+def router(house: AppContext) -> APIRouter:
     routes, renderer = APIRouter(include_in_schema=False, route_class=SmallBody), Renderer()
     for add in (_add_gallery, _add_picture, _add_status, _add_others):
         add(routes, house, renderer)
     return routes
 
 
-def _add_gallery(routes: APIRouter, house: House, renderer: Renderer) -> None:
+def _add_gallery(routes: APIRouter, house: AppContext, renderer: Renderer) -> None:
     @routes.get("/")
     async def gallery(
         request: Request,
@@ -106,7 +108,7 @@ def _choices(database: Database) -> dict[str, Any]:
     }
 
 
-def _answers(house: House) -> Callable[[found.Picture], Answer]:
+def _answers(house: AppContext) -> Callable[[found.Picture], Answer]:
     """Return what tells of each picture what it is said to show."""
     within = vocabulary.wholes(house.database)
 
@@ -120,7 +122,7 @@ def _answers(house: House) -> Callable[[found.Picture], Answer]:
     return answer
 
 
-def _nothing(house: House, filters: Filters) -> dict[str, Any]:
+def _nothing(house: AppContext, filters: Filters) -> dict[str, Any]:
     """A page of the gallery without pictures."""
     return {
         "filters": filters,
@@ -134,7 +136,7 @@ def _nothing(house: House, filters: Filters) -> dict[str, Any]:
     }
 
 
-def _shown(house: House, filters: Filters, cursor: str, start: Position | None) -> dict[str, Any]:
+def _shown(house: AppContext, filters: Filters, cursor: str, start: Position | None) -> dict[str, Any]:
     """A page of the gallery, from what comes after `start` on; `after` is the address of what follows."""
     shown = _nothing(house, filters)
     try:
@@ -148,7 +150,7 @@ def _shown(house: House, filters: Filters, cursor: str, start: Position | None) 
     return shown | {"pictures": pictures[:PAGE], "after": after, "here": here}
 
 
-def _found(house: House, filters: Filters, start: Position | None) -> list[found.Picture]:
+def _found(house: AppContext, filters: Filters, start: Position | None) -> list[found.Picture]:
     """What was typed is understood first, alone, so that a mistake is shown where it was made. Raises QueryError."""
     now, database, least = datetime.now(UTC), house.database, house.min_score
     found.judge(database, parse(filters.q, now), filters.q)
@@ -157,19 +159,19 @@ def _found(house: House, filters: Filters, start: Position | None) -> list[found
     return [hit.picture for hit in hits]
 
 
-def _short(house: House, filters: Filters) -> list[tuple[str, str]]:
+def _short(house: AppContext, filters: Filters) -> list[tuple[str, str]]:
     """Why the names that were typed find nothing, and the address of a search that would find something."""
     query = parse(filters.q, datetime.now(UTC))
     short = shortfalls(house.database, query, filters.q, house.min_score, house.top_k)
     return [(one.words, one.query and filters.instead(one.query).address()) for one in short]
 
 
-def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
+def _add_picture(routes: APIRouter, house: AppContext, renderer: Renderer) -> None:
     @routes.get("/pictures/{id}")
     def picture(request: Request, id: int) -> Response:  # noqa: A002 (it is in the address)
         one = picture_of(house.database, id)
         newer, older = found.beside(house.database, one)
-        rulings = judgement.rulings(house.database, id)
+        rulings = corrections.rulings(house.database, id)
         return renderer.page(
             request,
             "picture.html",
@@ -197,7 +199,7 @@ def _add_picture(routes: APIRouter, house: House, renderer: Renderer) -> None:
         return await house.searches.run(request, house.database, page)
 
 
-def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:
+def _add_status(routes: APIRouter, house: AppContext, renderer: Renderer) -> None:
     @routes.get("/status")
     def status(request: Request, part: bool = False) -> Response:
         """`part`: only what changes from one moment to the next."""
@@ -237,7 +239,7 @@ def _add_status(routes: APIRouter, house: House, renderer: Renderer) -> None:
         return await house.searches.run(request, house.database, page)
 
 
-def _add_others(routes: APIRouter, house: House, renderer: Renderer) -> None:
+def _add_others(routes: APIRouter, house: AppContext, renderer: Renderer) -> None:
     @routes.get("/try")
     def try_it(request: Request) -> Response:
         return renderer.page(request, "try.html", works=house.desk is not None)

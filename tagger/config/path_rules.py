@@ -1,0 +1,182 @@
+"""What a path and the clocks tell of a picture: which camera took it, and when.
+
+A source's `path_pattern` is searched in the path below its folder. RE2 matches it, in time that grows with the path's
+length alone: Python's own engine can take years over a pattern such as (a+)+b, and no check of a pattern finds all of
+those. What RE2 cannot do, backreferences and looking around, is refused.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+IMPOSSIBLE = datetime.min
+"""Stands for a time that was told and cannot be, such as the 31st of June."""
+
+EARLIEST = datetime(1995, 1, 1, tzinfo=UTC)
+"""Before there were digital cameras to speak of: where clocks without a battery start, in 1970 or 1980."""
+_RESET = datetime(2000, 1, 1)
+"""Other such clocks start in this minute, by their own time."""
+_AHEAD = timedelta(days=1)
+"""A camera's clock may be in another time zone than it says."""
+
+RESERVED = {"path", "state", "source", "since", "until", "in", "and", "or", "not", "uncertain"}
+"""Words of the search language, in which groups are fields."""
+LATER_WORDS = {"is"}
+"""Words that the search language got later: a group that is called so is a field, and the word is not there."""
+_NAMES = re.compile(r"\(\?P?<([^>=!]*)>")
+_BEYOND_RE2 = re.compile(r"\(\?<?[=!]|\(\?P$|\\[1-9gk]")
+_FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Read from a path. `captured_at` is by the source's clock; `attributes` are all other groups."""
+
+    camera: str | None = None
+    app_id: str | None = None
+    captured_at: datetime | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """When a picture was taken, in UTC, and what tells it: `path`, `exif` or `mtime`.
+
+    `misdated` is whether something told a time that cannot be.
+    """
+
+    at: datetime
+    by: str
+    misdated: bool
+
+
+@dataclass(frozen=True)
+class PathRules:
+    """How the paths and the clocks of one source are read. `str(place)` changes where its pictures must be dated anew.
+
+    `timezone` is a name of the IANA database; empty is the machine's own.
+    """
+
+    pattern: str = ""
+    timezone: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.timezone}\n{self.pattern}" if self.pattern or self.timezone else ""
+
+    def read(self, path: str) -> Located:
+        """What a path below the source's folder tells. It is text without surrogates, as the database has it."""
+        if not self.pattern:
+            return Located()
+        match = self._compiled.search(path)
+        groups = {name: text for name, text in match.groupdict().items() if text} if match else {}
+        time = groups.pop("captured_at", None)
+        return Located(
+            groups.pop("camera", None),
+            groups.pop("app_id", None),
+            _moment(time, self._zone) if time else None,
+            groups,
+        )
+
+    def captured(self, located: Located, taken_at: datetime | None, mtime_ns: int, now: datetime) -> Captured:
+        """By the path, or else the camera, or else the file's last change. `taken_at` is naive without an offset."""
+        times = (("path", located.captured_at), ("exif", taken_at))
+        told = [(by, moment) for by, moment in times if moment]
+        for by, moment in told:
+            if at := self._believed(moment, now):
+                return Captured(at, by, by != told[0][0])
+        return Captured(_EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime", bool(told))
+
+    @property
+    def shadows(self) -> set[str]:
+        """The words of the search language that its groups take the place of."""
+        return LATER_WORDS & set(self._compiled.groupindex) if self.pattern else set()
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return compiled(self.pattern)
+
+    @cached_property
+    def _zone(self) -> tzinfo | None:
+        return ZoneInfo(self.timezone) if self.timezone else None
+
+    def _believed(self, moment: datetime, now: datetime) -> datetime | None:
+        """In UTC; None where it cannot be, at the edges of the calendar too."""
+        if moment.replace(second=0, microsecond=0, tzinfo=None) == _RESET:
+            return None
+        try:
+            local = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
+            at = local.astimezone(UTC)
+        except (OverflowError, ValueError, OSError):
+            return None
+        return at if EARLIEST <= at <= now + _AHEAD else None
+
+
+def compiled(pattern: str) -> Any:
+    """Raises ValueError, which says what is wrong with it."""
+    import re2  # here, because few use it
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        found = re2.compile(pattern, options)
+    except re2.error as error:
+        raise ValueError(f"{pattern!r} is no pattern that can be used: {_reason(error)}") from None
+    _judge_names([name for name in _NAMES.findall(pattern) if name in found.groupindex])
+    return found
+
+
+def _reason(error: Exception) -> str:
+    text = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
+    return text + ("; it can neither look around nor refer back" if _BEYOND_RE2.search(text) else "")
+
+
+def _judge_names(names: list[str]) -> None:
+    if not names:
+        raise ValueError("has no named group; (?P<camera>[^/]+) is one")
+    for name in names:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"the group {name!r} must be called by small letters, digits and _")
+        if name in RESERVED:
+            raise ValueError(f"a group cannot be called {name!r}, which means something else in a search")
+        if names.count(name) > 1:
+            raise ValueError(f"the group {name!r} is there twice")
+
+
+def judge_timezone(name: str) -> str:
+    """Raises ValueError where there is no such time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}; {_timezone_hint(name)}") from None
+    return name
+
+
+def _timezone_hint(name: str) -> str:
+    zones = available_timezones()
+    if not zones:
+        return "this machine knows none at all; its package tzdata brings them"
+    near = difflib.get_close_matches(name, zones, n=1)
+    return f"did you mean {near[0]!r}?" if near else "such as 'Asia/Shanghai'"
+
+
+def _moment(text: str, zone: tzinfo | None) -> datetime:
+    """Digits with anything between them: year to second, to minute or to day, or Unix seconds or milliseconds."""
+    digits = re.sub(r"\D", "", text)
+    try:
+        if len(digits) in (10, 13):
+            return datetime.fromtimestamp(int(digits[:10]), UTC) + timedelta(
+                milliseconds=int(digits[10:] or 0)
+            )
+        size = len(digits) if len(digits) in _FORMS else 14
+        if len(digits) < size:  # strptime would take 1 digit where there should be 2
+            return IMPOSSIBLE
+        moment = datetime.strptime(digits[:size], _FORMS[size]).replace(tzinfo=zone)
+        return moment.replace(microsecond=int(digits[size : size + 6].ljust(6, "0")))
+    except ValueError:
+        return IMPOSSIBLE

@@ -1,0 +1,122 @@
+"""Which file kills Tagger? Those that were in hand when it died are tried in a child process, the road in small.
+
+A crowd that survives together is innocent. Else each is tried alone, and only a death alone counts against a file, so
+that its neighbours are never blamed; nor is anyone when this process is killed, or the power goes, because only a
+parent that lives can blame. Rejected: running suspects alone in the daemon itself, where a power cut looks the same.
+"""
+
+import logging
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from threading import Condition
+
+from tagger.pipeline.channel import Closed
+from tagger.pipeline.intake import Intake
+from tagger.records import Stamp, counted
+from tagger.supervision import excused
+from tagger.wording.escape import shown
+
+log = logging.getLogger(__name__)
+
+Fate = str | None
+"""How a trial ended: None where all survived."""
+
+TOO_LATE = 5
+"""The exit code of a process that ended because a picture took too long."""
+
+_BIDDEN = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+"""Signals that people and service managers send: no picture does."""
+
+
+class SubprocessRunner:
+    """Runs a command over some files, in a process of its own."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command, self._environment = tuple(command), dict(environment)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def try_together(self, stamps: Sequence[Stamp]) -> Fate:
+        """Raises Closed where it was closed meanwhile, and then nobody is to blame."""
+        with subprocess.Popen(  # noqa: S603 - our own program, on files of ours
+            [*self._command, *(stamp.path for stamp in stamps)],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as self._child:
+            if self._closed:
+                self._child.kill()
+            code = self._child.wait()
+        if self._closed:
+            raise Closed
+        return _words(code)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._child:
+            self._child.kill()
+
+
+class CrashIsolation:
+    """`step` is to be run in a thread. It sleeps until `look` finds suspects in the journal."""
+
+    def __init__(self, intake: Intake, court: SubprocessRunner, read: Callable[[Stamp], object]) -> None:
+        """`read` reads a file, and may take as long as its disk or server does."""
+        self._intake, self._court, self._read = intake, court, read
+        self._changed = Condition()
+        self._wanted = True
+        self._closed = False
+
+    def look(self) -> None:
+        """There may be suspects."""
+        with self._changed:
+            self._wanted = True
+            self._changed.notify_all()
+
+    def step(self) -> None:
+        """Tries some suspects. Raises Closed."""
+        with self._changed, excused():
+            self._changed.wait_for(lambda: self._closed or self._wanted)
+            if self._closed:
+                raise Closed
+            self._wanted = False
+        if suspects := self._intake.suspects():
+            log.info("in hand when Tagger last died, and tried apart: %s", counted(len(suspects), "picture"))
+        while suspects:
+            # Here first, where it may take for ever: that a server is silent is not for a file to be blamed for.
+            with excused():
+                for suspect in suspects:
+                    self._read(suspect)
+            self._try(suspects)
+            suspects = self._intake.suspects()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._court.close()
+
+    def _try(self, suspects: Sequence[Stamp]) -> None:
+        with excused():  # the kernel ends the child
+            fate = self._court.try_together(suspects)
+        if fate is None:
+            self._intake.acquit(suspects)
+        elif len(suspects) == 1:
+            log.warning("%s: tagging it alone ended the process: %s", shown(suspects[0].path), fate)
+            self._intake.blame(suspects[0], f"tagging it alone ended the process each time: {fate}")
+        else:
+            for suspect in suspects:
+                self._try([suspect])
+
+
+def _words(code: int) -> Fate:
+    if code in (TOO_LATE, -signal.SIGALRM):
+        return "it took too long"
+    if code >= 0 or -code in _BIDDEN:
+        return None
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

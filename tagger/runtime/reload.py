@@ -1,0 +1,82 @@
+"""A new config for a daemon that runs: can it be taken, and what of it only by a restart?
+
+All is judged before anything is touched. Then the road is ended in good order and built anew, on the database that is open
+and the model that is loaded, as at a start: what was not seen in between, the scan finds. Rejected: to change each part where
+it stands, because every part would have to take every change at every moment; and to start the process
+anew, which loads the model, too, and has no old config to go on with.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tagger.config.settings import Section, Settings, data_home
+from tagger.errors import ConfigError, DatabaseError
+from tagger.runtime import model_choice
+from tagger.store.core.database import Database
+from tagger.store.queue import queries
+from tagger.store.queue.file_queue import judge_roots
+from tagger.store.tags.room import with_features_that_fit
+from tagger.vision import cores
+from tagger.vision.classify import Classifier
+from tagger.vision.engines import Engine
+from tagger.vision.load import adapted
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a daemon works by. `changed` are the keys that it was made for, `restart` those that need one."""
+
+    settings: Settings
+    classifier: Classifier
+    changed: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        taken = f"{', '.join(self.changed) or 'nothing'} changed"
+        return f"{taken}; needs a restart: {', '.join(self.restart)}" if self.restart else taken
+
+
+def judged(old: Config, wanted: Settings, started: Settings, database: Database) -> Config:
+    """What comes of another config. `started` are the settings with which database and model were opened.
+
+    Raises TaggerError where it cannot be taken.
+    """
+    if not wanted.sources:
+        raise ConfigError("sources", "no folder to work on", "name one in the config")
+    if database.patience.tried:
+        raise DatabaseError(database.name, "cannot be written now", "reload again once it can be")
+    wanted = model_choice.settled(wanted, database, data_home())
+    wanted = with_features_that_fit(wanted, database, old.classifier.identity)
+    settings = _without_restart(wanted, started)
+    settings.web.secret  # noqa: B018 - raises where it cannot be read
+    sources = settings.with_names(queries.roots(database)).sources
+    judge_roots(database, {source.name: str(source.path) for source in sources})
+    classifier = adapted(old.classifier, settings)
+    changed = [*_differences(old.settings, settings)]
+    if classifier.taxonomy != old.classifier.taxonomy and "categories" not in changed:
+        changed.append("categories")  # the file is the same, and says something else
+    restart = [*_differences(settings, wanted)]
+    if not _suits(classifier.engine, cores.allowed(started.limits.cores), cores.allowed(wanted.limits.cores)):
+        restart.append("limits.cores, for the model")
+    return Config(settings, classifier, tuple(changed), tuple(restart))
+
+
+def _without_restart(wanted: Settings, started: Settings) -> Settings:
+    model = started.model.model_copy(update={"top_k": wanted.model.top_k})
+    return wanted.model_copy(update={"database": started.database, "engine": started.engine, "model": model})
+
+
+def _suits(engine: Engine, threads: int, wanted: int) -> bool:
+    """Of an engine that infers a batch in each thread, some threads can be left idle."""
+    return wanted == threads or (wanted < threads == engine.batching.at_once)
+
+
+def _differences(one: Section, other: Section, prefix: str = "") -> Iterator[str]:
+    """Keys whose values differ, dotted."""
+    for key in type(one).model_fields:
+        ours, theirs = getattr(one, key), getattr(other, key)
+        if isinstance(ours, Section):
+            yield from _differences(ours, theirs, f"{prefix}{key}.")
+        elif ours != theirs:
+            yield prefix + key

@@ -1,0 +1,98 @@
+"""What the model says of single files: on the daemon's own road, but to whoever asks, and not into a database."""
+
+import os
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from tagger.config.settings import Crop, Settings, cache_home, data_home
+from tagger.ingest.filters import Filters
+from tagger.pipeline.channel import Channel, Closed
+from tagger.pipeline.overdue import Overdue
+from tagger.records import ModelIdentity, Outcome, Stamp, Taxonomy
+from tagger.runtime import build, model_choice
+from tagger.vision.classify import Classifier
+from tagger.vision.decode import SUFFIXES
+from tagger.vision.load import load_classifier
+from tagger.vision.memory import give_back_what_is_freed
+
+Arrivals = SimpleQueue[BaseException | Sequence[Outcome]]
+
+
+def tags_of(
+    settings: Settings, files: Sequence[Path], crop: Crop | None = None
+) -> tuple[Taxonomy, Generator[tuple[Path, Outcome], None, None]]:
+    """What the model says of each file, in the order given, and the categories it speaks of. Raises TaggerError.
+
+    A file is cropped as its source's are, or as `crop` says. To be closed by whoever does not want them all.
+    """
+    give_back_what_is_freed()
+    settings = model_choice.for_reading(settings, data_home())
+    classifier = load_classifier(settings, data_home(), cache_home())
+    return classifier.taxonomy, _tagged(settings, classifier, files, crop)
+
+
+def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
+    """Which model looks at a file, and what it says of it, features included. Raises TaggerError."""
+    wanted = model_choice.for_reading(settings, data_home()).model_copy(update={"features": True})
+    classifier = load_classifier(wanted, data_home(), cache_home())
+    [(_, outcome)] = _tagged(settings, classifier, [file])
+    return classifier.identity, outcome
+
+
+def _tagged(
+    settings: Settings, classifier: Classifier, files: Sequence[Path], crop: Crop | None = None
+) -> Generator[tuple[Path, Outcome], None, None]:
+    sources = () if crop else settings.sources
+    crops = {"": crop or classifier.preprocessing.frame} | {source.name: source.crop for source in sources}
+    filters = Filters(sources, SUFFIXES)
+    stamps = [_stamp(file, filters) for file in files]
+    supply: Channel[Stamp] = Channel(len(stamps))
+    for stamp in stamps:
+        supply.put(stamp)
+    supply.close()
+    arrivals: Arrivals = SimpleQueue()
+    steps = build.steps(settings, classifier, crops, lambda _: None, lambda *_: False, arrivals.put)
+    overdue = Overdue(int(settings.decode.deadline / build.LOOK_EVERY))
+    pipeline = build.pipeline(settings, supply, steps, classifier.engine.batching, overdue, arrivals.put)
+    build.spare_what_is_there()
+    pipeline.start()
+    try:
+        yield from zip(files, _in_order(stamps, arrivals, overdue), strict=True)
+    finally:  # whoever asked may have gone: what waits is not begun, and no thread is left in an engine
+        with suppress(Closed):
+            supply.take(len(stamps))
+        pipeline.drain(time.monotonic() + build.STOP_WITHIN)
+
+
+def _stamp(file: Path, filters: Filters) -> Stamp:
+    """The file as it is now; one that is not there gets an empty stamp, and `read` finds it gone."""
+    owner = filters.owner(os.path.abspath(file))
+    source = owner.name if owner else ""
+    path = Path(os.path.realpath(file))  # which, unlike Path.resolve, takes a loop of links for what it is
+    try:
+        return Stamp.of(str(path), source, path.stat())
+    except OSError:
+        return Stamp(str(path), source, 0, 0, 0)
+
+
+def _in_order(stamps: Sequence[Stamp], arrivals: Arrivals, overdue: Overdue) -> Iterator[Outcome]:
+    arrived: dict[Stamp, Outcome] = {}
+    for stamp in stamps:
+        while stamp not in arrived:
+            arrived |= {outcome.stamp: outcome for outcome in _arrivals(arrivals, overdue)}
+        yield arrived[stamp]
+
+
+def _arrivals(arrivals: Arrivals, overdue: Overdue) -> Sequence[Outcome]:
+    try:
+        outcomes = arrivals.get(timeout=build.LOOK_EVERY)
+    except Empty:
+        if late := overdue.look():
+            build.end_at_once(late)
+        return ()
+    if isinstance(outcomes, BaseException):
+        build.raise_error(outcomes)
+    return outcomes

@@ -1,0 +1,71 @@
+"""What is asked of a file by name: its path, its state, its camera, and what else its path tells."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, and_, exists, func, literal, select, type_coerce
+
+from tagger.search.query import Field
+from tagger.store.core import pathtext
+from tagger.store.core.schema import UNFINISHED, State, file, file_attribute, source
+
+OWN = ("path", "state", "camera", "app_id")
+"""The fields that every database has."""
+
+
+def test(field: Field) -> ColumnElement[bool]:
+    """Whether the file at hand is so."""
+    return _TESTS.get(field.name, _attribute_test)(field)
+
+
+def is_pattern(value: str) -> bool:
+    return not {"*", "?"}.isdisjoint(value)
+
+
+def some_have(name: str) -> Select[Any]:
+    return select(exists(1).where(file_attribute.c.name == literal(pathtext.storable(name), String)))
+
+
+def with_attribute(field: Field) -> Select[Any]:
+    """The files whose paths tell so, by id."""
+    its = file_attribute.c
+    is_named = its.name == literal(pathtext.storable(field.name), String)
+    return select(its.file_id).where(is_named, _is_like(its.value, field.value))
+
+
+def path_is(field: Field, root: ColumnElement[str]) -> ColumnElement[bool]:
+    """A pattern for the whole path, or, if it begins with a name, for the end of one. `root` is its source's folder."""
+    pattern = field.value
+    whole = pattern if pattern.startswith(("/", "*")) else f"*/{pattern}"
+    path = func.rtrim(root, "/", type_=String).concat("/").concat(type_coerce(file.c.path, String))
+    return path.op("GLOB", is_comparison=True)(
+        literal(pathtext.storable(whole).replace("\0", pathtext.NOWHERE), String)
+    )
+
+
+def _path_test(field: Field) -> ColumnElement[bool]:
+    return path_is(field, select(source.c.root).where(source.c.id == file.c.source_id).scalar_subquery())
+
+
+def _attribute_test(field: Field) -> ColumnElement[bool]:
+    return with_attribute(field).where(file_attribute.c.file_id == file.c.id).exists()
+
+
+def _state_test(field: Field) -> ColumnElement[bool]:
+    state = State(field.value)
+    is_it = file.c.state == literal(state.value, String)
+    return is_it if state is State.DONE else and_(is_it, UNFINISHED)
+
+
+def _is_like(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    """The same, or, where it is a pattern, of that form."""
+    bound = literal(pathtext.storable(value).replace("\0", pathtext.NOWHERE), String)
+    return column.op("GLOB", is_comparison=True)(bound) if is_pattern(value) else column == bound
+
+
+_TESTS: Mapping[str, Callable[[Field], ColumnElement[bool]]] = {
+    "path": _path_test,
+    "state": _state_test,
+    "camera": lambda field: _is_like(file.c.camera, field.value),
+    "app_id": lambda field: _is_like(file.c.app_id, field.value),
+}

@@ -1,0 +1,66 @@
+"""Why a search found nothing: what the best score of each of its names is, and the query that would find something."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+from sqlalchemy import Connection, FromClause, func, select
+
+from tagger.search.query import Name, Query
+from tagger.search.suggestions import written
+from tagger.store.core.database import Database
+from tagger.store.core.schema import tag
+from tagger.store.search.sql import ID_OF, Search, understood
+
+_MOST = 3
+"""Names that are told of; a longer query is not read word by word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """What is the matter with one name. `query` would find pictures; it is empty where none would."""
+
+    words: str
+    query: str = ""
+
+
+def shortfalls(database: Database, query: Query, text: str, min_score: float, top_k: int) -> list[Shortfall]:
+    """Return what keeps the names of a query that finds nothing from being found, from the left. Raises QueryError.
+
+    `top_k` is how many labels of each picture are stored. The scores are those of all pictures, whatever else is asked.
+    """
+    with database.read() as connection:
+        asked = understood(connection, query, text, min_score, walks=False)
+        names = list(dict.fromkeys(asked.names()))[:_MOST]
+        return [_shortfall(connection, asked, name, top_k) for name in names]
+
+
+def _shortfall(connection: Connection, asked: Search, name: Name, top_k: int) -> Shortfall:
+    named, typed = list(asked.by(name)), written(name.text)
+    best = max(_best_scores(connection, named), default=None)
+    least = min(least for _, _, least in named)
+    if best is None:
+        return Shortfall(f"{typed} has no score in any picture: {_stored(named, top_k)}")
+    if best >= least:
+        return Shortfall(f"{typed} alone is found; the rest of the query leaves none of its pictures", typed)
+    words = f"no picture scores {typed} at {least:.2f} or more; the best is {_cut(best)}"
+    return Shortfall(words, f"{typed} >= {_cut(best)}")
+
+
+def _best_scores(connection: Connection, named: list[tuple[FromClause, int, float]]) -> Iterator[float]:
+    for scores, id_, _ in named:
+        query = select(func.max(scores.c.score)).where(scores.c[ID_OF[scores]] == id_)
+        if (best := connection.scalar(query)) is not None:
+            yield best
+
+
+def _stored(named: list[tuple[FromClause, int, float]], top_k: int) -> str:
+    if any(scores is tag for scores, _, _ in named):
+        return f"only each picture's best {top_k} labels are stored (model.top_k)"
+    return "a category's score is stored only from 0.2 on"
+
+
+def _cut(score: float) -> str:
+    """Two digits, cut and not rounded: what is said to be the best is never said to be enough."""
+    digits = Decimal("0.01") if score >= 0.01 else Decimal(10) ** Decimal(score or 1).adjusted()
+    return f"{Decimal(score).quantize(digits, ROUND_DOWN):f}"

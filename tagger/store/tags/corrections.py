@@ -1,0 +1,227 @@
+"""People's verdicts: stored at once and durably, and the tags of all copies of the picture written anew with them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from tagger.errors import ConfigError
+from tagger.records import Features
+from tagger.search import suggestions
+from tagger.store.core.columns import instant_text
+from tagger.store.core.database import Database
+from tagger.store.core.pathtext import storable
+from tagger.store.core.prepared import Prepared
+from tagger.store.core.schema import (
+    category_label,
+    category_score,
+    feature,
+    file,
+    label,
+    reading,
+    tag,
+    verdict,
+    word,
+)
+from tagger.store.queue.stamps import Roots, at_paths
+from tagger.store.tags import codes, readings, verdicts
+from tagger.store.tags.readings import NewReading, Said
+from tagger.store.tags.vectors import unpacked
+from tagger.store.tags.verdicts import Verdicts
+
+_AT_ONCE = 200
+"""Pictures that are written anew in one transaction: for a fraction of a second, nobody else writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Names of labels: those that are right, those that are wrong, and those of which nothing is said any more."""
+
+    right: Sequence[str] = ()
+    wrong: Sequence[str] = ()
+    open: Sequence[str] = ()
+
+
+class ContradictionError(ConfigError):
+    """Of one label it is said that it is right, and that it is not, or that nothing is said of it."""
+
+
+def _ruling() -> Any:
+    add = upsert(verdict)
+    new = {"is_right": add.excluded.is_right, "decided_at": add.excluded.decided_at}
+    return add.on_conflict_do_update(index_elements=[verdict.c.sha256, verdict.c.label_id], set_=new)
+
+
+_RULE = Prepared(_ruling(), [column.name for column in verdict.c])
+_TAKE_BACK = Prepared(
+    delete(verdict).where(
+        verdict.c.sha256 == bindparam("sha256"), verdict.c.label_id == bindparam("label_id")
+    )
+)
+_CONTENT = at_paths(file.c.sha256)
+_CONTENTS = func.json_each(bindparam("contents")).table_valued("value")
+_READ = Prepared(
+    select(
+        file.c.id, file.c.sha256, file.c.captured_at, file.c.seen_at, reading.c.model_id, reading.c.taxonomy_id,
+        reading.c.top_score, reading.c.margin, reading.c.entropy, reading.c.outdoor, reading.c.said, reading.c.look,
+    )
+    .join(reading, reading.c.file_id == file.c.id)
+    .where(file.c.id.in_(select(func.json_each(bindparam("files")).table_valued("value").c.value)))
+)  # fmt: skip
+_FILES = Prepared(
+    select(file.c.id)
+    .join(reading, reading.c.file_id == file.c.id)
+    .where(file.c.sha256.in_(select(_CONTENTS.c.value)))
+)
+_TAGS = Prepared(
+    select(tag.c.label_id, tag.c.score)
+    .where(tag.c.file_id == bindparam("id"), tag.c.model_id == bindparam("model"))
+    .order_by(tag.c.rank)
+)
+_SCORES = Prepared(
+    select(category_score.c.category_id, category_score.c.score).where(readings.scores_of("id"))
+)
+_VECTOR = Prepared(select(feature.c.vector).where(feature.c.file_id == bindparam("id")))
+
+
+def rulings(database: Database, file_id: int) -> Correction:
+    """What was said of a file's content: names of labels."""
+    query = select(label.c.name, verdict.c.is_right).join(verdict, verdict.c.label_id == label.c.id)
+    content = select(file.c.sha256).where(file.c.id == file_id).scalar_subquery()
+    with database.read() as connection:
+        said = connection.execute(query.where(verdict.c.sha256 == content).order_by(label.c.name)).all()
+    right, wrong = ([row.name for row in said if row.is_right is is_right] for is_right in (True, False))
+    return Correction(right, wrong)
+
+
+def apply(database: Database, paths: Sequence[str], ruling: Correction, now: datetime) -> int:
+    """Gives the number of files whose tags are others now, copies included.
+
+    `paths` are absolute. Raises ConfigError for a name that no label has, or several have, and for a path without tags,
+    ContradictionError where two things are said of one label: then nothing is said of any picture. Of many pictures, some at a time
+    are written, so that whoever else writes need not wait.
+    """
+    with database.read() as connection:
+        labels = _labels(connection, ruling)
+        contents = sorted({_content(connection, path) for path in paths})
+    return sum(
+        _ruled(database, contents[start : start + _AT_ONCE], ruling, labels, now)
+        for start in range(0, len(contents), _AT_ONCE)
+    )
+
+
+def _ruled(
+    database: Database, contents: Sequence[str], ruling: Correction, labels: dict[str, int], now: datetime
+) -> int:
+    with database.write() as connection:
+        for sha256 in contents:
+            _store(connection, sha256, ruling, labels, now)
+        files = [id_ for (id_,) in _FILES.rows(connection, contents=json.dumps(contents))]
+        _write_anew(connection, files[:_AT_ONCE], now)
+    for start in range(_AT_ONCE, len(files), _AT_ONCE):  # copies, of which a black picture may have thousands
+        with database.write() as connection:
+            _write_anew(connection, files[start : start + _AT_ONCE], now)
+    return len(files)
+
+
+def _labels(connection: Connection, ruling: Correction) -> dict[str, int]:
+    """By each name, the label's id. Raises ConfigError, ContradictionError for two names of one label."""
+    named: dict[int, str] = {}
+    for name in (*ruling.right, *ruling.wrong, *ruling.open):
+        id_ = _label(connection, name)
+        if id_ in named:
+            same = f"{named[id_]} and {name} are one label" if named[id_] != name else "it is there twice"
+            raise ContradictionError(
+                name, f"two things are said of it: {same}", "say one thing of each label"
+            )
+        named[id_] = name
+    return {name: id_ for id_, name in named.items()}
+
+
+def _label(connection: Connection, name: str) -> int:
+    query = select(word.c.label_id, word.c.rank, label.c.name).join(label, label.c.id == word.c.label_id)
+    rows = connection.execute(
+        query.where(word.c.text == storable(name.casefold())).order_by(word.c.rank)
+    ).all()
+    best = [row for row in rows if row.rank == rows[0].rank]
+    if len(best) > 1:
+        several = ", ".join(f'"{row.name}"' for row in best)
+        raise ConfigError(name, "several labels are called so", f"say which: {several}")
+    if not best:
+        raise ConfigError(name, "no label is called so", _near(connection, name))
+    return int(best[0].label_id)
+
+
+def _near(connection: Connection, name: str) -> str:
+    """What to do where no label is called so."""
+    if within := _labels_in(connection, name):
+        return f"it is a category; name the label, such as {', '.join(within)}"
+    if suggestions.as_clause(name) or suggestions.is_about_a_time(name):
+        return "a label is what a picture shows; tagger search says how times and conditions are asked for"
+    known = connection.scalars(select(word.c.text).where(word.c.label_id.is_not(None)))
+    near = suggestions.names_like(name.casefold(), dict.fromkeys(known))
+    return f"did you mean {', '.join(near)}?" if near else suggestions.UNTAUGHT
+
+
+def _labels_in(connection: Connection, name: str) -> Sequence[str]:
+    """A few labels of the category of that name; none where there is no such category."""
+    is_it = select(word.c.category_id).where(
+        word.c.text == storable(name.casefold()), word.c.category_id.is_not(None)
+    )
+    query = select(label.c.name).join(category_label, category_label.c.label_id == label.c.id)
+    query = query.where(category_label.c.category_id.in_(is_it)).order_by(label.c.name)
+    return connection.scalars(query.distinct().limit(3)).all()
+
+
+def _content(connection: Connection, path: str) -> str:
+    for source, below in Roots(connection).places(path):
+        for (sha256,) in _CONTENT.rows(connection, source=source, paths=json.dumps([below])):
+            if sha256:
+                return str(sha256)
+    hint = "name one that was tagged; tagger search prints their paths"
+    raise ConfigError(path, "there are no tags of this file", hint)
+
+
+def _store(
+    connection: Connection, sha256: str, ruling: Correction, labels: dict[str, int], now: datetime
+) -> None:
+    decided = {"sha256": sha256, "decided_at": instant_text(now)}
+    for names, is_right in ((ruling.right, True), (ruling.wrong, False)):
+        _RULE.each(connection, [decided | {"label_id": labels[name], "is_right": is_right} for name in names])
+    for name in ruling.open:
+        _TAKE_BACK.rows(connection, sha256=sha256, label_id=labels[name])
+
+
+def _write_anew(connection: Connection, files: Sequence[int], now: datetime) -> None:
+    """With all verdicts of now: those that came meanwhile, too."""
+    rows = _READ.rows(connection, files=json.dumps(files))
+    given = verdicts.verdicts_on(connection, sorted({sha256 for _, sha256, *_ in rows}))
+    new = [_judged(connection, given, *row) for row in rows]
+    readings.forget(connection, [one.file_id for one in new])
+    readings.add(connection, new, instant_text(now))
+
+
+def _judged(
+    connection: Connection, given: Verdicts, id_: int, sha256: str, captured_at: str, seen_at: str, model: int,
+    taxonomy: int | None, top_score: float, margin: float, entropy: float, outdoor: float | None, text: str | None,
+    look: int | None,
+) -> NewReading:  # fmt: skip
+    """The reading of one file: what its model said alone, with all verdicts of now."""
+    if text:
+        alone = verdicts.from_text(text)
+    else:
+        tags = tuple((*row, None) for row in _TAGS.rows(connection, id=id_, model=model))
+        scores = tuple(_SCORES.rows(connection, id=id_))
+        alone = Said(tags, scores, top_score, margin, entropy, outdoor)
+    said, kept = given.applied(sha256, alone)
+    features = None if look is None else _features(connection, id_, look)
+    return NewReading(id_, captured_at, seen_at, model, taxonomy, said, kept, features)
+
+
+def _features(connection: Connection, id_: int, look: int) -> Features | None:
+    rows = _VECTOR.rows(connection, id=id_)
+    return Features(unpacked(rows[0][0]), codes.get(connection, id_), look) if rows else None

@@ -1,0 +1,263 @@
+"""What became of a batch of files, in one transaction with their state.
+
+A file's facts (hash, dimensions, time) and its reading always speak of the same content. Where the new
+content of a file fails, both go: no picture is shown with the tags of one that stood there before.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from tagger.config.path_rules import PathRules
+from tagger.host.failpoints import reach
+from tagger.records import (
+    Changed,
+    Facts,
+    Failed,
+    Gone,
+    Health,
+    Known,
+    Label,
+    ModelIdentity,
+    Outcome,
+    Reading,
+    Stamp,
+    Tagged,
+    Taxonomy,
+)
+from tagger.store.core.columns import instant_text
+from tagger.store.core.database import Database
+from tagger.store.core.prepared import Prepared
+from tagger.store.core.registry import Registered, register, set_limits, set_thresholds
+from tagger.store.core.schema import State, file, reading
+from tagger.store.core.write_retry import patiently
+from tagger.store.queue.file_queue import LAST_RETRY
+from tagger.store.queue.stamps import Row, find
+from tagger.store.tags import file_metadata, readings
+from tagger.store.tags.readings import NewReading, Said
+from tagger.store.tags.verdicts import verdicts_on
+
+_NOWHERE = PathRules()
+_FIRST_RETRY = timedelta(minutes=1)
+
+_HEALTH = tuple(Health.__dataclass_fields__)
+_FACTS = ("sha256", "width", "height", "format", "taken_at", "from_camera", *_HEALTH)
+
+_THIS = file.c.id == bindparam("this_file")
+_NO_FAILURE = {"attempts": 0, "stage": None, "error": None, "next_try_at": None}
+_DONE = Prepared(
+    update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE),
+    (*_FACTS, *file_metadata.COLUMNS),
+)
+_UNKNOWN = dict.fromkeys((*_FACTS, *file_metadata.COLUMNS))
+_FAILED = Prepared(update(file).where(_THIS).values(state=State.FAILED, urgency=0, **_UNKNOWN), _NO_FAILURE)
+_GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), [])
+_WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
+_DROP = Prepared(delete(file).where(_THIS))
+
+_SAME = select(file.c.id, *(file.c[name] for name in _FACTS)).join(reading, reading.c.file_id == file.c.id)
+_SAME = _SAME.where(
+    file.c.sha256 == bindparam("sha256"),
+    reading.c.model_id == bindparam("model"),
+    reading.c.taxonomy_id == bindparam("taxonomy"),
+).limit(1)
+_ITSELF, _TWIN = Prepared(_SAME.where(_THIS)), Prepared(_SAME)
+
+
+class Writer:
+    """Stores outcomes as readings of one model, which may read each source's pictures in a way of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        identity: ModelIdentity,
+        labels: Sequence[Label],
+        taxonomy: Taxonomy,
+        description: str,
+        now: Callable[[], datetime],
+        *,
+        identities: Mapping[str, ModelIdentity] = MappingProxyType({}),
+        places: Mapping[str, PathRules] = MappingProxyType({}),
+        thresholds: Mapping[str, float] = MappingProxyType({}),
+        limits: Mapping[str, float] = MappingProxyType({}),
+        keep_old: bool = False,
+    ) -> None:
+        """Registers the model, now the one in use, its labels, in class order, and their categories. `now` gives UTC.
+
+        `identities` are the model's for sources, by name, whose pictures it reads in another way; `places` tell how
+        sources' paths and clocks are read; `thresholds` are scores by names of labels and categories, `limits` are numbers that
+        views compare with, such as `health.black`. With `keep_old`,
+        the tags of an earlier model go to the old ones.
+        """
+        self._database, self._now, self._places, self._keep_old = database, now, places, keep_old
+        self.registered = self._register(identity, identities, description, labels, taxonomy)
+        self._set(thresholds, limits)
+
+    @patiently
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """One transaction. An outcome whose file has changed since is dropped: a newer one will come."""
+        with self._database.write() as connection:
+            rows = find(connection, [outcome.stamp for outcome in outcomes])
+            current = {outcome.stamp: outcome for outcome in outcomes if outcome.stamp in rows}.values()
+            batch = _Batch(connection, rows, self.registered, self._places, self._keep_old, self._now())
+            batch.tagged([outcome for outcome in current if isinstance(outcome, Tagged)])
+            for outcome in current:
+                match outcome:
+                    case Known():
+                        batch.known(outcome)
+                    case Failed():
+                        batch.failed(outcome)
+                    case Gone() | Changed():
+                        batch.gone(outcome.stamp)
+            reach("store")
+
+    @patiently
+    def knows(self, source: str, sha256: str) -> bool:
+        """Whether the model, as it reads this source, has tagged this content with these categories, in whatever file."""
+        asked = {"model": self.registered.model_of(source), "taxonomy": self.registered.taxonomy}
+        with self._database.read() as connection:
+            return bool(_TWIN.rows(connection, sha256=sha256, **asked))
+
+    @patiently
+    def _register(
+        self,
+        identity: ModelIdentity,
+        identities: Mapping[str, ModelIdentity],
+        description: str,
+        labels: Sequence[Label],
+        taxonomy: Taxonomy,
+    ) -> Registered:
+        with self._database.write() as connection:
+            now = self._now()
+            return register(connection, identity, description, labels, taxonomy, now, identities)
+
+    @patiently
+    def _set(self, thresholds: Mapping[str, float], limits: Mapping[str, float]) -> None:
+        with self._database.write() as connection:
+            set_thresholds(connection, thresholds)
+            set_limits(connection, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """One transaction. New tags are what there is much of: they go in few statements, all else file by file."""
+
+    connection: Connection
+    rows: Mapping[Stamp, Row]
+    registered: Registered
+    places: Mapping[str, PathRules]
+    keep_old: bool
+    now: datetime
+
+    def tagged(self, outcomes: Sequence[Tagged]) -> None:
+        verdicts = verdicts_on(self.connection, [outcome.facts.sha256 for outcome in outcomes])
+        new, files = [], []
+        for outcome in outcomes:
+            row = self.rows[outcome.stamp]
+            facts = _facts(outcome.facts)
+            place = self._place(outcome.stamp, row, outcome.facts.taken_at)
+            said, alone = verdicts.applied(outcome.facts.sha256, self._said(outcome.reading))
+            self._forget(row, outcome.facts.sha256, outcome.stamp)
+            new.append(self._reading(row, outcome, place["captured_at"], said, alone))
+            files.append({"this_file": row.id, **facts, **place})
+        readings.add(self.connection, new, instant_text(self.now))
+        _DONE.each(self.connection, files)
+
+    def known(self, outcome: Known) -> None:
+        """Copies from a file of the same content, or keeps what this one has, its `seq` too.
+
+        If the original is gone meanwhile, the file waits again.
+        """
+        row, model = self.rows[outcome.stamp], self.registered.model_of(outcome.stamp.source)
+        same = {"sha256": outcome.sha256, "model": model, "taxonomy": self.registered.taxonomy}
+        found = _ITSELF.rows(self.connection, this_file=row.id, **same) or _TWIN.rows(
+            self.connection, this_file=row.id, **same
+        )
+        if not found:
+            _WAIT.rows(self.connection, this_file=row.id)
+            return
+        original, *values = found[0]
+        facts: dict[str, Any] = dict(zip(_FACTS, values, strict=True))
+        taken_at = datetime.fromisoformat(facts["taken_at"]) if facts["taken_at"] else None
+        place = self._place(outcome.stamp, row, taken_at)
+        self._take_tags(row, outcome, original, model, place["captured_at"])
+        _DONE.rows(self.connection, this_file=row.id, **facts, **place)
+
+    def failed(self, outcome: Failed) -> None:
+        row = self.rows[outcome.stamp]
+        self._forget(row, "", outcome.stamp)
+        file_metadata.set_attributes(self.connection, row.id, {}, had_some=row.tagged)
+        _FAILED.rows(
+            self.connection,
+            this_file=row.id,
+            stage=outcome.stage,
+            error=outcome.reason.encode(errors="backslashreplace").decode(),  # it may quote a path
+            attempts=row.attempts + 1,
+            next_try_at=instant_text(self.now + _delay(row.attempts)) if outcome.retryable else None,
+        )
+
+    def gone(self, stamp: Stamp) -> None:
+        """A file with tags keeps them, as a record; one without leaves no trace.
+
+        Whether it is missing is for a scan to say: its whole folder may be away.
+        """
+        row = self.rows[stamp]
+        (_GONE if row.tagged else _DROP).rows(self.connection, this_file=row.id)
+
+    def _place(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
+        """What the path and the clocks tell, as columns; attributes go to their table."""
+        place = self.places.get(stamp.source, _NOWHERE)
+        columns, attributes = file_metadata.place_of(place, row.path, taken_at, stamp.mtime_ns, self.now)
+        file_metadata.set_attributes(self.connection, row.id, attributes, had_some=row.tagged)
+        return columns
+
+    def _said(self, read: Reading) -> Said:
+        return Said(
+            tuple((self.registered.labels[one.label.key], one.score, None) for one in read.tags),
+            tuple((self.registered.categories[key], score) for key, score in read.categories),
+            read.top_score,
+            read.margin,
+            read.entropy,
+            read.outdoor,
+        )
+
+    def _reading(
+        self, row: Row, outcome: Tagged, captured_at: str, said: Said, alone: str | None
+    ) -> NewReading:
+        model, taxonomy = self.registered.model_of(outcome.stamp.source), self.registered.taxonomy
+        return NewReading(row.id, captured_at, row.seen_at, model, taxonomy, said, alone, outcome.features)
+
+    def _take_tags(self, row: Row, outcome: Known, original: int, model: int, captured_at: str) -> None:
+        """The reading of the original, which may be the same file."""
+        if original == row.id:
+            readings.date(self.connection, row.id, captured_at)
+            return
+        self._forget(row, outcome.sha256, outcome.stamp)
+        tagged_at = instant_text(self.now)
+        readings.copy(self.connection, original, row.id, model, captured_at, row.seen_at, tagged_at)
+
+    def _forget(self, row: Row, sha256: str, stamp: Stamp) -> None:
+        """The file's readings, of whatever model, before those of the content `sha256` come."""
+        if not row.tagged:
+            return
+        if row.sha256 != sha256:
+            readings.forget_old(self.connection, [row.id])
+        elif self.keep_old:
+            readings.keep(self.connection, [row.id], self.registered.model_of(stamp.source))
+        readings.forget(self.connection, [row.id])
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    health = dict.fromkeys(_HEALTH) if facts.health is None else asdict(facts.health)
+    taken_at = facts.taken_at.isoformat() if facts.taken_at else None
+    values = (facts.sha256, facts.width, facts.height, facts.format, taken_at, facts.from_camera)
+    return dict(zip(_FACTS, values, strict=False)) | health
+
+
+def _delay(attempts: int) -> timedelta:
+    """How long a file rests that failed `attempts` times before: twice as long each time, up to a day."""
+    return min(_FIRST_RETRY * 2.0 ** min(attempts, 30), LAST_RETRY)
