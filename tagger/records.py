@@ -1,4 +1,4 @@
-"""The values that travel the road, in the order in which they are born.
+"""The values that travel through the pipeline, in the order in which they are born.
 
     Sighting → Stamp → Content → Picture → Tagged | Known | Failed | Gone | Changed
 
@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # numpy costs a tenth of a second, which `tagger --help` need not pay
+    from concurrent.futures import Future
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -63,11 +65,40 @@ class Stamp:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reply:
+    """Where the answer goes to whoever handed a picture in and waits for it. Requests are numbered from 1."""
+
+    number: int
+    future: "Future[Tagged | Failed]"
+
+    @property
+    def path(self) -> str:
+        """Return what the picture is called in the log."""
+        return f"request {self.number}"
+
+    @property
+    def source(self) -> str:
+        """Return the empty name: a picture that was handed in is of no source."""
+        return ""
+
+
+Target = Stamp | Reply
+"""What a picture is tagged for: a file, whose tags are stored, or somebody who waits."""
+
+
+def file_of(target: Target) -> Stamp:
+    """Return the stamp of a target that is a file. Raises TypeError for any other: what is for a reply is never stored."""
+    if isinstance(target, Stamp):
+        return target
+    raise TypeError(f"{target.path} is no file")
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes, read once, and their hash (hex). `top_k` is the number of tags that is asked for; 0: as is usual."""
+    """A picture's bytes, read once, and their hash (hex). `top_k` is the number of tags that is asked for; 0: as is usual."""
 
-    stamp: Stamp
+    target: Target
     data: bytes
     sha256: str
     top_k: int = 0
@@ -109,7 +140,7 @@ class Facts:
 class Picture:
     """A decoded file. `frames` is N×H×W×3 uint8 RGB, upright and of the model's input size; most crops make one."""
 
-    stamp: Stamp
+    target: Target
     facts: Facts
     frames: "NDArray[np.uint8]"
     top_k: int = 0
@@ -221,12 +252,17 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A file with its reading, ready to be stored."""
+    """A picture with its reading."""
 
-    stamp: Stamp
+    target: Target
     facts: Facts
     reading: Reading
     features: Features | None = None
+
+    @property
+    def stamp(self) -> Stamp:
+        """Return the file's stamp. Raises TypeError where it is no file's."""
+        return file_of(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +275,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A file that could not be tagged: at which stage, why, and whether trying again could help."""
+    """A picture that could not be tagged: at which stage, why, and whether trying again could help."""
 
-    stamp: Stamp
+    target: Target
     stage: str
     reason: str
     retryable: bool = False
+
+    @property
+    def stamp(self) -> Stamp:
+        """Return the file's stamp. Raises TypeError where it is no file's."""
+        return file_of(self.target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tagger.store.core.database import Database as Store
-    from tagger.store.queue.upkeep import Missing
+    from tagger.store.queue.forget import Missing
 
 
 def prune(
@@ -41,11 +41,11 @@ def prune(
     settings = load_settings(config, database)
     before, kept = _moment(missing_for), False
     from tagger.store.core.database import Database as Store
-    from tagger.store.queue import upkeep
+    from tagger.store.queue import forget
 
     with closing(Store.open(settings.database, create=False)) as store:
         if old_models:
-            count = upkeep.prune_old_tags(store)
+            count = forget.prune_old_tags(store)
             say(f"{count:,} {'tag' if count == 1 else 'tags'} of earlier models forgotten")
         else:
             kept = _prune(store, before, yes)
@@ -58,14 +58,14 @@ def prune(
 def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
     """Forgets what may be; whether anything was kept that only `--yes` has forgotten."""
     from tagger.records import counted
-    from tagger.store.queue import upkeep
+    from tagger.store.queue import forget
 
-    found = upkeep.missing(store, before)
+    found = forget.missing(store, before)
     doubts = {one.source: one.doubt for one in found}
     if yes:
         _believe(store, found)
     sure = [one.source for one in found if yes or not doubts[one.source]]
-    count, files = upkeep.prune(store, before, sure), sum(one.files for one in found)
+    count, files = forget.prune(store, before, sure), sum(one.files for one in found)
     say(f"{count:,} missing {'file' if count == 1 else 'files'} forgotten, of {counted(files, 'file')} known")
     doubtful = [one for one in found if one.old and one.source not in sure]
     for one in doubtful:
@@ -80,13 +80,13 @@ def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
 def _believe(store: "Store", found: "list[Missing]") -> None:
     """A folder that is on another disk belongs there."""
     from tagger.host import mounts
-    from tagger.store.queue import upkeep
+    from tagger.store.queue import absence
 
     for one in found:
         with suppress(OSError):
             now = mounts.volume(one.root)
             if one.volume.is_same(now) is False:
-                upkeep.settle(store, one.source, now)
+                absence.move_to(store, one.source, now)
                 say(
                     f"{one.source}: its place is {now} from now on; the next scans tell what is missing there"
                 )

@@ -31,11 +31,11 @@ def retag(
     from tagger.records import counted
     from tagger.search.parse import parse
     from tagger.store.core.database import Database as Store
-    from tagger.store.queue import upkeep
+    from tagger.store.queue import retry
     from tagger.store.search import found
 
     text = " ".join(words or ())
     query = parse(text, datetime.now(UTC))
     with closing(Store.open(settings.database, create=False)) as store:
-        count = upkeep.retag(store, found.ids(store, query, text, settings.search.min_score))
+        count = retry.retag(store, found.ids(store, query, text, settings.search.min_score))
     say(f"{counted(count, 'picture')} {'is' if count == 1 else 'are'} tagged anew")

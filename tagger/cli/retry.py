@@ -27,13 +27,13 @@ def retry(
         raise ConfigError("tagger retry", "which files?", hint)
     settings = load_settings(config, database)
     from tagger.store.core.database import Database as Store
-    from tagger.store.queue import upkeep
+    from tagger.store.queue import retry
 
     with closing(Store.open(settings.database, create=False)) as store:
         if everything:
-            _say(upkeep.retry_all(store))
+            _say(retry.retry_all(store))
             return
-        found = {path: upkeep.retry(store, os.path.abspath(path)) for path in paths or ()}
+        found = {path: retry.retry(store, os.path.abspath(path)) for path in paths or ()}
     _say(sum(found.values()))
     _refuse([path for path, count in found.items() if not count])
 

@@ -12,7 +12,7 @@ from tagger.cli.options import Config, Database, Folders, load_settings
 from tagger.cli.output import say
 
 if TYPE_CHECKING:
-    from tagger.pipeline.intake import Tally
+    from tagger.pipeline.stats import Counts
 
 
 def scan(folders: Folders = None, config: Config = None, database: Database = None) -> None:
@@ -22,13 +22,13 @@ def scan(folders: Folders = None, config: Config = None, database: Database = No
     from tagger.runtime import daemon
 
     with _progress() as progress:
-        tally, code = daemon.scan(settings, progress)
-    say(f"{tally.new} new, {tally.tagged} tagged, {tally.unchanged} unchanged, {tally.failed} failed")
+        counts, code = daemon.scan(settings, progress)
+    say(f"{counts.new} new, {counts.tagged} tagged, {counts.unchanged} unchanged, {counts.failed} failed")
     raise typer.Exit(code)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[["Tally"], None]]:
+def _progress() -> Iterator[Callable[["Counts"], None]]:
     """A bar with rate and remaining time, on a terminal; elsewhere nothing."""
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -40,10 +40,10 @@ def _progress() -> Iterator[Callable[["Tally"], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("tagging", total=None, rate="", start=False)
 
-        def show(tally: "Tally") -> None:
+        def show(counts: "Counts") -> None:
             bar.start_task(task)  # the first time only: loading the model is not part of the rate
-            done = tally.tagged + tally.failed
+            done = counts.tagged + counts.failed
             rate = f"{done / (bar.tasks[0].elapsed or 1):.0f} pictures/s"
-            bar.update(task, completed=done, total=tally.new or None, rate=rate)
+            bar.update(task, completed=done, total=counts.new or None, rate=rate)
 
         yield show

@@ -13,6 +13,7 @@ import stat as modes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from tagger.host import beneath
 from tagger.records import Origin, Sighting, Stamp
 from tagger.wording.escape import shown
 
@@ -37,6 +38,11 @@ class _Held:
     look_at: float = 0
     listed: bool = False
     reported: bool = False
+
+
+def look_beneath(roots: Mapping[str, str], sighting: Sighting) -> os.stat_result:
+    """Return what is at a sighting's path, beneath its source's folder and through no link. Raises OSError."""
+    return beneath.stat(roots[sighting.source], sighting.path)
 
 
 class Settling:

@@ -20,6 +20,7 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from tagger.config.settings import Source
 from tagger.host import mounts
 from tagger.ingest.filters import Filters
+from tagger.ingest.inbox import Inbox
 from tagger.ingest.inotify import LIMITS, Emitter, Observer
 from tagger.ingest.source_mount import SourceMount, ground
 from tagger.records import Origin, Sighting
@@ -55,22 +56,20 @@ class _Hold:
 
 
 class Watch:
-    """Calls `see` with a sighting of each file and each folder that appears or changes in a source.
+    """Writes a sighting of each file and each folder that appears or changes in a source into the inbox.
 
-    `lost` is called where the kernel dropped events: everything is to be scanned then. Both are called from threads of
-    watchdog's and must return at once; what `see` raises is logged.
+    Where the kernel dropped events, all sources are asked to be scanned.
     """
 
     def __init__(
         self,
         sources: Iterable[Source],
         filters: Filters,
-        see: Callable[[Sighting], None],
-        lost: Callable[[], None],
+        inbox: Inbox,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._sources, self._filters, self._see = tuple(sources), filters, see
-        self._lost, self._clock, self._calm_at = lost, clock, -math.inf
+        self._sources, self._filters, self._inbox = tuple(sources), filters, inbox
+        self._clock, self._calm_at = clock, -math.inf
         self._observer: Observer | None = None
         self._holds: dict[Source, _Hold] = {}
         self._said: dict[Source, str] = {}
@@ -122,7 +121,7 @@ class Watch:
         if now >= self._calm_at:
             log.warning(OVERFLOWED)
         self._calm_at = now + PATIENCE
-        self._lost()
+        self._inbox.ask_lost(source.name for source in self._sources)
 
     def _bury(self) -> None:
         if self._observer and (dead := self._observer.dead):
@@ -159,7 +158,7 @@ class Watch:
         self._release(source)
         if found.is_silent:
             return _Hold(found, trouble=found.silence)
-        handler = _Handler(source, self._filters, self._see)
+        handler = _Handler(source, self._filters, self._inbox)
         try:
             # Of a folder that cannot be read, watchdog would watch nothing, and not say so.
             os.scandir(source.start).close()
@@ -200,8 +199,8 @@ class Watch:
 class _Handler(FileSystemEventHandler):
     """Speaks for one source; of files that an inner source owns, that one's handler speaks."""
 
-    def __init__(self, source: Source, filters: Filters, see: Callable[[Sighting], None]) -> None:
-        self._source, self._filters, self._see = source, filters, see
+    def __init__(self, source: Source, filters: Filters, inbox: Inbox) -> None:
+        self._source, self._filters, self._inbox = source, filters, inbox
 
     def dispatch(self, event: FileSystemEvent) -> None:
         # An exception would end watchdog's thread, and all watching with it, without a word.
@@ -215,7 +214,7 @@ class _Handler(FileSystemEventHandler):
         path = os.fsdecode(event.dest_path or event.src_path)
         is_ours = self._filters.enters if event.is_directory else self._filters.owns
         if not event.is_synthetic and is_ours(path, self._source):
-            self._see(Sighting(path, self._source.name, Origin.WATCH))
+            self._inbox.see(Sighting(path, self._source.name, Origin.WATCH))
 
 
 def _away(error: OSError) -> str:

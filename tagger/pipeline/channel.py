@@ -9,13 +9,9 @@ from collections import deque
 from threading import Condition, Lock
 from typing import Generic, TypeVar
 
-from tagger.supervision import excused
+from tagger.supervision import Closed, waiting
 
 T = TypeVar("T")
-
-
-class Closed(Exception):  # noqa: N818 - not an error: the ordinary end of work
-    """There is nothing more to take, or nobody to put for."""
 
 
 class Channel(Generic[T]):
@@ -31,7 +27,7 @@ class Channel(Generic[T]):
 
     def put(self, item: T) -> None:
         """Waits while the channel is full. Raises Closed."""
-        with self._drained, excused():
+        with self._drained, waiting():
             self._drained.wait_for(lambda: self._closed or len(self._items) < self._capacity)
             if self._closed:
                 raise Closed
@@ -40,7 +36,7 @@ class Channel(Generic[T]):
 
     def take(self, limit: int, patience: float = 0) -> list[T]:
         """Waits for one item, then up to `patience` seconds for `limit`, and takes what is there. Raises Closed."""
-        with self._filled, excused():
+        with self._filled, waiting():
             self._filled.wait_for(lambda: self._closed or self._items)
             if patience:
                 self._filled.wait_for(lambda: self._closed or len(self._items) >= limit, patience)

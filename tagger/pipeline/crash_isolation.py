@@ -1,7 +1,7 @@
-"""Which file kills Tagger? Those that were in hand when it died are tried in a child process, the road in small.
+"""Finds the file that ends Tagger: those that were in hand when it died are tagged in a child process.
 
-A crowd that survives together is innocent. Else each is tried alone, and only a death alone counts against a file, so
-that its neighbours are never blamed; nor is anyone when this process is killed, or the power goes, because only a
+Files that survive together are acquitted. Else each is tried alone, and only a death alone counts against a file, so
+that its neighbours are never blamed; nor is any when this process is killed, or the power goes, because only a
 parent that lives can blame. Rejected: running suspects alone in the daemon itself, where a power cut looks the same.
 """
 
@@ -11,21 +11,21 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
 
-from tagger.pipeline.channel import Closed
-from tagger.pipeline.intake import Intake
+from tagger.pipeline.claims import Claims
 from tagger.records import Stamp, counted
-from tagger.supervision import excused
+from tagger.store.queue.file_queue import FileQueue
+from tagger.supervision import Closed, waiting
 from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 
 Fate = str | None
-"""How a trial ended: None where all survived."""
+"""How a child process ended: None where all files survived."""
 
 TOO_LATE = 5
 """The exit code of a process that ended because a picture took too long."""
 
-_BIDDEN = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
+_ASKED_FOR = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 """Signals that people and service managers send: no picture does."""
 
 
@@ -37,8 +37,8 @@ class SubprocessRunner:
         self._child: subprocess.Popen[bytes] | None = None
         self._closed = False
 
-    def try_together(self, stamps: Sequence[Stamp]) -> Fate:
-        """Raises Closed where it was closed meanwhile, and then nobody is to blame."""
+    def run(self, stamps: Sequence[Stamp]) -> Fate:
+        """Tag the files together; return how that ended. Raises Closed where it was closed meanwhile: then no file is to blame."""
         with subprocess.Popen(  # noqa: S603 - our own program, on files of ours
             [*self._command, *(stamp.path for stamp in stamps)],
             env=self._environment,
@@ -60,52 +60,58 @@ class SubprocessRunner:
 
 
 class CrashIsolation:
-    """`step` is to be run in a thread. It sleeps until `look` finds suspects in the journal."""
+    """`step` is to be run in a thread. It sleeps until `look` says that there may be suspects in the queue."""
 
-    def __init__(self, intake: Intake, court: SubprocessRunner, read: Callable[[Stamp], object]) -> None:
+    def __init__(
+        self, queue: FileQueue, claims: Claims, runner: SubprocessRunner, read: Callable[[Stamp], object]
+    ) -> None:
         """`read` reads a file, and may take as long as its disk or server does."""
-        self._intake, self._court, self._read = intake, court, read
+        self._queue, self._claims, self._runner, self._read = queue, claims, runner, read
         self._changed = Condition()
         self._wanted = True
         self._closed = False
 
     def look(self) -> None:
-        """There may be suspects."""
+        """Look for suspects: there may be some."""
         with self._changed:
             self._wanted = True
             self._changed.notify_all()
 
     def step(self) -> None:
-        """Tries some suspects. Raises Closed."""
-        with self._changed, excused():
+        """Try all suspects that there are. Raises Closed."""
+        with self._changed, waiting():
             self._changed.wait_for(lambda: self._closed or self._wanted)
             if self._closed:
                 raise Closed
             self._wanted = False
-        if suspects := self._intake.suspects():
+        if suspects := self._suspects():
             log.info("in hand when Tagger last died, and tried apart: %s", counted(len(suspects), "picture"))
         while suspects:
-            # Here first, where it may take for ever: that a server is silent is not for a file to be blamed for.
-            with excused():
+            # Here first, where it may take for ever: a file is not to be blamed for a silent server.
+            with waiting():
                 for suspect in suspects:
                     self._read(suspect)
             self._try(suspects)
-            suspects = self._intake.suspects()
+            suspects = self._suspects()
+
+    def _suspects(self) -> list[Stamp]:
+        return [] if self._claims.is_paused else self._queue.suspects()
 
     def close(self) -> None:
+        """End the wait, and the child process."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._court.close()
+        self._runner.close()
 
     def _try(self, suspects: Sequence[Stamp]) -> None:
-        with excused():  # the kernel ends the child
-            fate = self._court.try_together(suspects)
+        with waiting():  # the kernel ends the child
+            fate = self._runner.run(suspects)
         if fate is None:
-            self._intake.acquit(suspects)
+            self._queue.acquit(suspects)
         elif len(suspects) == 1:
             log.warning("%s: tagging it alone ended the process: %s", shown(suspects[0].path), fate)
-            self._intake.blame(suspects[0], f"tagging it alone ended the process each time: {fate}")
+            self._queue.record_crash(suspects[0], f"tagging it alone ended the process each time: {fate}")
         else:
             for suspect in suspects:
                 self._try([suspect])
@@ -114,7 +120,7 @@ class CrashIsolation:
 def _words(code: int) -> Fate:
     if code in (TOO_LATE, -signal.SIGALRM):
         return "it took too long"
-    if code >= 0 or -code in _BIDDEN:
+    if code >= 0 or -code in _ASKED_FOR:
         return None
     try:
         return f"killed by {signal.Signals(-code).name}"

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
 
-from tagger.pipeline.channel import Closed
-from tagger.pipeline.retention import Retention
 from tagger.store.core.database import Database
 from tagger.store.core.write_retry import UnavailableError
-from tagger.store.queue import upkeep
-from tagger.supervision import advanced, excused
+from tagger.store.queue import forget
+from tagger.store.queue.retention import Retention
+from tagger.supervision import Closed, advanced, waiting
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +57,14 @@ class Maintenance:
 
     def _forget_expired(self) -> None:
         forgotten, oldest = 0, self._retention.oldest if self._retention.may_forget() else {}
-        for ids in upkeep.expired(self._database, oldest) if oldest else ():
-            forgotten += upkeep.expire(self._database, oldest, ids)
+        for ids in forget.expired(self._database, oldest) if oldest else ():
+            forgotten += forget.expire(self._database, oldest, ids)
             advanced()
             self._rest(REST)
         if forgotten:
             log.info("older than keep_days and forgotten: %d; the files are left alone", forgotten)
 
     def _rest(self, seconds: float) -> None:
-        with excused():
+        with waiting():
             if self._closed.wait(seconds):
                 raise Closed

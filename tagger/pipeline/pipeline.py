@@ -1,12 +1,12 @@
-"""The road from a stamp to its outcome, and the drain.
+"""The way from a stamp to its outcome, and the drain.
 
-    supply ⇐ pulled by decode × N → [pictures] → infer × M → stored
-                                  → [others] → sink × 1 → stored
-      desk ⇐ pulled by answer × N → [pictures] → infer × M → answered
+           claims ⇐ pulled by decode × N → [pictures] → infer × M → stored
+                                         → [others] → sink × 1 → stored
+    predict queue ⇐ pulled by answer × N → [pictures] → infer × M → answered
 
 Only model-sized pictures wait in channels. Whoever inferred a batch stores it before it takes the next: a kill then
 costs one batch, never also those that wait to be stored. The sink stores what needs no inference. Stages are
-stopped in the order of the road, each after it has finished what it holds, so that the end of a run looks like any
+stopped in the order of the way, each after it has finished what it holds, so that the end of a run looks like any
 other moment of it.
 """
 
@@ -20,19 +20,25 @@ from tagger.host.failpoints import reach
 from tagger.pipeline.batcher import Batcher
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.in_flight import InFlight
-from tagger.pipeline.overdue import Overdue
 from tagger.pipeline.predict_queue import PredictQueue
 from tagger.pipeline.stage import Crashed, Stage
-from tagger.records import Changed, Content, Failed, Gone, Known, Outcome, Picture, Stamp, Tagged
-from tagger.supervision import excused, turn
+from tagger.pipeline.stats import Stats
+from tagger.records import Changed, Content, Failed, Gone, Known, Outcome, Picture, Reply, Stamp, Tagged
+from tagger.supervision import Supervisor, turn, waiting
 
 log = logging.getLogger(__name__)
 
 
 class Supply(Protocol):
+    """Where files come from: claims on the queue, or a list of files."""
+
     def get(self) -> Stamp:
-        """The most urgent file; waits for one. Raises Closed."""
+        """Return the most urgent file; wait for one. Raises Closed."""
         ...
+
+
+def _keep_nothing() -> None:
+    """End steps that hold nothing."""
 
 
 @dataclass(frozen=True)
@@ -49,64 +55,71 @@ class Steps:
     decode: Callable[[Content], Picture | Failed]
     classify: Callable[[Sequence[Picture]], Sequence[Tagged | Failed]]
     sink: Callable[[Sequence[Outcome]], None]
-    end: Callable[[], None] = lambda: None
+    end: Callable[[], None] = _keep_nothing
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """`batch_size` pictures at most go to the engine together, which waits up to `max_wait` s for them.
+
+    `decoders` threads decode, `inferrers` infer. `deadline` is how many seconds a picture may be decoded, a batch inferred.
+    """
+
+    batch_size: int
+    max_wait: float
+    decoders: int
+    inferrers: int
+    deadline: int
 
 
 class Pipeline:
-    """`batch_size` pictures at most go to the engine together, which waits up to `max_wait` s for them.
-
-    `decoders` threads decode, `inferrers` infer; as many again decode what people hand in at the `desk`, so that neither
-    they nor files wait for the others' decoding.
-    """
+    """As many threads as decode files decode what people hand in, so that neither they nor files wait for the others' decoding."""
 
     def __init__(
         self,
         supply: Supply,
         steps: Steps,
-        batch_size: int,
-        max_wait: float,
-        decoders: int,
-        inferrers: int,
-        overdue: Overdue,
+        sizes: Sizes,
+        stats: Stats,
+        supervisor: Supervisor,
         crashed: Crashed,
-        desk: PredictQueue | None = None,
+        predict_queue: PredictQueue | None = None,
     ) -> None:
-        self._supply, self._steps, self._batch_size, self._overdue = supply, steps, batch_size, overdue
-        self._desk = desk or PredictQueue(0)
+        self._supply, self._steps, self._sizes = supply, steps, sizes
+        self._stats, self._supervisor = stats, supervisor
+        self._predict_queue = predict_queue or PredictQueue(0)
         self._in_flight = InFlight()
         # Two batches: while one's scores are sorted, decoding goes on for the next.
-        self._pictures: Channel[Picture] = Channel(2 * batch_size * inferrers)
-        self._batcher = Batcher(self._pictures, batch_size, max_wait)
-        self._others: Channel[Outcome] = Channel(4 * batch_size)
+        self._pictures: Channel[Picture] = Channel(2 * sizes.batch_size * sizes.inferrers)
+        self._batcher = Batcher(self._pictures, sizes.batch_size, sizes.max_wait)
+        self._others: Channel[Outcome] = Channel(4 * sizes.batch_size)
         self._storing = Lock()
-        self._decode = Stage("decode", self.decode_one, crashed, decoders)
-        self._infer = Stage("infer", self.infer_batch, crashed, inferrers)
-        self._sink = Stage("sink", self.sink_batch, crashed)
-        self._answer = Stage("answer", self.answer_one, crashed, decoders if desk else 0)
+        answerers = sizes.decoders if predict_queue else 0
+        self._decode = Stage("decode", self.decode_one, supervisor, crashed, sizes.decoders)
+        self._infer = Stage("infer", self.infer_batch, supervisor, crashed, sizes.inferrers)
+        self._sink = Stage("sink", self.sink_batch, supervisor, crashed)
+        self._answer = Stage("answer", self.answer_one, supervisor, crashed, answerers)
 
     def start(self) -> None:
-        for stage in self.stages:
+        """Start all stages, the last one of the way first."""
+        for stage in (self._sink, self._infer, self._decode, self._answer):
             stage.start()
 
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        return self._sink, self._infer, self._decode, self._answer
-
-    @property
     def waiting(self) -> dict[str, int]:
-        """How many pictures wait at each place of the road."""
+        """How many pictures wait at each place of the way."""
         return {
-            "handed in": self._desk.waiting,
+            "handed in": self._predict_queue.waiting,
             "decoded": len(self._pictures),
             "to be stored": len(self._others),
         }
 
     def drain(self, deadline: float) -> bool:
-        """Waits until what is on the road has arrived; False where `time.monotonic()` passes the deadline.
+        """Wait until what is on its way has arrived; return False where `time.monotonic()` passes the deadline.
 
         The supply must have been closed. People who wait are told that nobody answers any more.
         """
-        self._desk.close()
+        self._predict_queue.close()
         decoded = self._answer.join(deadline) and self._decode.join(deadline)
         self._steps.end()
         self._pictures.close()
@@ -114,6 +127,7 @@ class Pipeline:
         return self._infer.join(deadline) and self._sink.join(deadline) and decoded
 
     def decode_one(self) -> None:
+        """Read and decode one file. Raises Closed."""
         result = self._decoded(self._supply.get())
         if isinstance(result, Picture):
             self._pictures.put(result)
@@ -121,27 +135,39 @@ class Pipeline:
             self._others.put(result)
 
     def answer_one(self) -> None:
-        content = self._desk.get()
-        with excused(), self._overdue.during("decoding", content.stamp.path):
-            result = self._steps.decode(content)
+        """Decode one picture that was handed in. Raises Closed."""
+        result = self._decode_content(self._predict_queue.get())
         if isinstance(result, Picture):
             self._pictures.put(result)
         else:
-            self._desk.answered([result])
+            self._deliver([result])
 
     def infer_batch(self) -> None:
+        """Infer a batch, and store or answer what comes of it. Raises Closed."""
         batch = self._batcher.take()
-        with self._overdue.during("inferring", "a batch"):
+        self._stats.batch.observe(len(batch))
+        with self._supervisor.working("inferring", "a batch", self._sizes.deadline):
             reach("infer")
-            outcomes = self._steps.classify(batch)
+            with self._stats.inference.timed():
+                outcomes = self._steps.classify(batch)
         log.debug("inferred %d", len(batch))
-        self._store(outcomes)
+        self._deliver(outcomes)
 
     def sink_batch(self) -> None:
-        self._store(self._others.take(4 * self._batch_size))
+        """Store what needed no inference. Raises Closed."""
+        self._store(self._others.take(4 * self._sizes.batch_size))
+
+    def _deliver(self, outcomes: Sequence[Tagged | Failed]) -> None:
+        """Answer those who wait for a picture, and store what is of files."""
+        files: list[Outcome] = []
+        for outcome in outcomes:
+            if isinstance(outcome.target, Reply):
+                self._predict_queue.answer(outcome.target, outcome)
+            else:
+                files.append(outcome)
+        self._store(files)
 
     def _store(self, outcomes: Sequence[Outcome]) -> None:
-        outcomes = self._desk.answered(outcomes)
         if not outcomes:
             return
         with turn(self._storing):
@@ -151,16 +177,22 @@ class Pipeline:
                 self._steps.sink(followers)
 
     def _decoded(self, stamp: Stamp) -> Picture | Outcome | None:
-        """The file's picture, or what became of it instead; None where it waits for its twin."""
+        """Return the file's picture, or what became of it instead; None where it waits for its twin."""
         reach("read", stamp.path)
-        with excused():
+        with waiting():
             content = self._steps.read(stamp)
         if not isinstance(content, Content):
             return content
-        if not self._in_flight.leads(content, self._steps.model_of(stamp.source)):
+        if not self._in_flight.leads(stamp, content, self._steps.model_of(stamp.source)):
             return None
         if self._steps.is_known(stamp.source, content.sha256):
             return Known(stamp, content.sha256)
-        with excused(), self._overdue.during("decoding", stamp.path):
-            reach("decode", stamp.path)
-            return self._steps.decode(content)
+        return self._decode_content(content)
+
+    def _decode_content(self, content: Content) -> Picture | Failed:
+        path = content.target.path
+        with waiting(), self._supervisor.working("decoding", path, self._sizes.deadline):
+            if isinstance(content.target, Stamp):
+                reach("decode", path)
+            with self._stats.decode.timed():
+                return self._steps.decode(content)

@@ -1,23 +1,21 @@
-"""Where people hand in pictures and wait for the answer: they take the same road as files, in threads of their own.
+"""Where people hand in pictures and wait for the answer: they take the same way as files, in threads of their own.
 
 The answer is what became of the picture, and nothing is stored. So many may wait and no more: whoever comes then is
-told so at once, and files go on at their pace. Rejected: to put requests into the files' queue, the journal, which
+told so at once, and files go on at their pace. Rejected: to put requests into the files' queue in the database, which
 is for what must survive a kill; nobody waits for an answer across one.
 """
 
 import hashlib
 import itertools
 import logging
-from collections.abc import Sequence
 from concurrent.futures import Future
 from threading import Lock
 
-from tagger.pipeline.channel import Channel, Closed
-from tagger.records import Content, Failed, Outcome, Stamp, Tagged
+from tagger.pipeline.channel import Channel
+from tagger.records import Content, Failed, Reply, Tagged
+from tagger.supervision import Closed
 
 log = logging.getLogger(__name__)
-
-Answer = Future["Tagged | Failed"]
 
 
 class BusyError(Exception):
@@ -31,50 +29,45 @@ class PredictQueue:
         self._most, self._numbers = most, itertools.count(1)
         self._asked: Channel[Content] = Channel(most)
         self._lock = Lock()
-        self._answers: dict[Stamp, Answer] = {}
-        """Of the pictures that are still on the road."""
+        self._unanswered: set[Reply] = set()
         self._closed = False
 
-    def ask(self, data: bytes, top_k: int) -> Answer:
-        """What the model says of a picture's bytes, in future. Raises BusyError, and Closed where nobody answers any more."""
-        stamp = Stamp(f"request {next(self._numbers)}", "", len(data), 0, 0)
-        answer: Answer = Future()
-        answer.set_running_or_notify_cancel()  # a server that ends cancels what it waits for, and the picture travels on
+    def ask(self, data: bytes, top_k: int) -> "Future[Tagged | Failed]":
+        """Return what the model says of a picture's bytes, in future. Raises BusyError, and Closed where nobody answers any more."""
+        reply = Reply(next(self._numbers), Future())
+        # A server that ends cancels what it waits for, and the picture goes its way all the same.
+        reply.future.set_running_or_notify_cancel()
         with self._lock:
             if self._closed:
                 raise Closed
-            if len(self._answers) >= self._most:
+            if len(self._unanswered) >= self._most:
                 raise BusyError
-            self._answers[stamp] = answer
-        log.debug("%s: %d bytes", stamp.path, len(data))
-        self._asked.put(Content(stamp, data, hashlib.sha256(data).hexdigest(), top_k))
-        return answer
+            self._unanswered.add(reply)
+        log.debug("%s: %d bytes", reply.path, len(data))
+        self._asked.put(Content(reply, data, hashlib.sha256(data).hexdigest(), top_k))
+        return reply.future
 
     def get(self) -> Content:
-        """The next picture; waits for one. Raises Closed."""
+        """Return the next picture; wait for one. Raises Closed."""
         return self._asked.get()
 
-    def answered(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """Answers those whose pictures these were; gives the others back."""
-        others = []
-        for outcome in outcomes:
-            with self._lock:
-                answer = self._answers.pop(outcome.stamp, None)
-                if answer is None:
-                    others.append(outcome)
-                elif isinstance(outcome, Tagged | Failed) and not answer.done():
-                    answer.set_result(outcome)
-        return others
+    def answer(self, reply: Reply, outcome: Tagged | Failed) -> None:
+        """Give whoever waits for this reply what became of their picture."""
+        with self._lock:
+            self._unanswered.discard(reply)
+            if not reply.future.done():
+                reply.future.set_result(outcome)
 
     @property
     def waiting(self) -> int:
         """How many pictures were not answered yet."""
-        return len(self._answers)
+        return len(self._unanswered)
 
     def close(self) -> None:
-        """Nobody else is served: whoever waits is told so. What becomes of their pictures is still known to be no file's."""
+        """Serve nobody else: whoever waits is told so."""
         with self._lock:
             self._closed = True
-            for answer in self._answers.values():
-                answer.set_exception(Closed())
+            for reply in self._unanswered:
+                if not reply.future.done():
+                    reply.future.set_exception(Closed())
         self._asked.close()

@@ -1,4 +1,4 @@
-"""What the log says of work done: a line when nothing is left on the road, and a summary of each minute with work in it.
+"""What the log says of work done: a line when nothing is left in flight, and a summary of each minute with work in it.
 
 So the one photo somebody dropped is named with its tags at once, and a backlog does not flood the log.
 """
@@ -31,25 +31,23 @@ class _Minute:
 
 
 class Report:
-    """`in_flight` gives the number of files on the road. The last of them to be stored finds none. `waiting` gives how many
-    files nobody has begun. A best label that scores less than `min_score` is not said to be what a picture shows.
-    """
+    """A best label that scores less than `min_score` is not said to be what a picture shows."""
 
     def __init__(
         self,
-        in_flight: Callable[[], int],
-        waiting: Callable[[], int],
         taxonomy: Taxonomy,
         min_score: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._in_flight, self._waiting, self._clock = in_flight, waiting, clock
-        self._taxonomy, self._min_score = taxonomy, min_score
+        self._taxonomy, self._min_score, self._clock = taxonomy, min_score, clock
         self._outcomes = self._failed = 0
         self._lock, self._minute = Lock(), _Minute(clock())
 
-    def stored(self, outcomes: Sequence[Outcome], waits: Sequence[float] = ()) -> None:
-        """Told of every batch that was committed, and of the seconds from arrival to row of files in it."""
+    def stored(self, outcomes: Sequence[Outcome], waits: Sequence[float], in_flight: int) -> None:
+        """Report a batch that was committed, with seconds from arrival to row of files in it.
+
+        The last of the files that are in flight to be stored finds none `in_flight`.
+        """
         log.debug("stored %s", ", ".join(type(outcome).__name__.lower() for outcome in outcomes))
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
         for failed in failures:
@@ -60,18 +58,18 @@ class Report:
             self._minute.waits += waits
         self._outcomes += len(outcomes)
         self._failed += len(failures)
-        if not self._in_flight():
+        if not in_flight:
             self._say(outcomes)
 
-    def look(self) -> None:
-        """To be called once a second."""
+    def look(self, waiting: int) -> None:
+        """Sum up a minute that is over, where so many files wait that nobody has begun. To be called once a second."""
         now = self._clock()
         if now < self._minute.since + EVERY:
             return
         with self._lock:
             minute, self._minute = self._minute, _Minute(now)
         if minute.done or minute.failed:
-            log.info("%s", _summary(minute, self._waiting()))
+            log.info("%s", _summary(minute, waiting))
 
     def _say(self, outcomes: Sequence[Outcome]) -> None:
         if self._outcomes == 1 and isinstance(only := outcomes[0], Tagged):

@@ -1,4 +1,4 @@
-"""What the road has done since the start, in numbers: for whoever measures it, and for the log.
+"""What was done since the start, in numbers: for the log, the service manager, `/metrics`, `/events` and the page.
 
 Counted for every picture, so a histogram is a list of counters and a lock: prometheus-client's own, with its labels and
 its three locks a value, costs several times as much. It also knows nothing of the web, which only puts it into words.
@@ -6,15 +6,13 @@ its three locks a value, costs several times as much. It also knows nothing of t
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
-from typing import TypeVar
 
-from tagger.records import Changed, Failed, Gone, Known, Outcome, Picture, Tagged
-
-A = TypeVar("A")
-R = TypeVar("R")
+from tagger.records import Changed, Failed, Gone, Known, Outcome, Tagged
 
 _WITH_TAGS = (Tagged, Known)
 STATUSES = tuple(kind.__name__.lower() for kind in (*_WITH_TAGS, Failed, Gone, Changed))
@@ -39,17 +37,34 @@ class Histogram:
         with self._lock:
             return list(accumulate(self._counts)), self._sum
 
-    def timing(self, step: Callable[[A], R]) -> Callable[[A], R]:
-        """The step, whose seconds are observed, however it ends."""
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Observe the seconds that the block takes, however it ends."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.observe(time.perf_counter() - begun)
 
-        def timed(argument: A) -> R:
-            begun = time.perf_counter()
-            try:
-                return step(argument)
-            finally:
-                self.observe(time.perf_counter() - begun)
 
-        return timed
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Files counted since the start. `new` are new or changed ones, and those left over from before."""
+
+    scanned: int = 0
+    new: int = 0
+    tagged: int = 0
+    failed: int = 0
+
+    @property
+    def unchanged(self) -> int:
+        """How many of those that a scan met were known."""
+        return max(0, self.scanned - self.new)
+
+    @property
+    def waiting(self) -> int:
+        """How many are not done yet."""
+        return max(0, self.new - self.tagged - self.failed)
 
 
 class Stats:
@@ -73,18 +88,8 @@ class Stats:
         with self._lock:
             return dict(self._outcomes)
 
-    def classifying(self, step: Callable[[Sequence[Picture]], R]) -> Callable[[Sequence[Picture]], R]:
-        """The step, with its batches' sizes and seconds observed."""
-        timed = self.inference.timing(step)
-
-        def counted(batch: Sequence[Picture]) -> R:
-            self.batch.observe(len(batch))
-            return timed(batch)
-
-        return counted
-
-    def stored(self, outcomes: Sequence[Outcome]) -> list[float]:
-        """Counts them; gives the seconds from arrival to row of those that came since the start."""
+    def record(self, outcomes: Sequence[Outcome]) -> list[float]:
+        """Count what was stored; return the seconds from arrival to row of those files that came since the start."""
         now = self._now()
         waits = [
             max(0, now - outcome.stamp.ctime_ns) / 1e9
@@ -97,3 +102,11 @@ class Stats:
                 kind = (outcome.stamp.source, type(outcome).__name__.lower())
                 self._outcomes[kind] = self._outcomes.get(kind, 0) + 1
         return waits
+
+    def snapshot(self, scanned: int, admitted: int) -> Counts:
+        """Return the counts of this moment, of so many files that scans met, and so many that became work."""
+        by_status = dict.fromkeys(STATUSES, 0)
+        for (_, status), count in self.outcomes.items():
+            by_status[status] += count
+        tagged, failed = by_status["tagged"] + by_status["known"], by_status["failed"]
+        return Counts(scanned, admitted - by_status["gone"] - by_status["changed"], tagged, failed)

@@ -1,48 +1,131 @@
-"""The road that every file takes, built as the settings want it: the same for a folder and for a file on its own."""
+"""Builds the parts of the way that every picture takes, as the settings want them: the same for folders and for single files."""
 
 import gc
 import logging
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from types import MappingProxyType
 from typing import NoReturn
 
-from tagger.config.settings import Crop, Settings
+from tagger.config.path_rules import PathRules
+from tagger.config.settings import Crop, Settings, Source, environment
 from tagger.errors import TaggerError
-from tagger.pipeline.crash_isolation import TOO_LATE
-from tagger.pipeline.overdue import Overdue
-from tagger.pipeline.pipeline import Pipeline, Steps, Supply
+from tagger.host import confinement, failpoints
+from tagger.pipeline.crash_isolation import TOO_LATE, SubprocessRunner
+from tagger.pipeline.pipeline import Pipeline, Sizes, Steps, Supply
 from tagger.pipeline.predict_queue import PredictQueue
+from tagger.pipeline.stats import Stats
 from tagger.records import Outcome
+from tagger.store.core.database import Database
+from tagger.store.tags.writer import Writer
+from tagger.supervision import Supervisor, Work
 from tagger.vision import cores
 from tagger.vision.apart import Apart
 from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import Decoder, read
 from tagger.vision.engines import Batching
+from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 
 STOP_WITHIN = 9.0
 """Seconds that a stop may take: a second less than users were promised."""
 
-LOOK_EVERY = 1.0
-"""Seconds between two looks at what no thread would notice by itself."""
+CHECK_EVERY = 1.0
+"""Seconds between two checks of what no thread would notice by itself."""
+
+LOAD_WITHIN = 60
+"""Seconds that loading a model may take, its graph written anew included."""
+
+
+def writer(
+    settings: Settings,
+    database: Database,
+    classifier: Classifier,
+    sources: Sequence[Source],
+    rules: Mapping[str, PathRules],
+    now: Callable[[], datetime],
+) -> Writer:
+    """Return what stores what this model says of the sources' pictures."""
+    _warn_of_groups(rules)
+    return Writer(
+        database,
+        classifier.identity,
+        classifier.labels,
+        classifier.taxonomy,
+        classifier.description,
+        now,
+        identities=classifier.identities({source.name: source.crop for source in sources}),
+        places=rules,
+        thresholds=settings.thresholds,
+        limits=_limits(settings),
+        keep_old=settings.keep_old_models,
+    )
 
 
 def steps(
     settings: Settings,
     classifier: Classifier,
-    crops: Mapping[str, Crop],
-    model_of: Callable[[str], Hashable],
-    is_known: Callable[[str, str], bool],
+    sources: Sequence[Source],
+    writer: Writer,
     sink: Callable[[Sequence[Outcome]], None],
-    roots: Mapping[str, str] = MappingProxyType({}),
 ) -> Steps:
-    """`roots` are the folders of sources, by name, beneath which no link is followed."""
+    """Return what is done to files of sources: no link is followed beneath a source's folder, and known content is not inferred."""
+    child, decoder = _decoder(settings, classifier, {source.name: source.crop for source in sources})
+    roots = {source.name: str(source.path) for source in sources}
+    reader = partial(read, max_bytes=settings.decode.max_bytes, roots=roots)
+    model_of = writer.registered.model_of
+    return Steps(reader, model_of, writer.knows, decoder.decode, classifier.classify, sink, child.close)
+
+
+def steps_alone(
+    settings: Settings,
+    classifier: Classifier,
+    crops: Mapping[str, Crop],
+    sink: Callable[[Sequence[Outcome]], None],
+) -> Steps:
+    """Return what is done to files of no source, wherever they lie, and without a database."""
+    child, decoder = _decoder(settings, classifier, crops)
+    reader = partial(read, max_bytes=settings.decode.max_bytes)
+    return Steps(reader, _one_model, _unknown, decoder.decode, classifier.classify, sink, child.close)
+
+
+def pipeline(
+    settings: Settings,
+    supply: Supply,
+    steps: Steps,
+    batching: Batching,
+    stats: Stats,
+    supervisor: Supervisor,
+    crashed: Callable[[BaseException], None],
+    predict_queue: PredictQueue | None = None,
+) -> Pipeline:
+    """Return the pipeline, with as many threads and as large batches as the settings allow and the engine likes."""
+    sizes = _sizes(settings, batching)
+    return Pipeline(supply, steps, sizes, stats, supervisor, crashed, predict_queue)
+
+
+def runner(settings: Settings) -> SubprocessRunner:
+    """Return what runs `tagger tag` with these settings and no right but to read files.
+
+    It ends by itself past the deadline; if it cannot, the kernel ends it.
+    """
+    seconds = int(settings.decode.deadline) + LOAD_WITHIN
+    command = (
+        f"import signal; signal.alarm({seconds}); from tagger.host import confinement as c;"
+        "c.give_up_capabilities([c.READ_FILES]); from tagger.cli import main; main()"
+    )
+    failing = {key: value for key, value in os.environ.items() if key == failpoints.VARIABLE}
+    known = confinement.without_settings(os.environ) | failing | environment(settings)
+    return SubprocessRunner((sys.executable, "-P", "-c", command, "tag", "--config", os.devnull), known)
+
+
+def _decoder(settings: Settings, classifier: Classifier, crops: Mapping[str, Crop]) -> tuple[Apart, Decoder]:
     limits = settings.decode
-    apart = Apart(limits)
+    child = Apart(limits)
     decoder = Decoder(
         classifier.preprocessing,
         limits.max_pixels,
@@ -51,37 +134,61 @@ def steps(
         max_frames=limits.max_frames,
         max_memory=limits.max_memory,
         crops=crops,
-        apart=apart,
+        apart=child,
     )
-    reader = partial(read, max_bytes=limits.max_bytes, roots=roots)
-    return Steps(reader, model_of, is_known, decoder.decode, classifier.classify, sink, apart.close)
+    return child, decoder
 
 
-def pipeline(
-    settings: Settings,
-    supply: Supply,
-    steps: Steps,
-    batching: Batching,
-    overdue: Overdue,
-    crashed: Callable[[BaseException], None],
-    desk: PredictQueue | None = None,
-) -> Pipeline:
-    threads, max_size, max_wait_ms = (
-        settings.decode.threads,
-        settings.batch.max_size,
-        settings.batch.max_wait_ms,
-    )
-    most = settings.limits.cores
+def _one_model(source: str) -> None:
+    """All files are tagged by one model."""
+
+
+def _unknown(source: str, sha256: str) -> bool:  # noqa: ARG001
+    return False
+
+
+def _sizes(settings: Settings, batching: Batching) -> Sizes:
+    threads, most, batch = settings.decode.threads, settings.limits.cores, settings.batch
     wanted = cores.available() if threads == "auto" else threads
-    decoders = wanted if most == "auto" else min(wanted, most)
-    inferrers = min(batching.at_once, cores.allowed(most))
-    largest = batching.max_size if max_size == "auto" else max_size
-    wait = batching.max_wait_ms if max_wait_ms == "auto" else max_wait_ms
-    return Pipeline(supply, steps, largest, wait / 1000, decoders, inferrers, overdue, crashed, desk)
+    wait = batching.max_wait_ms if batch.max_wait_ms == "auto" else batch.max_wait_ms
+    return Sizes(
+        batch_size=batching.max_size if batch.max_size == "auto" else batch.max_size,
+        max_wait=wait / 1000,
+        decoders=wanted if most == "auto" else min(wanted, most),
+        inferrers=min(batching.at_once, cores.allowed(most)),
+        deadline=int(settings.decode.deadline / CHECK_EVERY),
+    )
+
+
+def _warn_of_groups(rules: Mapping[str, PathRules]) -> None:
+    for source, rule in rules.items():
+        for word in sorted(rule.shadows):
+            log.warning(
+                "source %r: the group (?P<%s>…) of path_pattern takes the place of a word of searches, so that %s:night and "
+                "the other conditions are not found; give the group another name to have both",
+                source,
+                word,
+                word,
+            )
+
+
+def _limits(settings: Settings) -> dict[str, float]:
+    """Return what views compare with, by section and key."""
+    sections = {
+        "health": settings.health,
+        "conditions": settings.conditions,
+        "sessions": settings.sessions,
+        "search": settings.search,
+    }
+    return {
+        f"{section}.{name}": value
+        for section, values in sections.items()
+        for name, value in values.model_dump().items()
+    }
 
 
 def spare_what_is_there() -> None:
-    """The garbage collector is on from here, but leaves alone what is there already: it is code and the model, and
+    """Turn the garbage collector on. It is on from here, but leaves alone what is there already: it is code and the model, and
     to go through it takes a tenth of a second each time, during which nothing else runs.
     """
     gc.freeze()
@@ -94,10 +201,12 @@ def raise_error(reason: BaseException) -> NoReturn:
     raise TaggerError("stopped by an error", str(reason), "the log above says where") from reason
 
 
-def end_at_once(late: str) -> NoReturn:
-    """A thread that hangs in a library can neither be stopped nor, perhaps, outlived: exit handlers may wait for it."""
+def end_at_once(overdue: Work) -> NoReturn:
+    """End the process: a thread that hangs in a library can neither be stopped nor, perhaps, outlived: exit handlers may wait for it."""
     log.error(
-        "%s takes longer than decode.deadline allows; Tagger ends, and its next start tries it alone", late
+        "%s %s takes longer than decode.deadline allows; Tagger ends, and its next start tries it alone",
+        overdue.what,
+        shown(overdue.path),
     )
     logging.shutdown()
     os._exit(TOO_LATE)

@@ -10,18 +10,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 from tagger.config import defaults
 from tagger.config.settings import Settings, cache_home, data_home
 from tagger.errors import ConfigError, TaggerError
 from tagger.host.priority import be_nice
-from tagger.ingest.settle import Settling
-from tagger.pipeline.intake import Tally
 from tagger.pipeline.predict_queue import PredictQueue
+from tagger.pipeline.stats import Counts
 from tagger.records import Standing
 from tagger.runtime import model_choice, systemd
-from tagger.runtime.build import LOOK_EVERY
+from tagger.runtime.build import CHECK_EVERY
 from tagger.runtime.reload import Config, judged
 from tagger.runtime.signals import Signals, StoppedError
 from tagger.runtime.worker import Worker
@@ -41,9 +39,6 @@ WAITING = 64
 
 SERVED_WITHIN = 3.0
 """Seconds that whoever is being served over the web has when Tagger stops."""
-
-SCAN_PATIENCE = 30.0
-"""Seconds that `scan` waits for a file that goes on changing; `run` waits as long as it takes."""
 
 _INTERRUPTED = 130
 """The exit code of a scan that was stopped."""
@@ -71,18 +66,17 @@ def _watch(config: Config, ground: "Runtime", reread: Callable[[], Settings]) ->
     ground.stops.check()
     settings = config.settings
     desk = PredictQueue(WAITING) if settings.web.enabled else None
-    worker = Worker(settings, ground.database, config.classifier, Settling, ground.stops, desk)
+    worker = Worker(settings, ground.database, config.classifier, ground.stops, desk)
     with _serving(settings, worker, desk, ground.standing) as address:
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         systemd.starting("the folders are watched")
-        worker.intake.look()  # before any file is taken: a pause outlives a restart
-        sights = (("patrol", worker.patrol.step), ("scan", worker.scanner.step), ("care", worker.care.step))
-        with worker.working(*sights):
+        worker.claims.look()  # before any file is taken: a pause outlives a restart
+        with worker.working():
             ground.answer(config, address)
             tidings = systemd.SystemdStatus()
-            while not (number := worker.stopped(LOOK_EVERY)) or number == signal.SIGHUP:
-                tidings.tell(worker.patrol.begun, worker.hung, worker.summary())
+            while not (number := worker.stopped(CHECK_EVERY)) or number == signal.SIGHUP:
+                tidings.tell(worker.health_check.begun, worker.hung, worker.summary())
                 if number and ground.stops.hung_up:
                     break
                 if number and (other := ground.reloaded(config, reread)):
@@ -112,7 +106,7 @@ def _serving(
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
         house = AppContext(
             database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
-            desk, classifier.identity, worker.bulletin, worker.vitals, thumbnails, worker.meters,
+            desk, classifier.identity, worker.recent_events, worker.status, thumbnails, worker.stats,
             standing, settings.conditions,
         )  # fmt: skip
         server = Server(settings.web, create_app(settings.web, house))
@@ -124,7 +118,7 @@ def _serving(
             server.close(SERVED_WITHIN)
 
 
-def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, int]:
+def scan(settings: Settings, progress: Callable[[Counts], None]) -> tuple[Counts, int]:
     """Tags once what is new; gives the tally and the exit code. Raises TaggerError where it cannot start, or go on.
 
     `progress` is told the tally ten times a second.
@@ -133,20 +127,19 @@ def scan(settings: Settings, progress: Callable[[Tally], None]) -> tuple[Tally, 
         with _ground(settings, "scan") as ground:
             return _scan(ground, progress)
     except StoppedError:
-        return Tally(), _INTERRUPTED
+        return Counts(), _INTERRUPTED
 
 
-def _scan(ground: "Runtime", progress: Callable[[Tally], None]) -> tuple[Tally, int]:
-    hold = partial(Settling, patience=SCAN_PATIENCE, give_up=True)
-    worker = Worker(ground.settings, ground.database, ground.classifier, hold, ground.stops)
-    with worker.working(("scan", worker.scanner.once)):
+def _scan(ground: "Runtime", progress: Callable[[Counts], None]) -> tuple[Counts, int]:
+    worker = Worker(ground.settings, ground.database, ground.classifier, ground.stops, once=True)
+    with worker.working():
         interrupted = False
-        while not (interrupted or worker.intake.finished):
-            progress(worker.intake.tally)
+        while not (interrupted or worker.is_finished):
+            progress(worker.counts())
             interrupted = bool(worker.stopped(0.1))
     for source in worker.scanner.away:
         log.error("%s: no such folder, or it cannot be read: %s", source.name, shown(str(source.start)))
-    tally = worker.intake.tally
+    tally = worker.counts()
     progress(tally)
     return tally, _INTERRUPTED if interrupted else int(tally.failed > 0 or bool(worker.scanner.away))
 

@@ -14,7 +14,7 @@ from tagger.errors import ConfigError, DatabaseError
 from tagger.runtime import model_choice
 from tagger.store.core.database import Database
 from tagger.store.queue import queries
-from tagger.store.queue.file_queue import judge_roots
+from tagger.store.queue import sources as source_rows
 from tagger.store.tags.room import with_features_that_fit
 from tagger.vision import cores
 from tagger.vision.classify import Classifier
@@ -51,7 +51,7 @@ def judged(old: Config, wanted: Settings, started: Settings, database: Database)
     settings = _without_restart(wanted, started)
     settings.web.secret  # noqa: B018 - raises where it cannot be read
     sources = settings.with_names(queries.roots(database)).sources
-    judge_roots(database, {source.name: str(source.path) for source in sources})
+    source_rows.check(database, {source.name: str(source.path) for source in sources})
     classifier = adapted(old.classifier, settings)
     changed = [*_differences(old.settings, settings)]
     if classifier.taxonomy != old.classifier.taxonomy and "categories" not in changed:

@@ -9,10 +9,11 @@ from queue import Empty, SimpleQueue
 
 from tagger.config.settings import Crop, Settings, cache_home, data_home
 from tagger.ingest.filters import Filters
-from tagger.pipeline.channel import Channel, Closed
-from tagger.pipeline.overdue import Overdue
+from tagger.pipeline.channel import Channel
+from tagger.pipeline.stats import Stats
 from tagger.records import ModelIdentity, Outcome, Stamp, Taxonomy
 from tagger.runtime import build, model_choice
+from tagger.supervision import Closed, Supervisor
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import SUFFIXES
 from tagger.vision.load import load_classifier
@@ -54,13 +55,13 @@ def _tagged(
         supply.put(stamp)
     supply.close()
     arrivals: Arrivals = SimpleQueue()
-    steps = build.steps(settings, classifier, crops, lambda _: None, lambda *_: False, arrivals.put)
-    overdue = Overdue(int(settings.decode.deadline / build.LOOK_EVERY))
-    pipeline = build.pipeline(settings, supply, steps, classifier.engine.batching, overdue, arrivals.put)
+    steps = build.steps_alone(settings, classifier, crops, arrivals.put)
+    supervisor, batching = Supervisor(), classifier.engine.batching
+    pipeline = build.pipeline(settings, supply, steps, batching, Stats(), supervisor, arrivals.put)
     build.spare_what_is_there()
     pipeline.start()
     try:
-        yield from zip(files, _in_order(stamps, arrivals, overdue), strict=True)
+        yield from zip(files, _in_order(stamps, arrivals, supervisor), strict=True)
     finally:  # whoever asked may have gone: what waits is not begun, and no thread is left in an engine
         with suppress(Closed):
             supply.take(len(stamps))
@@ -78,20 +79,20 @@ def _stamp(file: Path, filters: Filters) -> Stamp:
         return Stamp(str(path), source, 0, 0, 0)
 
 
-def _in_order(stamps: Sequence[Stamp], arrivals: Arrivals, overdue: Overdue) -> Iterator[Outcome]:
+def _in_order(stamps: Sequence[Stamp], arrivals: Arrivals, supervisor: Supervisor) -> Iterator[Outcome]:
     arrived: dict[Stamp, Outcome] = {}
     for stamp in stamps:
         while stamp not in arrived:
-            arrived |= {outcome.stamp: outcome for outcome in _arrivals(arrivals, overdue)}
+            arrived |= {outcome.stamp: outcome for outcome in _arrivals(arrivals, supervisor)}
         yield arrived[stamp]
 
 
-def _arrivals(arrivals: Arrivals, overdue: Overdue) -> Sequence[Outcome]:
+def _arrivals(arrivals: Arrivals, supervisor: Supervisor) -> Sequence[Outcome]:
     try:
-        outcomes = arrivals.get(timeout=build.LOOK_EVERY)
+        outcomes = arrivals.get(timeout=build.CHECK_EVERY)
     except Empty:
-        if late := overdue.look():
-            build.end_at_once(late)
+        if overdue := supervisor.check().overdue:
+            build.end_at_once(overdue)
         return ()
     if isinstance(outcomes, BaseException):
         build.raise_error(outcomes)

@@ -75,19 +75,19 @@ class Apart:
         """The picture, as `Decoder.decode` has it."""
         task = wire.Task(settings=self._settings, preprocessing=preprocessing, side=0, size=len(content.data))
         try:
-            told, data = self._ask(content.stamp.path, task, content.data)
+            told, data = self._ask(content.target.path, task, content.data)
         except _RefusedError as error:
-            return Failed(content.stamp, "decode", error.reason, error.retryable)
+            return Failed(content.target, "decode", error.reason, error.retryable)
         if not isinstance(told, wire.Decoded):
             return Failed(
-                content.stamp, "decode", told.reason if isinstance(told, wire.Refused) else _NONSENSE
+                content.target, "decode", told.reason if isinstance(told, wire.Refused) else _NONSENSE
             )
         taken_at = datetime.fromisoformat(told.taken_at) if told.taken_at else None
         facts = Facts(
             content.sha256, told.width, told.height, told.format, taken_at, told.health, told.from_camera
         )
         frames = np.frombuffer(data, np.uint8).reshape(told.frames, preprocessing.crop, preprocessing.crop, 3)
-        return Picture(content.stamp, facts, frames, content.top_k)
+        return Picture(content.target, facts, frames, content.top_k)
 
     def thumbnail(self, data: bytes, side: int, name: str) -> bytes:
         """A JPEG, as `Thumbnailer.make` has it; `name` is the picture's, for the log. Raises TaggerError."""

@@ -72,7 +72,7 @@ class Classifier:
         rows, features = inference.probabilities, self._features(inference, pictures)
         sums = np.maximum.reduceat(rows @ self._in_category, first)
         return [
-            Tagged(picture.stamp, picture.facts, self._reading(own, scores, picture.top_k), seen)
+            Tagged(picture.target, picture.facts, self._reading(own, scores, picture.top_k), seen)
             for picture, own, scores, seen in zip(
                 pictures, np.split(rows, first[1:]), sums, features, strict=True
             )
@@ -102,11 +102,11 @@ class Classifier:
         if len(pictures) > 1:
             middle = len(pictures) // 2
             return self.classify(pictures[:middle]) + self.classify(pictures[middle:])
-        stamp = pictures[0].stamp
-        log.warning("%r cannot be inferred", stamp.path, exc_info=error)
+        target = pictures[0].target
+        log.warning("%r cannot be inferred", target.path, exc_info=error)
         # Retryable, because the fault may be the engine's: out of memory, a device that went away.
         reason = " ".join(str(error).split()) or type(error).__name__
-        return [Failed(stamp, "infer", f"the model failed on it: {reason}", retryable=True)]
+        return [Failed(target, "infer", f"the model failed on it: {reason}", retryable=True)]
 
     def _reading(self, rows: NDArray[np.float32], sums: NDArray[np.float32], top_k: int) -> Reading:
         """Of a picture, a row for each frame: of each label the best. How sure the model is, the surest frame tells."""

@@ -157,14 +157,14 @@ class Decoder:
 
     def decode(self, content: Content) -> Picture | Failed:
         """The picture, its `frames` N×crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
-        preprocessing = self._of.get(content.stamp.source, self._preprocessing)
+        preprocessing = self._of.get(content.target.source, self._preprocessing)
         if self._apart and is_risky(content.data):
             return self._apart.decode(content, preprocessing)
         try:
             return self._decode(content, preprocessing)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
-            log.debug("%r cannot be decoded", content.stamp.path, exc_info=True)
-            return Failed(content.stamp, "decode", reason(error, self._limits))
+            log.debug("%r cannot be decoded", content.target.path, exc_info=True)
+            return Failed(content.target, "decode", reason(error, self._limits))
 
     def _decode(self, content: Content, preprocessing: Preprocessing) -> Picture | Failed:
         draft = partial(_smallest, preprocessing) if self._fast else None
@@ -180,7 +180,7 @@ class Decoder:
             seen = _health(flat)
             taken_at, from_camera = _taken_at(exif), not _CAMERA.isdisjoint(exif)
             facts = Facts(content.sha256, *whole, image.format or "", taken_at, seen, from_camera)
-            return Picture(content.stamp, facts, frames, content.top_k)
+            return Picture(content.target, facts, frames, content.top_k)
 
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None

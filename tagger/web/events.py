@@ -14,7 +14,6 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tagger.pipeline.channel import Closed
 from tagger.pipeline.recent_events import Notice
 from tagger.search.parse import parse
 from tagger.store.core import pathtext
@@ -22,6 +21,7 @@ from tagger.store.core.budget import TooLongError
 from tagger.store.core.database import Database
 from tagger.store.search import found
 from tagger.store.search.found import Hit
+from tagger.supervision import Closed
 from tagger.web.answers import Language
 from tagger.web.house import AppContext
 from tagger.web.problems import RESPONSES, ProblemError

@@ -12,11 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tagger.errors import ConfigError, TaggerError
-from tagger.pipeline.channel import Closed
 from tagger.pipeline.predict_queue import BusyError
 from tagger.search.query import QueryError
 from tagger.store.core.budget import TooLongError
 from tagger.store.tags.corrections import ContradictionError
+from tagger.supervision import Closed
 from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)

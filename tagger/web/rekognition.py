@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 from starlette.concurrency import run_in_threadpool
 
-from tagger.pipeline.channel import Closed
 from tagger.pipeline.predict_queue import BusyError
 from tagger.records import Category, Failed, Taxonomy
+from tagger.supervision import Closed
 from tagger.web.answers import Result
 from tagger.web.house import AppContext
 from tagger.web.predict import Speech

@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from tagger.pipeline.channel import Closed
 from tagger.store.core.budget import Budget, TooLongError
 from tagger.store.core.database import Database
+from tagger.supervision import Closed
 from tagger.web.problems import ProblemError
 
 AT_ONCE = 2

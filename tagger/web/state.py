@@ -12,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from tagger.records import ModelIdentity
 from tagger.store.core import control, pathtext
 from tagger.store.core.schema import State
-from tagger.store.queue import queries, upkeep
+from tagger.store.queue import queries
 from tagger.store.queue.queries import Failure
+from tagger.store.queue.retry import retry_all
 from tagger.store.search import vocabulary
 from tagger.web import answers
 from tagger.web.guesses import Guesses
@@ -109,7 +110,7 @@ def _add_failures(routes: APIRouter, house: AppContext) -> None:
         """All of them once more, at once."""
         if house.desk is None:
             raise ProblemError(403, READS_ONLY)
-        return answers.Corrected(images=upkeep.retry_all(database))
+        return answers.Corrected(images=retry_all(database))
 
 
 def _failure(one: Failure) -> answers.Failure:

@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 from tagger.config.settings import Decode
 from tagger.errors import TaggerError
-from tagger.pipeline.channel import Closed
 from tagger.pipeline.predict_queue import BusyError
 from tagger.store.search.found import Original
+from tagger.supervision import Closed
 from tagger.vision.apart import Apart
 from tagger.vision.thumbnail import Thumbnailer
 from tagger.web.original import opened

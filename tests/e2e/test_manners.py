@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tagger.config.settings import Settings
-from tagger.ingest.settle import Settling
 from tagger.runtime.signals import Signals
 from tagger.runtime.worker import Worker
 from tagger.store.core.database import Database
@@ -108,8 +107,9 @@ def test_no_more_threads_decode_and_infer_than_may(
     )
     classifier = load_classifier(settings, tmp_path, tmp_path)
     with closing(Signals()) as stops, closing(Database.open(settings.database, create=True)) as store:
-        worker = Worker(settings, store, classifier, Settling, stops)
+        worker = Worker(settings, store, classifier, stops)
         with worker.working():
-            names = {pulse.name for pulse in worker.supervisor.pulses}
+            assert not worker.stopped(0.5)
+            names = {one.name for one in worker.supervisor.snapshot()}
     assert "1 cores" in classifier.description
     assert {name for name in names if name.startswith(("decode", "infer"))} == {"decode-0", "infer-0"}

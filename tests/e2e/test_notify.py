@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tagger.config.settings import Settings
-from tagger.ingest.settle import Settling
 from tagger.runtime.signals import Signals
 from tagger.runtime.worker import Worker
 from tagger.store.core.database import Database
+from tagger.supervision import Activity
 from tagger.vision.load import load_classifier
 from tests.conftest import Painter
 from tests.e2e.command import running
@@ -51,18 +51,22 @@ def test_a_daemon_tells_how_it_starts_works_and_stops(
         hear(ear, "STOPPING=1")
 
 
-def test_a_daemon_without_work_has_every_stage_excused(tmp_path: Path, inbox: Path, database: Path) -> None:
+def stage_of(one: Activity) -> str:
+    return one.name.rpartition("-")[0]
+
+
+def test_a_daemon_without_work_has_every_stage_waiting(tmp_path: Path, inbox: Path, database: Path) -> None:
     settings = Settings.model_validate(
         {"database": str(database), "sources": [str(inbox)], "engine": {"backend": "fake"}}
     )
     classifier = load_classifier(settings, tmp_path, tmp_path)
     with closing(Signals()) as stops, closing(Database.open(settings.database, create=True)) as store:
-        worker = Worker(settings, store, classifier, Settling, stops)
-        sights = (("patrol", worker.patrol.step), ("scan", worker.scanner.step))
-        with worker.working(*sights):
-            pulses = worker.supervisor.pulses
-            assert {pulse.name.rpartition("-")[0] for pulse in pulses} >= {
-                "patrol", "scan", "intake", "trial", "decode", "infer", "sink",
-            }  # fmt: skip
-            while not all(pulse.excused for pulse in pulses):
+        worker = Worker(settings, store, classifier, stops)
+        wanted = {"health-check", "scan", "settle", "isolate", "maintain", "decode", "infer", "sink"}
+        with worker.working():
+            waiting: set[str] = set()
+            while waiting != wanted:
                 assert not worker.stopped(0.1)
+                threads = worker.supervisor.snapshot()
+                busy = {stage_of(one) for one in threads if not one.is_waiting}
+                waiting = {stage_of(one) for one in threads} - busy

@@ -24,6 +24,7 @@ from tagger.records import (
 from tagger.store.core.database import Database
 from tagger.store.queue.absence import APART
 from tagger.store.queue.file_queue import FileQueue
+from tagger.store.queue.missing import MissingFiles
 from tagger.store.tags.writer import Writer
 
 HOME = Volume("ext4", "0123456789abcdef")
@@ -103,7 +104,7 @@ class Shelf:
     def vanish(self, *rows: int, source: str = "cam") -> None:
         """Two scans, long enough apart, miss the files of these rows."""
         for _ in range(2):
-            self.journal.roll_call(source).mark(rows, HOME)
+            MissingFiles(self.journal, source).mark(rows, HOME)
             self.now += APART
 
     def sql(self, query: str, *values: object) -> list[tuple[object, ...]]:

@@ -70,7 +70,7 @@ def child() -> int:
 def same(one: Picture | Failed, other: Picture | Failed) -> bool:
     if isinstance(one, Failed) or isinstance(other, Failed):
         return one == other
-    whole = (one.stamp, one.facts, one.top_k) == (other.stamp, other.facts, other.top_k)
+    whole = (one.target, one.facts, one.top_k) == (other.target, other.facts, other.top_k)
     return whole and np.array_equal(one.frames, other.frames)
 
 
@@ -125,7 +125,7 @@ def test_a_picture_that_takes_too_long_fails_for_good_and_the_next_is_decoded(ha
     decoder(hasty).decode(content(gif()))
     before = child()
     outcome = decoder(hasty).decode(content(SLOW))
-    assert outcome == Failed(content(SLOW).stamp, "decode", "decoding it took more than 0.1 s")
+    assert outcome == Failed(content(SLOW).target, "decode", "decoding it took more than 0.1 s")
     assert isinstance(decoder(hasty).decode(content(gif())), Picture)
     assert child() != before
 
@@ -167,7 +167,7 @@ def test_a_picture_whose_child_dies_twice_fails(
 ) -> None:
     outcome = ended_again_and_again(apart, number)
     reason = f"decoding it ended its process twice: killed by {number.name}"
-    assert outcome == Failed(content(SLOW).stamp, "decode", reason, retryable)
+    assert outcome == Failed(content(SLOW).target, "decode", reason, retryable)
 
 
 def test_signals_that_are_sent_to_all_processes_of_a_service_end_no_child(apart: Apart) -> None:
@@ -237,13 +237,13 @@ def test_a_child_that_was_taken_over_is_not_believed(apart: Apart, answer: bytes
     program = f"import sys; sys.stdout.buffer.write({said!r}); sys.stdout.flush(); sys.stdin.read()"
     apart._command = (sys.executable, "-c", program)  # type: ignore[assignment]
     outcome = decoder(apart).decode(content(gif()))
-    assert outcome == Failed(content(gif()).stamp, "decode", "decoding it made its process answer nonsense")
+    assert outcome == Failed(content(gif()).target, "decode", "decoding it made its process answer nonsense")
 
 
 def test_that_no_child_starts_is_not_for_the_picture_to_be_blamed_for(apart: Apart) -> None:
     apart._command = (sys.executable, "-c", "raise SystemExit('no numpy')")  # type: ignore[assignment]
     reason = "the process to decode it in does not start: no numpy"
-    assert decoder(apart).decode(content(gif())) == Failed(content(gif()).stamp, "decode", reason, True)
+    assert decoder(apart).decode(content(gif())) == Failed(content(gif()).target, "decode", reason, True)
 
 
 def test_a_stop_waits_for_no_child() -> None:
@@ -255,12 +255,12 @@ def test_a_stop_waits_for_no_child() -> None:
         thread.join(0.01)
     apart.close()
     thread.join()
-    assert outcome == [Failed(content(SLOW).stamp, "decode", "Tagger ends", retryable=True)]
+    assert outcome == [Failed(content(SLOW).target, "decode", "Tagger ends", retryable=True)]
 
 
 def test_nothing_is_decoded_once_they_are_closed() -> None:
     apart = Apart(Decode())
     apart.close()
     assert decoder(apart).decode(content(gif())) == Failed(
-        content(gif()).stamp, "decode", "Tagger ends", retryable=True
+        content(gif()).target, "decode", "Tagger ends", retryable=True
     )

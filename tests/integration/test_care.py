@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tagger.pipeline.channel import Closed
 from tagger.pipeline.maintenance import Maintenance
-from tagger.pipeline.retention import Retention
 from tagger.records import Origin
+from tagger.store.queue.retention import Retention
+from tagger.supervision import Closed
 from tests.integration.shelf import NOON, Shelf
 
 DAY = timedelta(days=1)

@@ -181,7 +181,10 @@ def test_the_command_reaches_out_to_nobody_and_writes_nowhere_else(
     assert "exited with 0" in trace
     assert "AF_INET" not in trace
     assert {path.name for path in home.iterdir()} == {"pictures", "trace", ".local", ".cache"}
-    assert [path.name for part in (".local/share", ".cache") for path in (home / part).iterdir()] == ["tagger", "tagger"]
+    assert [path.name for part in (".local/share", ".cache") for path in (home / part).iterdir()] == [
+        "tagger",
+        "tagger",
+    ]
 
 
 def test_the_command_needs_a_folder(tmp_path: Path) -> None:

@@ -12,49 +12,59 @@ from tagger.config.path_rules import PathRules
 from tagger.config.settings import Source
 from tagger.host import beneath
 from tagger.ingest.filters import Filters
+from tagger.ingest.inbox import Inbox
+from tagger.ingest.scanner import LEISURE, Scanner
 from tagger.ingest.settle import Settling
-from tagger.pipeline.intake import Intake
-from tagger.pipeline.scanner import LEISURE, Scanner
+from tagger.ingest.watch import Watch
 from tagger.records import Origin, Sighting, Stamp
 from tagger.store.core.database import Database
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.tags.redate import Redate
 
 
-class Noting(Intake):
+class Noting(FileQueue):
     """Calls `shown` with each page before it is compared."""
 
     shown: Callable[[Sequence[Stamp]], object] = staticmethod(lambda page: None)
 
-    def compare(self, page: Sequence[Stamp], met: Callable[[int], object] | None = None) -> None:
-        self.shown(page)
-        super().compare(page, met)
+    def differences(self, stamps: Sequence[Stamp], met: Callable[[int], object] | None = None) -> list[Stamp]:
+        self.shown(stamps)
+        return super().differences(stamps, met)
+
+
+class Polled(Watch):
+    """Is told whose events do not tell all."""
+
+    names: frozenset[str] = frozenset()
+
+    @property
+    def polled(self) -> frozenset[str]:
+        return self.names
 
 
 class House:
     def __init__(self, folder: Path) -> None:
         self.now = 0.0
-        self.polled: set[str] = set()
         self.source = Source(path=folder / "cam", name="cam")
         self.source.path.mkdir()
         self.database = Database.open(str(folder / "tags.db"), create=True)
-        self.journal = FileQueue(self.database, {"cam": str(self.source.path)}, lambda: datetime.now(UTC))
-        self.intake = Noting(
-            self.journal, Settling({"cam": 0}, lambda one: beneath.stat("/", one.path)), lambda _: None
-        )
+        self.queue = Noting(self.database, {"cam": str(self.source.path)}, lambda: datetime.now(UTC))
+        self.inbox, filters = Inbox(), Filters([self.source], {".png"})
+        self.watch = Polled([self.source], filters, self.inbox)
         self.scanner = Scanner(
             [self.source],
-            Filters([self.source], {".png"}),
-            self.intake,
-            self.journal,
+            filters,
+            self.inbox,
+            self.watch,
+            Settling({"cam": 0}, lambda one: beneath.stat("/", one.path)),
+            self.queue,
+            {"cam": Redate(self.database, "cam", PathRules(), lambda: datetime.now(UTC))},
             rescan=300,
             poll=10,
-            polled=lambda: self.polled,
-            dating=lambda name: Redate(self.database, name, PathRules(), lambda: datetime.now(UTC)),
             clock=lambda: self.now,
         )
         self.pages: list[Sequence[Stamp]] = []
-        self.intake.shown = self.pages.append
+        self.queue.shown = self.pages.append
 
     def files(self, folder: str, count: int) -> None:
         (self.source.path / folder).mkdir(exist_ok=True)
@@ -72,7 +82,7 @@ class House:
 
     def next_scan(self) -> float:
         """Seconds until the source is walked again, once it is walked now."""
-        self.scanner.rescan([self.source])
+        self.inbox.ask_whole(["cam"])
         self.scanner.step()
         return self.scanner._next["cam"] - self.now
 
@@ -91,10 +101,10 @@ def test_a_folder_that_appears_during_a_long_scan_is_walked_before_it_ends(house
     def show(page: Sequence[Stamp]) -> None:
         if not house.pages:
             house.files("new", 1)
-            house.scanner.seen(Sighting(new, "cam", Origin.WATCH))
+            house.inbox.ask_folder(Sighting(new, "cam", Origin.WATCH))
         house.pages.append(page)
 
-    house.intake.shown = show
+    house.queue.shown = show
     house.next_scan()
     assert [stamp.path for stamp in house.pages[1]] == [f"{new}/0.png"]
     assert sum(map(len, house.pages)) >= 3001
@@ -103,25 +113,25 @@ def test_a_folder_that_appears_during_a_long_scan_is_walked_before_it_ends(house
 def test_a_source_whose_changes_are_not_announced_is_walked_often(house: House) -> None:
     house.files("old", 1)
     assert 270 <= house.next_scan() <= 330
-    house.polled = {"cam"}
+    house.watch.names = frozenset({"cam"})
     assert 9 <= house.next_scan() <= 11
 
 
 def test_a_source_that_takes_long_to_walk_is_polled_at_leisure(house: House) -> None:
     house.files("old", 1)
-    house.polled = {"cam"}
+    house.watch.names = frozenset({"cam"})
 
     def take_a_minute(page: Sequence[Stamp]) -> None:
         house.now += 60
 
-    house.intake.shown = take_a_minute
+    house.queue.shown = take_a_minute
     assert 0.9 * LEISURE * 60 <= house.next_scan() <= 1.1 * LEISURE * 60
 
 
 def test_lost_events_have_all_walked_at_once_and_once(house: House) -> None:
     house.files("old", 1)
-    house.scanner.hurry()
-    house.scanner.hurry()
+    house.inbox.ask_lost(["cam"])
+    house.inbox.ask_lost(["cam"])
     house.scanner.step()
     assert len(house.pages) == 1
 

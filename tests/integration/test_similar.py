@@ -14,7 +14,7 @@ from tagger.errors import ConfigError, DatabaseError
 from tagger.records import Features, Known, ModelIdentity, Origin
 from tagger.similar.copies import groups
 from tagger.similar.hits import similar
-from tagger.store.queue import upkeep
+from tagger.store.queue import retry
 from tagger.store.search import features
 from tagger.store.search.features import Seen
 from tagger.store.tags.corrections import Correction, apply
@@ -210,7 +210,7 @@ def test_a_picture_that_is_tagged_anew_without_features_has_none(shelf: Shelf) -
     seq = store(shelf, "one.jpg", one)
     stamp = shelf.stamp("two.jpg")
     store(shelf, "two.jpg", like(one, 0.9))
-    upkeep.retag(shelf.database, [2])
+    retry.retag(shelf.database, [2])
     shelf.admitted(stamp, origin=Origin.SCAN)
     shelf.writer.write([tagged(stamp, CAT)])
     assert found(shelf, seq) == []

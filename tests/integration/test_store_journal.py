@@ -102,7 +102,8 @@ def test_files_not_begun_wait_again(shelf: Shelf) -> None:
 
 def test_what_a_killed_worker_had_in_hand_waits_again_once_it_is_acquitted(shelf: Shelf) -> None:
     stamps = shelf.admitted(shelf.stamp("a.jpg"), shelf.stamp("b.jpg"))
-    assert shelf.journal.recover() == 2
+    shelf.journal.suspect()
+    assert shelf.journal.waiting(State.SUSPECT) == 2
     assert shelf.journal.claim(9) == []
     assert set(shelf.journal.suspects()) == set(stamps)
     shelf.journal.acquit(stamps)
@@ -112,10 +113,10 @@ def test_what_a_killed_worker_had_in_hand_waits_again_once_it_is_acquitted(shelf
 
 def test_a_suspect_that_kills_three_times_is_quarantined(shelf: Shelf) -> None:
     [stamp] = shelf.admitted(shelf.stamp("bad.jpg"))
-    shelf.journal.recover()
+    shelf.journal.suspect()
     for _ in range(3):
         assert shelf.journal.suspects() == [stamp]
-        shelf.journal.blame(stamp, "killed by SIGSEGV")
+        shelf.journal.record_crash(stamp, "killed by SIGSEGV")
     assert shelf.journal.suspects() == []
     [failure] = queries.failures(shelf.database)
     assert (failure.state, failure.attempts, failure.error) == (State.QUARANTINED, 3, "killed by SIGSEGV")
@@ -125,19 +126,19 @@ def test_a_suspect_that_kills_three_times_is_quarantined(shelf: Shelf) -> None:
 def test_a_suspect_that_survives_has_a_clean_slate(shelf: Shelf) -> None:
     [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
     for _ in range(5):
-        shelf.journal.recover()
+        shelf.journal.suspect()
         for _ in range(2):
-            shelf.journal.blame(stamp, "killed by SIGKILL")
+            shelf.journal.record_crash(stamp, "killed by SIGKILL")
         shelf.journal.acquit([stamp])
         assert shelf.journal.claim(1) == [stamp]
 
 
 def test_a_suspect_that_was_rewritten_is_not_judged_for_what_it_was(shelf: Shelf) -> None:
     [stamp] = shelf.admitted(shelf.stamp("a.jpg"))
-    shelf.journal.recover()
+    shelf.journal.suspect()
     shelf.journal.admit([rewritten(stamp)], Origin.WATCH)
     for _ in range(3):
-        shelf.journal.blame(stamp, "killed by SIGSEGV")
+        shelf.journal.record_crash(stamp, "killed by SIGSEGV")
     assert shelf.journal.claim(9) == [rewritten(stamp)]
 
 

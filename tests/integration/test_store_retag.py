@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tagger.records import Known, Origin, Stamp
-from tagger.store.queue import upkeep
+from tagger.store.queue import forget, retry
 from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, rewritten, sha, tagged
 
@@ -45,7 +45,7 @@ def test_the_old_tags_are_kept_where_that_is_wanted(shelf: Shelf) -> None:
         ("/data/cam/a.jpg", "tabby", 0.7, 1, "resnet18"),
         ("/data/cam/a.jpg", "sports car", 0.25, 2, "resnet18"),
     ]
-    assert upkeep.prune_old_tags(shelf.database) == 2
+    assert forget.prune_old_tags(shelf.database) == 2
     assert shelf.sql(kept) == []
     assert shelf.sql("SELECT label FROM image_tags") == [("police van",)]
 
@@ -81,7 +81,7 @@ def test_asked_for_everything_is_tagged_anew_and_no_copy_passes_for_tagged(shelf
     stamps = [shelf.stamp("a.jpg"), shelf.stamp("b.jpg")]
     for stamp in stamps:
         shelf.tag(stamp, CAT, content="cat")
-    assert upkeep.retag(shelf.database, [1, 2]) == 2
+    assert retry.retag(shelf.database, [1, 2]) == 2
     assert shelf.sql("SELECT count(*) FROM top_tag") == [(2,)]
     assert not shelf.writer.knows("cam", sha("cat"))
     assert set(shelf.journal.claim(9)) == set(stamps)
@@ -90,7 +90,7 @@ def test_asked_for_everything_is_tagged_anew_and_no_copy_passes_for_tagged(shelf
 def test_what_is_new_comes_before_what_is_tagged_anew(shelf: Shelf) -> None:
     old, new = shelf.stamp("old.jpg"), shelf.stamp("new.jpg")
     shelf.tag(old, CAT)
-    upkeep.retag(shelf.database, [1])
+    retry.retag(shelf.database, [1])
     shelf.journal.admit([new], Origin.WATCH)
     assert shelf.journal.claim(9) == [new, old]
 
@@ -99,7 +99,7 @@ def test_a_copy_of_a_picture_that_was_tagged_anew_takes_its_tags(shelf: Shelf) -
     stamps = [shelf.stamp("a.jpg"), shelf.stamp("b.jpg")]
     for stamp in stamps:
         shelf.tag(stamp, CAT, content="cat")
-    upkeep.retag(shelf.database, [1, 2])
+    retry.retag(shelf.database, [1, 2])
     shelf.journal.claim(9)
     shelf.writer.write([tagged(stamps[0], VAN, content="cat")])
     shelf.writer.write([Known(stamps[1], sha("cat"))])
@@ -114,7 +114,7 @@ def test_what_has_no_file_or_no_tags_is_left_alone(shelf: Shelf, gone: bool) -> 
         shelf.vanish(1)
     else:
         shelf.journal.admit([stamp], Origin.SCAN)
-    assert upkeep.retag(shelf.database, [1]) == 0
+    assert retry.retag(shelf.database, [1]) == 0
 
 
 def test_room_is_given_back_where_much_was_forgotten(shelf: Shelf) -> None:

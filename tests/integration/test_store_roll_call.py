@@ -9,7 +9,7 @@ from sqlalchemy import update
 from tagger.host.mounts import Volume
 from tagger.records import Failed, Gone, Stamp
 from tagger.store.core.schema import source
-from tagger.store.queue import upkeep
+from tagger.store.queue import absence
 from tagger.store.queue.absence import APART
 from tagger.store.queue.missing import MissingFiles
 from tests.integration.shelf import HOME, Shelf, rewritten
@@ -26,13 +26,13 @@ def tagged_files(shelf: Shelf, count: int, source: str = "cam") -> list[Stamp]:
 
 def call(shelf: Shelf, met: list[Stamp]) -> MissingFiles:
     """A roll call that these stamps answer, as a scan has it."""
-    roll = shelf.journal.roll_call("cam")
-    shelf.journal.differences(met, roll.answer)
+    roll = MissingFiles(shelf.journal, "cam")
+    shelf.journal.differences(met, roll.met)
     return roll
 
 
 def absent(roll: MissingFiles) -> dict[str, int]:
-    return {path: id_ for page in roll.absent() for id_, path in page}
+    return {path: id_ for page in roll.unmet() for id_, path in page}
 
 
 def scan(shelf: Shelf, met: list[Stamp], on: Volume = HOME, after: timedelta = APART) -> None:
@@ -210,7 +210,7 @@ def test_what_people_say_is_its_place_is_believed(shelf: Shelf) -> None:
     stamps = tagged_files(shelf, 10)
     scan(shelf, stamps)
     scan(shelf, stamps[9:], NFS)
-    upkeep.settle(shelf.database, "cam", NFS)
+    absence.move_to(shelf.database, "cam", NFS)
     for _ in range(2):
         scan(shelf, stamps[9:], NFS)
     assert len(shelf.sql(GONE)) == 9

@@ -192,6 +192,7 @@ def put_waiting_again(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> 
 def put_gone(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
     done = put_done(cabinet, stamp, chance)
     outcomes: tuple[Outcome, ...] = (Gone(stamp), Changed(stamp))
+    cabinet.admitted(stamp)
     cabinet.writer.write([chance.choice(outcomes)])
     return Put(done.path, done.source, State.GONE, done.captured_at, done.scores, done.top)
 
@@ -208,14 +209,14 @@ def put_failed(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
 
 def put_suspect(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
     cabinet.admitted(stamp)
-    cabinet.journal.recover()
+    cabinet.journal.suspect()
     return Put(stamp.path, stamp.source, State.SUSPECT)
 
 
 def put_quarantined(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
     put_suspect(cabinet, stamp, chance)
     for _ in range(3):
-        cabinet.journal.blame(stamp, "killed it")
+        cabinet.journal.record_crash(stamp, "killed it")
     return Put(stamp.path, stamp.source, State.QUARANTINED)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from tagger.records import Failed, Stamp
 from tagger.store.core.schema import State
-from tagger.store.queue import upkeep
+from tagger.store.queue import forget, retry
+from tagger.store.queue.missing import MissingFiles
 from tests.integration.shelf import HOME, Shelf, rewritten
 
 
@@ -18,16 +19,16 @@ def failed(shelf: Shelf, *names: str) -> list[Stamp]:
 
 def quarantined(shelf: Shelf, name: str) -> Stamp:
     [stamp] = shelf.admitted(shelf.stamp(name))
-    shelf.journal.recover()
+    shelf.journal.suspect()
     for _ in range(3):
-        shelf.journal.blame(stamp, "killed by SIGSEGV")
+        shelf.journal.record_crash(stamp, "killed by SIGSEGV")
     return stamp
 
 
 def test_all_that_failed_is_work_again_and_what_was_quarantined_is_tried_alone_first(shelf: Shelf) -> None:
     stamps = failed(shelf, "a.jpg", "b.jpg")
     bad = quarantined(shelf, "bad.jpg")
-    assert upkeep.retry_all(shelf.database) == 3
+    assert retry.retry_all(shelf.database) == 3
     assert set(shelf.journal.claim(9)) == set(stamps)
     assert shelf.journal.suspects() == [bad]
     assert shelf.sql("SELECT * FROM failed_files") == []
@@ -48,18 +49,18 @@ def test_all_that_failed_is_work_again_and_what_was_quarantined_is_tried_alone_f
 )
 def test_a_file_or_a_folder_is_tried_again(shelf: Shelf, asked: str, tried: list[str]) -> None:
     failed(shelf, "2024/a.jpg", "2024/b.jpg", "2024-b.jpg")
-    assert upkeep.retry(shelf.database, asked) == len(tried)
+    assert retry.retry(shelf.database, asked) == len(tried)
     assert sorted(stamp.path for stamp in shelf.journal.claim(9)) == sorted(tried)
 
 
 def test_a_file_that_did_not_fail_is_not_tried_again(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg"), {"tabby": 0.9})
-    assert upkeep.retry(shelf.database, "/data/cam/a.jpg") == 0
+    assert retry.retry(shelf.database, "/data/cam/a.jpg") == 0
 
 
 def test_an_odd_name_is_found(shelf: Shelf) -> None:
     [stamp] = failed(shelf, "caf\udce9 \uf7e9.jpg")
-    assert upkeep.retry(shelf.database, stamp.path) == 1
+    assert retry.retry(shelf.database, stamp.path) == 1
 
 
 def test_only_what_has_been_missing_for_so_long_is_forgotten_and_its_tags_with_it(shelf: Shelf) -> None:
@@ -67,13 +68,13 @@ def test_only_what_has_been_missing_for_so_long_is_forgotten_and_its_tags_with_i
     for stamp in stamps:
         shelf.tag(stamp, {"tabby": 0.9, "web site": 0.1})
     for gone in (1, 2):
-        roll = shelf.journal.roll_call("cam")
-        shelf.journal.differences(stamps[gone:], roll.answer)
-        roll.mark([id_ for page in roll.absent() for id_, _ in page], HOME)
+        roll = MissingFiles(shelf.journal, "cam")
+        shelf.journal.differences(stamps[gone:], roll.met)
+        roll.mark([id_ for page in roll.unmet() for id_, _ in page], HOME)
         shelf.now += timedelta(days=1)
-    assert upkeep.prune(shelf.database, shelf.now - timedelta(days=1, hours=1)) == 1
+    assert forget.prune(shelf.database, shelf.now - timedelta(days=1, hours=1)) == 1
     assert shelf.sql("SELECT state FROM file WHERE path IN ('0.jpg', '1.jpg')") == [(State.GONE,)]
-    assert upkeep.prune(shelf.database, shelf.now) == 1
+    assert forget.prune(shelf.database, shelf.now) == 1
     assert shelf.sql("SELECT count(*) FROM image_tags") == [(36,)]
     assert shelf.journal.differences(stamps) == stamps[:2]
 
@@ -82,4 +83,4 @@ def test_what_is_gone_for_now_but_not_missing_is_kept(shelf: Shelf) -> None:
     stamp = shelf.stamp("a.jpg")
     shelf.tag(stamp, {"tabby": 0.9})
     shelf.admitted(rewritten(stamp))
-    assert upkeep.prune(shelf.database, shelf.now + timedelta(days=1)) == 0
+    assert forget.prune(shelf.database, shelf.now + timedelta(days=1)) == 0

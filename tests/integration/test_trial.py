@@ -12,17 +12,16 @@ from pathlib import Path
 import pytest
 
 from tagger.config.settings import Settings
-from tagger.host import beneath, confinement
-from tagger.ingest.settle import Settling
-from tagger.pipeline.channel import Closed
+from tagger.host import confinement
+from tagger.pipeline.claims import Claims
 from tagger.pipeline.crash_isolation import CrashIsolation, SubprocessRunner
-from tagger.pipeline.intake import Intake
 from tagger.records import Origin, Stamp
-from tagger.runtime import worker
+from tagger.runtime import build
 from tagger.store.core.database import Database
 from tagger.store.core.schema import State
 from tagger.store.queue import queries
 from tagger.store.queue.file_queue import FileQueue
+from tagger.supervision import Closed
 
 ACCUSER = """
 import os, signal, sys
@@ -49,10 +48,10 @@ class Trials:
         self.journal = FileQueue(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
         self.journal.admit([Stamp(f"/cam/{name}", "cam", 1, 1, 1) for name in names], Origin.SCAN)
         self.journal.claim(len(names))
-        settling = Settling({"cam": 0}, lambda one: beneath.stat("/", one.path))
-        self.intake = Intake(self.journal, settling, lambda _: None)
+        self.journal.start()
+        self.claims = Claims(self.journal)
         self.court = SubprocessRunner((sys.executable, "-c", ACCUSER), os.environ)
-        self.trial = CrashIsolation(self.intake, self.court, lambda stamp: self.read(stamp))
+        self.trial = CrashIsolation(self.journal, self.claims, self.court, lambda stamp: self.read(stamp))
 
     @property
     def quarantined(self) -> dict[str, str]:
@@ -77,7 +76,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_crowd_that_survives_is_free_after_one_process(here: Path) -> None:
     trials = Trials(here, "a.png", "b.png", "c.png")
     with closing(trials.database):
-        assert not trials.intake.idle
+        assert trials.journal.has_suspects
         trials.trial.step()
         assert trials.free == {"/cam/a.png", "/cam/b.png", "/cam/c.png"}
         assert len(trials.asked) == 1
@@ -141,7 +140,7 @@ def test_a_file_that_died_twice_by_chance_has_a_clean_slate_once_it_survives(her
     with closing(trials.database):
         [stamp] = trials.journal.suspects()
         for _ in range(2):
-            trials.journal.blame(stamp, "killed by SIGKILL")
+            trials.journal.record_crash(stamp, "killed by SIGKILL")
         trials.trial.step()
         assert trials.free == {"/cam/a.png"}
         assert trials.quarantined == {}
@@ -170,7 +169,7 @@ def test_the_process_that_tries_files_may_read_them_and_has_no_other_right_and_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TAGGER_WEB__TOKEN", "a secret")
-    court = worker._court(Settings.model_validate({"model": {"top_k": 3}}))
+    court = build.runner(Settings.model_validate({"model": {"top_k": 3}}))
     look = "import os; print(open('/proc/self/status').read(), *os.environ.items(), sep=chr(10))"
     command = [part.replace("main()", look) for part in court._command]
     told = subprocess.run(command, env=court._environment, capture_output=True, text=True, check=True).stdout

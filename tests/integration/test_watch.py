@@ -27,6 +27,7 @@ from tagger.ingest.watch import Watch
 from tagger.records import Origin, Sighting
 from tests.allowed import OWN_LIMITS, needs
 from tests.kernel import open_files
+from tests.told import Told
 
 TIMEOUT = 20
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ class Watched:
         self.time = 0.0
         filters = Filters(sources, {".png"})
         self.watch = Watch(
-            sources, filters, self.sightings.put, lambda: self.losses.put(None), lambda: self.time
+            sources, filters, Told(self.sightings.put, lambda: self.losses.put(None)), lambda: self.time
         )
         self.armed: list[Source] = []
 
@@ -211,7 +212,7 @@ def tell(folder: str) -> None:
         os.write(1, f"{line}\n".encode())
 
     sources = [source(Path(folder))]
-    watch = Watch(sources, Filters(sources, {".png"}), lambda seen: say(seen.path), lambda: say("lost"))
+    watch = Watch(sources, Filters(sources, {".png"}), Told(lambda seen: say(seen.path), lambda: say("lost")))
     watch.arm()
     say("ready")
     for _ in sys.stdin:
@@ -810,7 +811,7 @@ def test_what_goes_wrong_with_one_event_does_not_end_the_watch(
         sightings.put(sighting)
 
     sources = [source(pics)]
-    watch = Watch(sources, Filters(sources, {".png"}), see, lambda: None)
+    watch = Watch(sources, Filters(sources, {".png"}), Told(see))
     watch.arm()
     (pics / "bad.png").touch()
     (pics / "good.png").touch()
@@ -838,7 +839,7 @@ def test_closing_does_not_wait_forever_for_a_thread_that_hangs(
         release.wait()
 
     sources = [source(pics)]
-    watch = Watch(sources, Filters(sources, {".png"}), hang, lambda: None)
+    watch = Watch(sources, Filters(sources, {".png"}), Told(hang))
     watch.arm()
     (pics / "a.png").touch()
     assert entered.wait(TIMEOUT)

@@ -5,7 +5,8 @@ from threading import Thread
 import pytest
 
 from tagger.pipeline.batcher import Batcher
-from tagger.pipeline.channel import Channel, Closed
+from tagger.pipeline.channel import Channel
+from tagger.supervision import Closed
 
 FOR_EVER = 1e6
 

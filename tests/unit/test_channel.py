@@ -4,7 +4,8 @@ from threading import Thread
 
 import pytest
 
-from tagger.pipeline.channel import Channel, Closed
+from tagger.pipeline.channel import Channel
+from tagger.supervision import Closed
 
 
 def put_all(channel: Channel[int], numbers: Iterable[int]) -> None:

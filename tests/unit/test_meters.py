@@ -1,4 +1,4 @@
-"""What is counted on the road."""
+"""What is counted of the work."""
 
 import pytest
 
@@ -18,25 +18,25 @@ def test_a_value_counts_for_each_bound_that_it_is_no_larger_than() -> None:
 
 def test_what_a_step_takes_is_observed_even_where_it_fails() -> None:
     histogram = Histogram(60)
-    with pytest.raises(ValueError, match="nonsense"):
-        histogram.timing(int)("nonsense")
+    with pytest.raises(ValueError, match="nonsense"), histogram.timed():
+        int("nonsense")
     assert histogram.read()[0] == [1, 1]
 
 
 def test_only_files_that_came_since_the_start_tell_how_long_they_waited() -> None:
     moments = iter((10_000_000_000, 12_000_000_000))
-    meters = Stats(["inbox"], lambda: next(moments))
-    waits = meters.stored(
+    stats = Stats(["inbox"], lambda: next(moments))
+    waits = stats.record(
         [known("old", 9_999_999_999), known("new", 10_500_000_000), known("ahead", 13 * 10**9)]
     )
     assert waits == [1.5, 0]
-    assert meters.arrival.read()[0][-1] == 2
+    assert stats.arrival.read()[0][-1] == 2
 
 
 def test_outcomes_are_counted_by_source_and_status_from_nought_on() -> None:
-    meters = Stats(["inbox", "yard"])
+    stats = Stats(["inbox", "yard"])
     stamp = Stamp("a", "inbox", 1, 0, 0)
-    meters.stored([known("a", 0), Failed(stamp, "decode", "no picture"), Gone(stamp), Gone(stamp)])
-    assert meters.outcomes["inbox", "gone"] == 2
-    assert meters.outcomes["inbox", "failed"] == 1
-    assert meters.outcomes["yard", "tagged"] == 0
+    stats.record([known("a", 0), Failed(stamp, "decode", "no picture"), Gone(stamp), Gone(stamp)])
+    assert stats.outcomes["inbox", "gone"] == 2
+    assert stats.outcomes["inbox", "failed"] == 1
+    assert stats.outcomes["yard", "tagged"] == 0

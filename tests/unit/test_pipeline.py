@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tagger.pipeline.channel import Channel
-from tagger.pipeline.overdue import Overdue
-from tagger.pipeline.pipeline import Pipeline, Steps
+from tagger.pipeline.pipeline import Pipeline, Sizes, Steps
+from tagger.pipeline.stats import Stats
 from tagger.records import (
     Content,
     Facts,
@@ -21,7 +21,9 @@ from tagger.records import (
     Reading,
     Stamp,
     Tagged,
+    Target,
 )
+from tagger.supervision import Supervisor
 
 
 def stamp(name: str) -> Stamp:
@@ -34,7 +36,7 @@ class Road:
     def __init__(self, files: dict[str, bytes], known: frozenset[str] = frozenset()) -> None:
         self.files = {stamp(name): data for name, data in files.items()}
         self.supply: Channel[Stamp] = Channel(100)
-        self.decoded: list[Stamp] = []
+        self.decoded: list[Target] = []
         self.stored: list[Outcome] = []
         steps = Steps(
             self.read,
@@ -47,11 +49,9 @@ class Road:
         self.pipeline = Pipeline(
             self.supply,
             steps,
-            batch_size=4,
-            max_wait=0,
-            decoders=1,
-            inferrers=1,
-            overdue=Overdue(9),
+            Sizes(batch_size=4, max_wait=0, decoders=1, inferrers=1, deadline=9),
+            Stats(),
+            Supervisor(),
             crashed=lambda error: None,
         )
 
@@ -60,14 +60,14 @@ class Road:
         return Gone(asked) if data is None else Content(asked, data, sha256=data.decode())
 
     def decode(self, content: Content) -> Picture | Failed:
-        self.decoded.append(content.stamp)
+        self.decoded.append(content.target)
         if content.data == b"bad":
-            return Failed(content.stamp, "decode", "no picture")
+            return Failed(content.target, "decode", "no picture")
         facts = Facts(content.sha256, 1, 1, "PNG", None)
-        return Picture(content.stamp, facts, np.zeros((1, 1, 1, 3), np.uint8))
+        return Picture(content.target, facts, np.zeros((1, 1, 1, 3), np.uint8))
 
     def classify(self, pictures: Sequence[Picture]) -> list[Tagged | Failed]:
-        return [Tagged(picture.stamp, picture.facts, Reading((), 0, 0, 0)) for picture in pictures]
+        return [Tagged(picture.target, picture.facts, Reading((), 0, 0, 0)) for picture in pictures]
 
     def decode_all(self, *names: str) -> None:
         for name in names:
@@ -141,11 +141,9 @@ def test_an_engine_that_infers_two_batches_at_once_gets_two() -> None:
     pipeline = Pipeline(
         road.supply,
         steps,
-        batch_size=1,
-        max_wait=0,
-        decoders=1,
-        inferrers=2,
-        overdue=Overdue(9),
+        Sizes(batch_size=1, max_wait=0, decoders=1, inferrers=2, deadline=9),
+        Stats(),
+        Supervisor(),
         crashed=crashes.append,
     )
     for name in road.files:

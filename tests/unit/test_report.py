@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Sequence
 
 import pytest
 
@@ -31,13 +32,19 @@ def tagged(name: str, score: float = 0.9, categories: tuple[tuple[str, float], .
 
 
 class Road:
-    """A report, and the road it is told of."""
+    """A report, and what it is told of."""
 
     def __init__(self) -> None:
         self.in_flight = 0
         self.now = 0.0
         self.waiting = 1200
-        self.report = Report(lambda: self.in_flight, lambda: self.waiting, TAXONOMY, LEAST, lambda: self.now)
+        self.report = Report(TAXONOMY, LEAST, lambda: self.now)
+
+    def stored(self, outcomes: Sequence[Outcome], waits: Sequence[float] = ()) -> None:
+        self.report.stored(outcomes, waits, self.in_flight)
+
+    def look(self) -> None:
+        self.report.look(self.waiting)
 
 
 @pytest.fixture
@@ -49,15 +56,15 @@ def road(caplog: pytest.LogCaptureFixture) -> Road:
 def test_a_single_picture_is_named_with_its_tags_at_once(
     road: Road, caplog: pytest.LogCaptureFixture
 ) -> None:
-    road.report.stored([tagged("a.png")])
+    road.stored([tagged("a.png")])
     assert caplog.messages == ["/p/a.png: robin 0.90"]
 
 
 def test_a_picture_of_which_no_label_is_sure_is_named_by_its_narrowest_category(
     road: Road, caplog: pytest.LogCaptureFixture
 ) -> None:
-    road.report.stored([tagged("a.png", 0.3, (("animal", 0.8), ("bird", 0.7)))])
-    road.report.stored([tagged("b.png", 0.3, (("animal", 0.8), ("bird", 0.35)))])
+    road.stored([tagged("a.png", 0.3, (("animal", 0.8), ("bird", 0.7)))])
+    road.stored([tagged("b.png", 0.3, (("animal", 0.8), ("bird", 0.35)))])
     assert caplog.messages == [
         "/p/a.png: bird 0.70 (robin 0.30, junco 0.15)",
         "/p/b.png: animal 0.80 (robin 0.30, junco 0.15)",
@@ -67,35 +74,35 @@ def test_a_picture_of_which_no_label_is_sure_is_named_by_its_narrowest_category(
 def test_of_a_picture_that_is_not_known_only_guesses_are_told(
     road: Road, caplog: pytest.LogCaptureFixture
 ) -> None:
-    road.report.stored([tagged("a.png", 0.21, (("animal", 0.39),))])
+    road.stored([tagged("a.png", 0.21, (("animal", 0.39),))])
     assert caplog.messages == ["/p/a.png: not sure (robin 0.21, junco 0.10)"]
 
 
 def test_a_label_is_sure_from_the_least_score_on(road: Road, caplog: pytest.LogCaptureFixture) -> None:
-    road.report.stored([tagged("a.png", LEAST, (("animal", 0.9),))])
+    road.stored([tagged("a.png", LEAST, (("animal", 0.9),))])
     assert caplog.messages == ["/p/a.png: robin 0.40, junco 0.20"]
 
 
 def test_one_picture_is_no_pictures(road: Road, caplog: pytest.LogCaptureFixture) -> None:
-    road.report.stored([Known(Stamp("/p/a.png", "p", 1, 0, 0), "")])
+    road.stored([Known(Stamp("/p/a.png", "p", 1, 0, 0), "")])
     assert caplog.messages == ["tagged 1 picture"]
 
 
 def test_a_backlog_is_told_in_sums_and_none_is_left_out(road: Road, caplog: pytest.LogCaptureFixture) -> None:
     for road.in_flight in (3, 2, 1, 0):
-        road.report.stored([tagged("a.png"), tagged("b.png")])
+        road.stored([tagged("a.png"), tagged("b.png")])
     assert caplog.messages == ["tagged 8 pictures"]
 
 
 def test_each_minute_with_work_in_it_is_summed_up(road: Road, caplog: pytest.LogCaptureFixture) -> None:
     road.in_flight = 9
     for number in range(100):
-        road.report.stored([tagged("a.png")], [number / 10])
+        road.stored([tagged("a.png")], [number / 10])
     road.now = EVERY - 1
-    road.report.look()
+    road.look()
     assert caplog.messages == []
     road.now = EVERY
-    road.report.look()
+    road.look()
     assert caplog.messages == ["100 pictures in the last minute, 1,200 waiting, 5.0 s from file to tags"]
 
 
@@ -103,8 +110,8 @@ def test_a_summary_tells_what_failed_and_that_nothing_waits(
     road: Road, caplog: pytest.LogCaptureFixture
 ) -> None:
     road.in_flight, road.waiting, road.now = 9, 0, EVERY
-    road.report.stored([tagged("a.png"), Failed(Stamp("/p/b.png", "p", 1, 0, 0), "decode", "empty")], [0.62])
-    road.report.look()
+    road.stored([tagged("a.png"), Failed(Stamp("/p/b.png", "p", 1, 0, 0), "decode", "empty")], [0.62])
+    road.look()
     assert caplog.messages[1:] == [
         "2 pictures in the last minute, 1 failed, none waiting, 0.6 s from file to tags"
     ]
@@ -112,17 +119,17 @@ def test_a_summary_tells_what_failed_and_that_nothing_waits(
 
 def test_nothing_is_said_of_a_minute_without_work(road: Road, caplog: pytest.LogCaptureFixture) -> None:
     for road.now in (EVERY, 2 * EVERY, 3 * EVERY):
-        road.report.look()
+        road.look()
     assert caplog.messages == []
 
 
 def test_of_a_backlog_nobody_says_how_long_it_waited(road: Road, caplog: pytest.LogCaptureFixture) -> None:
     road.in_flight, road.now = 9, EVERY
-    road.report.stored([tagged("a.png"), tagged("b.png")])
-    road.report.look()
+    road.stored([tagged("a.png"), tagged("b.png")])
+    road.look()
     assert caplog.messages == ["2 pictures in the last minute, 1,200 waiting"]
 
 
 def test_each_failure_is_told_with_its_reason(road: Road, caplog: pytest.LogCaptureFixture) -> None:
-    road.report.stored([Failed(Stamp("/p/bad\n.png", "p", 1, 0, 0), "decode", "the file is empty")])
+    road.stored([Failed(Stamp("/p/bad\n.png", "p", 1, 0, 0), "decode", "the file is empty")])
     assert caplog.messages == ["/p/bad\\n.png: the file is empty"]

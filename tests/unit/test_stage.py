@@ -5,12 +5,13 @@ import pytest
 
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.stage import Stage
+from tagger.supervision import Supervisor
 
 
 def test_threads_share_the_work_and_end_when_it_is_closed() -> None:
     work: Channel[int] = Channel(100)
     done: SimpleQueue[int] = SimpleQueue()
-    stage = Stage("count", lambda: done.put(work.get()), crashed=lambda error: None, threads=3)
+    stage = Stage("count", lambda: done.put(work.get()), Supervisor(), crashed=lambda error: None, threads=3)
     for number in range(100):
         work.put(number)
     work.close()
@@ -25,7 +26,7 @@ def test_an_error_ends_the_stage_and_is_reported(caplog: pytest.LogCaptureFixtur
     def broken() -> None:
         raise RuntimeError("disk on fire")
 
-    stage = Stage("broken", broken, crashes.put)
+    stage = Stage("broken", broken, Supervisor(), crashes.put)
     stage.start()
     assert str(crashes.get(timeout=10)) == "disk on fire"
     assert stage.join(time.monotonic() + 10)
@@ -38,7 +39,7 @@ def test_a_stage_that_hangs_does_not_hold_up_the_stop() -> None:
     def wait() -> None:
         silent.get()
 
-    stage = Stage("stuck", wait, crashed=lambda error: None)
+    stage = Stage("stuck", wait, Supervisor(), crashed=lambda error: None)
     stage.start()
     assert not stage.join(time.monotonic())
     silent.close()

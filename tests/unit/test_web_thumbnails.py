@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from tagger.config.settings import Decode
-from tagger.pipeline.channel import Closed
 from tagger.pipeline.predict_queue import BusyError
 from tagger.store.search.found import Original
+from tagger.supervision import Closed
 from tagger.web.thumbnails import WAITING, Thumbnails, Wanted
 
 Wish = Callable[..., Wanted]

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from tagger.errors import DatabaseError
-from tagger.supervision import excused
+from tagger.supervision import waiting
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class WriteRetry:
         try:
             return work()
         except UnavailableError as error:
-            with excused():
+            with waiting():
                 return self._insist(work, error)
 
     def end(self, deadline: float) -> None:

@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select, update
 
 from tagger.host.mounts import Volume
+from tagger.store.core.database import Database
 from tagger.store.core.schema import source
 from tagger.wording.escape import shown
 
@@ -156,3 +157,9 @@ def _unpacked(packed: bytes, newest: int) -> Set[int]:
     except (zlib.error, ValueError, TypeError):
         return frozenset()
     return frozenset(rows)
+
+
+def move_to(database: Database, name: str, volume: Volume) -> None:
+    """Note that a source lies on this file system from now on, because people say so."""
+    with database.write() as connection:
+        connection.execute(update(source).where(source.c.name == name).values(volume=str(volume) or None))

@@ -24,13 +24,14 @@ Values = tuple[int, str, int, int, int]
 
 
 class Row(NamedTuple):
-    """What the journal holds of a stamp. `path` and `seen_at` are text, as in the database."""
+    """What the queue holds of a stamp. `path` and `seen_at` are text, as in the database."""
 
     path: str
     id: int
     sha256: str | None
     attempts: int
     seen_at: str
+    state: str
 
     @property
     def tagged(self) -> bool:
@@ -46,7 +47,9 @@ def at_paths(*columns: ColumnElement[Any], where: ColumnElement[bool] | None = N
 
 
 _SOURCES = Prepared(select(source.c.id, source.c.name, source.c.root))
-_ROWS = at_paths(*COLUMNS, file.c.path, file.c.id, file.c.sha256, file.c.attempts, file.c.seen_at)
+_ROWS = at_paths(
+    *COLUMNS, file.c.path, file.c.id, file.c.sha256, file.c.attempts, file.c.seen_at, file.c.state
+)
 _AT = at_paths(*COLUMNS, file.c.state, file.c.id)
 _STALE = "stale"
 _IS_CURRENT = exists().where(

@@ -6,11 +6,11 @@ content of a file fails, both go: no picture is shown with the tags of one that 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from tagger.config.path_rules import PathRules
 from tagger.host.failpoints import reach
@@ -33,32 +33,26 @@ from tagger.store.core.columns import instant_text
 from tagger.store.core.database import Database
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.registry import Registered, register, set_limits, set_thresholds
-from tagger.store.core.schema import State, file, reading
+from tagger.store.core.schema import file, reading
 from tagger.store.core.write_retry import patiently
-from tagger.store.queue.file_queue import LAST_RETRY
-from tagger.store.queue.stamps import Row, find
+from tagger.store.queue.stamps import Row
+from tagger.store.queue.transitions import (
+    claimed,
+    finish_done,
+    finish_failed,
+    finish_gone,
+    finish_without_twin,
+)
 from tagger.store.tags import file_metadata, readings
 from tagger.store.tags.readings import NewReading, Said
 from tagger.store.tags.verdicts import verdicts_on
 
 _NOWHERE = PathRules()
-_FIRST_RETRY = timedelta(minutes=1)
 
 _HEALTH = tuple(Health.__dataclass_fields__)
 _FACTS = ("sha256", "width", "height", "format", "taken_at", "from_camera", *_HEALTH)
 
 _THIS = file.c.id == bindparam("this_file")
-_NO_FAILURE = {"attempts": 0, "stage": None, "error": None, "next_try_at": None}
-_DONE = Prepared(
-    update(file).where(_THIS).values(state=State.DONE, urgency=0, **_NO_FAILURE),
-    (*_FACTS, *file_metadata.COLUMNS),
-)
-_UNKNOWN = dict.fromkeys((*_FACTS, *file_metadata.COLUMNS))
-_FAILED = Prepared(update(file).where(_THIS).values(state=State.FAILED, urgency=0, **_UNKNOWN), _NO_FAILURE)
-_GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), [])
-_WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
-_DROP = Prepared(delete(file).where(_THIS))
-
 _SAME = select(file.c.id, *(file.c[name] for name in _FACTS)).join(reading, reading.c.file_id == file.c.id)
 _SAME = _SAME.where(
     file.c.sha256 == bindparam("sha256"),
@@ -101,7 +95,7 @@ class Writer:
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """One transaction. An outcome whose file has changed since is dropped: a newer one will come."""
         with self._database.write() as connection:
-            rows = find(connection, [outcome.stamp for outcome in outcomes])
+            rows = claimed(connection, [outcome.stamp for outcome in outcomes])
             current = {outcome.stamp: outcome for outcome in outcomes if outcome.stamp in rows}.values()
             batch = _Batch(connection, rows, self.registered, self._places, self._keep_old, self._now())
             batch.tagged([outcome for outcome in current if isinstance(outcome, Tagged)])
@@ -112,7 +106,7 @@ class Writer:
                     case Failed():
                         batch.failed(outcome)
                     case Gone() | Changed():
-                        batch.gone(outcome.stamp)
+                        finish_gone(connection, rows[outcome.stamp])
             reach("store")
 
     @patiently
@@ -165,7 +159,7 @@ class _Batch:
             new.append(self._reading(row, outcome, place["captured_at"], said, alone))
             files.append({"this_file": row.id, **facts, **place})
         readings.add(self.connection, new, instant_text(self.now))
-        _DONE.each(self.connection, files)
+        finish_done(self.connection, files)
 
     def known(self, outcome: Known) -> None:
         """Copies from a file of the same content, or keeps what this one has, its `seq` too.
@@ -178,35 +172,20 @@ class _Batch:
             self.connection, this_file=row.id, **same
         )
         if not found:
-            _WAIT.rows(self.connection, this_file=row.id)
+            finish_without_twin(self.connection, row)
             return
         original, *values = found[0]
         facts: dict[str, Any] = dict(zip(_FACTS, values, strict=True))
         taken_at = datetime.fromisoformat(facts["taken_at"]) if facts["taken_at"] else None
         place = self._place(outcome.stamp, row, taken_at)
         self._take_tags(row, outcome, original, model, place["captured_at"])
-        _DONE.rows(self.connection, this_file=row.id, **facts, **place)
+        finish_done(self.connection, [{"this_file": row.id, **facts, **place}])
 
     def failed(self, outcome: Failed) -> None:
         row = self.rows[outcome.stamp]
         self._forget(row, "", outcome.stamp)
         file_metadata.set_attributes(self.connection, row.id, {}, had_some=row.tagged)
-        _FAILED.rows(
-            self.connection,
-            this_file=row.id,
-            stage=outcome.stage,
-            error=outcome.reason.encode(errors="backslashreplace").decode(),  # it may quote a path
-            attempts=row.attempts + 1,
-            next_try_at=instant_text(self.now + _delay(row.attempts)) if outcome.retryable else None,
-        )
-
-    def gone(self, stamp: Stamp) -> None:
-        """A file with tags keeps them, as a record; one without leaves no trace.
-
-        Whether it is missing is for a scan to say: its whole folder may be away.
-        """
-        row = self.rows[stamp]
-        (_GONE if row.tagged else _DROP).rows(self.connection, this_file=row.id)
+        finish_failed(self.connection, row, outcome, self.now)
 
     def _place(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
         """What the path and the clocks tell, as columns; attributes go to their table."""
@@ -256,8 +235,3 @@ def _facts(facts: Facts) -> dict[str, Any]:
     taken_at = facts.taken_at.isoformat() if facts.taken_at else None
     values = (facts.sha256, facts.width, facts.height, facts.format, taken_at, facts.from_camera)
     return dict(zip(_FACTS, values, strict=False)) | health
-
-
-def _delay(attempts: int) -> timedelta:
-    """How long a file rests that failed `attempts` times before: twice as long each time, up to a day."""
-    return min(_FIRST_RETRY * 2.0 ** min(attempts, 30), LAST_RETRY)
