@@ -37,7 +37,7 @@ class Filters:
         self._inside = lru_cache(FOLDERS_REMEMBERED)(self._enter)
 
     def owner(self, path: str) -> Source | None:
-        """The source whose file this is, or None where no source wants it.
+        """Return the source whose file this is, or None where no source wants it.
 
         The innermost source around a file owns it, even if its own filter then refuses it.
         """
@@ -48,12 +48,12 @@ class Filters:
         return rules.source if rules and rules.take(path, name) else None
 
     def owns(self, path: str, source: Source) -> bool:
-        """Whether this source, or another part of it, is the path's owner."""
+        """Return whether this source, or another part of it, is the path's owner."""
         owner = self.owner(path)
         return owner is not None and owner.name == source.name
 
     def enters(self, folder: str, source: Source) -> bool:
-        """Whether a scan or watch of this source goes into this folder, at or below its start.
+        """Return whether a scan or watch of this source goes into this folder, at or below its start.
 
         The start always is entered, whatever the filter says: it was asked for by name.
         """
@@ -65,7 +65,7 @@ class Filters:
         return rules if rules and rules.reach(folder) else None
 
     def _around(self, folder: str) -> "_Rules | None":
-        """The innermost source around a folder; among parts of one source, that with the innermost start."""
+        """Return the innermost source around a folder; among parts of one source, that with the innermost start."""
         around = [rules for rules in self._rules if folder.startswith(rules.root)]
         root = max((rules.root for rules in around), key=len, default="")
         parts = [rules for rules in around if rules.root == root and folder.startswith(rules.start)]
@@ -84,7 +84,7 @@ class _Rules:
         self._exclude_folder = _Globs(_rooted(pattern).removesuffix("/**") for pattern in source.exclude)
 
     def take(self, path: str, name: str) -> bool:
-        """Whether the filter wants a file in a folder that is entered."""
+        """Return whether the filter wants a file in a folder that is entered."""
         if name.startswith("."):
             return False
         relative = path[len(self.root) :]
@@ -93,7 +93,7 @@ class _Rules:
         return not self._exclude.match(relative, name)
 
     def reach(self, folder: str) -> bool:
-        """Whether every folder on the way from the start down to this one is entered."""
+        """Return whether every folder on the way from the start down to this one is entered."""
         ends = [at for at, letter in enumerate(folder + "/") if letter == "/" and at >= len(self.start)]
         return not ends or (self.source.recursive and all(self._opens(folder[:end]) for end in ends))
 
@@ -114,7 +114,7 @@ class _Globs:
         self._paths = _compile([pattern for pattern in bare if pattern not in names])
 
     def match(self, relative: str, name: str) -> bool:
-        """Whether one matches the path from the source's root, or the name at its end."""
+        """Return whether one matches the path from the source's root, or the name at its end."""
         if self._names and self._names.fullmatch(name):
             return True
         return bool(self._paths and self._paths.fullmatch(relative))

@@ -30,7 +30,7 @@ class ScanRequests:
 
 
 class Inbox:
-    """Threads may share it."""
+    """Holds sightings and requests until they are taken. Threads may share it."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -116,21 +116,21 @@ class Inbox:
 
     @property
     def is_closed(self) -> bool:
-        """Whether a long scan is to end."""
+        """Return whether a long scan is to end."""
         return self._closed
 
     @property
     def is_finished(self) -> bool:
-        """Whether no more will be seen, and all that was has settled."""
+        """Return whether no more will be seen, and all that was has settled."""
         with self._changed:
             return self._finished and not self._sightings and not self._settling
 
     @property
     def seen(self) -> int:
-        """How many sightings there were."""
+        """Return how many sightings there were."""
         return self._seen
 
     @property
     def unsettled_since(self) -> float | None:
-        """Since when, by the settler's clock, the path is held that is held the longest; None where none is."""
+        """Return since when, by the settler's clock, the path is held that is held the longest; None where none is."""
         return self._unsettled_since

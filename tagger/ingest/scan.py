@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def walk(
     source: Source, filters: Filters, page_size: int = 1000, folder: str | None = None
 ) -> Iterator[list[Stamp]]:
-    """The source's files below `folder` (its start, if None), in pages of at most `page_size` stamps.
+    """Yield the source's files below `folder` (its start, if None), in pages of at most `page_size` stamps.
 
     Only regular files; no symbolic link is followed. What vanishes meanwhile is left out, and a
     folder that cannot be read is logged and left out. Raises OSError on the first page if the
@@ -57,7 +57,7 @@ def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
 
 @contextmanager
 def _listed(root: int, folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """What is in a folder below `root`, looked at through its descriptor. Raises OSError."""
+    """Give what is in a folder below `root`, looked at through its descriptor. Raises OSError."""
     at = beneath.descend(root, folder, beneath.FOLDER)
     try:
         with os.scandir(at) as entries:
@@ -72,7 +72,7 @@ def _leave_out(folder: str, error: OSError) -> None:
 
 
 def _stamp(entry: os.DirEntry[str], path: str, source: str) -> Stamp | None:
-    """None where it is no regular file, or not there any more."""
+    """Return the stamp of a regular file; None of anything else, or where it is not there any more."""
     try:
         if entry.is_file(follow_symlinks=False):
             beneath.refuse_long(path)

@@ -155,7 +155,7 @@ class Scanner:
 
 
 def _at_its_pace(pages: Iterator[list[Stamp]]) -> Iterator[list[Stamp]]:
-    """A file system may be slow, or silent: no restart would mend that."""
+    """Yield the pages as they come: a file system may be slow, or silent, and no restart would mend that."""
     while True:
         with waiting():
             page = next(pages, None)
@@ -173,7 +173,7 @@ class _Identity(NamedTuple):
 
 
 def _identity(source: Source) -> _Identity | None:
-    """None where the folder cannot be asked."""
+    """Return what a source's folder is at this moment; None where it cannot be asked."""
     try:
         found = source.path.stat()
         return _Identity(found.st_dev, found.st_ino, volume(source.path))
@@ -182,7 +182,7 @@ def _identity(source: Source) -> _Identity | None:
 
 
 def _is_alive(source: Source) -> bool:
-    """Whether anything at all is in its folder: an empty one may be a place where nothing is mounted."""
+    """Return whether anything at all is in its folder: an empty one may be a place where nothing is mounted."""
     try:
         with os.scandir(source.path) as entries:
             return any(True for _ in entries)
@@ -191,7 +191,7 @@ def _is_alive(source: Source) -> bool:
 
 
 def _is_missing(source: Source, path: str) -> bool:
-    """Only where the file system says that it is not there, or leads out: what cannot be looked at may well be."""
+    """Return whether the file system says that it is not there, or leads out: what cannot be looked at may well be there."""
     try:
         beneath.stat(str(source.path), path)
     except (FileNotFoundError, NotADirectoryError):

@@ -80,7 +80,7 @@ class Settling:
 
     @property
     def oldest(self) -> float | None:
-        """Since when the path is held that is held the longest."""
+        """Return since when the path is held that is held the longest."""
         return next((held.since for held in self._held.values()), None)
 
     def add(self, sighting: Sighting, now: float) -> None:
@@ -101,7 +101,7 @@ class Settling:
         return None
 
     def is_old(self, stamp: Stamp, wall_now: float) -> bool:
-        """Whether a scanned file has rested for its settling time already, so that it need not be held.
+        """Return whether a scanned file has rested for its settling time already, so that it need not be held.
 
         `wall_now` is in seconds since the epoch; a file from the future, by a clock that is ahead, is not old.
         The change time counts too: a copy that was given its original's mtime is new all the same.
@@ -109,7 +109,7 @@ class Settling:
         return wall_now - max(stamp.mtime_ns, stamp.ctime_ns) / 1e9 >= self._settle[stamp.source]
 
     def next_due(self) -> float | None:
-        """When to call `due` again, perhaps a little early; None while nothing is held."""
+        """Return when to call `due` again, perhaps a little early; None while nothing is held."""
         added = next(iter(self._fresh.values()), None)
         look = self._looks[0][0] if self._looks else None
         return min((at for at in (added, look) if at is not None), default=None)
@@ -148,7 +148,7 @@ class Settling:
         return None
 
     def _find(self, sighting: Sighting) -> Stamp | Sighting | None:
-        """What is there now: a file's stamp, a folder (the sighting itself), or nothing that could be a picture."""
+        """Return what is there now: a file's stamp, a folder (the sighting itself), or nothing that could be a picture."""
         try:
             found = self._stat(sighting)
         except (FileNotFoundError, NotADirectoryError):

@@ -11,7 +11,7 @@ from tagger.store.queue.file_queue import FileQueue
 
 
 class Settler:
-    """`step` is to be run in a thread."""
+    """Waits for paths to settle. `step` is to be run in a thread."""
 
     def __init__(
         self,

@@ -24,12 +24,12 @@ class SourceMount:
 
     @property
     def is_silent(self) -> bool:
-        """Whether no event would tell of a file that another machine puts there."""
+        """Return whether no event would tell of a file that another machine puts there."""
         return self.on is not None and not announces_changes(self.on.kind)
 
     @property
     def silence(self) -> str:
-        """Why events do not tell all; "" where they do."""
+        """Return why events do not tell all; "" where they do."""
         for mount in (self.on, *self.inside):
             if mount and not announces_changes(mount.kind):
                 place = "lies" if mount is self.on else f"holds {shown(mount.point)}, which lies"
@@ -38,7 +38,7 @@ class SourceMount:
 
 
 def ground(source: Source, filters: Filters, mounted: tuple[Mount, ...]) -> SourceMount:
-    """Raises OSError where nothing is found."""
+    """Return what a source's folder lies on. Raises OSError where nothing is found."""
     named = SourceMount(around(str(source.start), mounted))
     if named.is_silent:
         return named

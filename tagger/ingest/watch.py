@@ -80,16 +80,16 @@ class Watch:
 
     @property
     def polled(self) -> frozenset[str]:
-        """Names of the sources, of those that are there, whose events do not tell all."""
+        """Return names of the sources, of those that are there, whose events do not tell all."""
         return self._polled
 
     @property
     def troubles(self) -> dict[str, str]:
-        """Why a source's events do not tell all, by its name; nothing where all is well."""
+        """Return why a source's events do not tell all, by its name; nothing where all is well."""
         return {source.name: trouble for source, trouble in self._said.copy().items()}
 
     def arm(self) -> list[Source]:
-        """Watches what is not watched, or no longer; gives back where something may have gone unseen.
+        """Watch what is not watched, or no longer; return the sources in which something may have gone unseen.
 
         To be called every two seconds. Where all is well it costs a few calls of stat.
         """
@@ -103,7 +103,7 @@ class Watch:
             return unseen
 
     def close(self, deadline: float = 5.0) -> None:
-        """Stops watching. Threads that still hang after `deadline` seconds, on a dead mount, are left behind."""
+        """Stop watching. Threads that still hang after `deadline` seconds, on a dead mount, are left behind."""
         stopping = _apart(self._stop)
         stopping.join(deadline)
         if stopping.is_alive():
@@ -131,7 +131,7 @@ class Watch:
             self._holds.clear()
 
     def _arm(self, source: Source) -> bool:
-        """Whether something may have gone unseen."""
+        """Return whether something may have gone unseen."""
         held = self._holds.get(source)
         try:
             found = ground(source, self._filters, self._mounted)
@@ -147,14 +147,14 @@ class Watch:
         return hold is not held
 
     def _lasts(self, source: Source, hold: _Hold, found: SourceMount) -> bool:
-        """Whether what was held still is true, and no better is to be hoped for."""
+        """Return whether what was held still is true, and no better is to be hoped for."""
         if hold.ground != found or (hold.emitter and hold.emitter.ended):
             log.info("%s: is another folder now, or something was mounted or unmounted there", _name(source))
             return False
         return self._clock() < hold.again
 
     def _take(self, source: Source, found: SourceMount) -> _Hold:
-        """Raises OSError where there is no folder that can be read."""
+        """Watch a source anew. Raises OSError where there is no folder that can be read."""
         self._release(source)
         if found.is_silent:
             return _Hold(found, trouble=found.silence)
@@ -187,7 +187,7 @@ class Watch:
         return self._observer
 
     def _say(self, source: Source, trouble: str) -> None:
-        """Once, until it changes."""
+        """Log what is wrong with a source once, until that changes."""
         said = self._said.get(source, "")
         self._said[source] = trouble
         if trouble and trouble != said:
@@ -210,7 +210,7 @@ class _Handler(FileSystemEventHandler):
             log.exception("%s: an event was lost; the next rescan finds the file", self._source.start)
 
     def _notice(self, event: FileSystemEvent) -> None:
-        """A folder stands for all in it, so the events that watchdog makes up for its content are not needed."""
+        """Write a sighting. A folder stands for all in it, so the events that watchdog makes up for its content are not needed."""
         path = os.fsdecode(event.dest_path or event.src_path)
         is_ours = self._filters.enters if event.is_directory else self._filters.owns
         if not event.is_synthetic and is_ours(path, self._source):
@@ -228,7 +228,7 @@ def _name(source: Source) -> str:
 
 
 def _apart(stop: Callable[[], None]) -> threading.Thread:
-    """In a thread, because watchdog's own stop waits for its threads without end."""
+    """Run it in a thread, because watchdog's own stop waits for its threads without end."""
     stopping = threading.Thread(target=stop, name="unwatch", daemon=True)
     stopping.start()
     return stopping

@@ -19,7 +19,7 @@ class Batcher(Generic[T]):
         self._loaded = False
 
     def take(self) -> list[T]:
-        """The next batch; waits for its first item. Raises Closed."""
+        """Return the next batch, once there is an item for it. Raises Closed."""
         batch = self._channel.take(self._max_size, self._max_wait if self._loaded else 0)
         self._loaded = len(batch) > 1
         return batch

@@ -26,7 +26,7 @@ class Channel(Generic[T]):
         self._filled, self._drained = Condition(lock), Condition(lock)
 
     def put(self, item: T) -> None:
-        """Waits while the channel is full. Raises Closed."""
+        """Put an item; wait while the channel is full. Raises Closed."""
         with self._drained, waiting():
             self._drained.wait_for(lambda: self._closed or len(self._items) < self._capacity)
             if self._closed:
@@ -35,7 +35,7 @@ class Channel(Generic[T]):
             self._filled.notify()
 
     def take(self, limit: int, patience: float = 0) -> list[T]:
-        """Waits for one item, then up to `patience` seconds for `limit`, and takes what is there. Raises Closed."""
+        """Wait for one item, then up to `patience` seconds for `limit`, and return what is there. Raises Closed."""
         with self._filled, waiting():
             self._filled.wait_for(lambda: self._closed or self._items)
             if patience:
@@ -49,7 +49,7 @@ class Channel(Generic[T]):
             return taken
 
     def get(self) -> T:
-        """Waits for one item. Raises Closed."""
+        """Return one item; wait for it. Raises Closed."""
         return self.take(1)[0]
 
     def close(self) -> None:

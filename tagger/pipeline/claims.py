@@ -53,13 +53,13 @@ class Claims:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is known to wait. What is in flight may still come back."""
+        """Return whether nothing is known to wait. What is in flight may still come back."""
         with self._changed:
             return not (self._may_have_work or self._ready)
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is known to wait, and nothing is in flight."""
+        """Return whether nothing is known to wait, and nothing is in flight."""
         with self._changed:
             return not (self._may_have_work or self._ready or self.in_flight)
 

@@ -33,7 +33,7 @@ QUIET = 30.0
 
 
 class Maintenance:
-    """`step` is to be run in a thread."""
+    """Forgets what has expired, and keeps the log short. `step` is to be run in a thread."""
 
     def __init__(
         self, database: Database, retention: Retention, clock: Callable[[], float] = time.monotonic
@@ -43,7 +43,7 @@ class Maintenance:
         self._expiry_at = clock()
 
     def step(self) -> None:
-        """One round. Raises Closed."""
+        """Forget what has expired, copy the log back where it rests, and rest. Raises Closed."""
         if self._clock() >= self._expiry_at:
             self._forget_expired()
             self._expiry_at = self._clock() + EXPIRY

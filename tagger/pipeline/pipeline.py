@@ -107,7 +107,7 @@ class Pipeline:
 
     @property
     def waiting(self) -> dict[str, int]:
-        """How many pictures wait at each place of the way."""
+        """Return how many pictures wait at each place of the way."""
         return {
             "handed in": self._predict_queue.waiting,
             "decoded": len(self._pictures),

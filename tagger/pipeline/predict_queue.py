@@ -60,7 +60,7 @@ class PredictQueue:
 
     @property
     def waiting(self) -> int:
-        """How many pictures were not answered yet."""
+        """Return how many pictures were not answered yet."""
         return len(self._unanswered)
 
     def close(self) -> None:

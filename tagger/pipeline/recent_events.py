@@ -22,7 +22,7 @@ class Notice:
 
 
 class RecentEvents:
-    """Threads may share it: a deque's own methods are atomic."""
+    """Keeps what happened last. Threads may share it: a deque's own methods are atomic."""
 
     def __init__(self) -> None:
         self._notices: deque[Notice] = deque(maxlen=KEPT)
@@ -32,10 +32,10 @@ class RecentEvents:
         self._notices.append(Notice(next(self._numbers), kind, about))
 
     def since(self, number: int) -> list[Notice]:
-        """Those that came after that one, in their order."""
+        """Return those that came after that one, in their order."""
         return [notice for notice in self._notices.copy() if notice.number > number]
 
     @property
     def last(self) -> int:
-        """The number of the newest; 0 where there is none."""
+        """Return the number of the newest; 0 where there is none."""
         return self._notices[-1].number if self._notices else 0

@@ -81,7 +81,7 @@ class Report:
         self._outcomes = self._failed = 0
 
     def _words(self, reading: Reading) -> str:
-        """Its best labels; where none is sure, its category or that nothing is sure, and the labels as guesses behind it."""
+        """Return its best labels; where none is sure, its category or that nothing is sure, and the labels as guesses behind it."""
         guesses = ", ".join(f"{tag.label.name} {tag.score:.2f}" for tag in reading.tags[:3])
         sure = certainty_of(reading, self._taxonomy, self._min_score)
         if sure.is_sure:
@@ -98,7 +98,7 @@ def _warn(failed: Failed) -> None:
 
 
 def _summary(minute: _Minute, waiting: int) -> str:
-    """The time is the median of those files that came since the start."""
+    """Return a minute in words; its time is the median of those files that came since the start."""
     parts = [f"{counted(minute.done + minute.failed, 'picture')} in the last minute"]
     if minute.failed:
         parts.append(f"{minute.failed:,} failed")

@@ -58,12 +58,12 @@ class Counts:
 
     @property
     def unchanged(self) -> int:
-        """How many of those that a scan met were known."""
+        """Return how many of those that a scan met were known."""
         return max(0, self.scanned - self.new)
 
     @property
     def waiting(self) -> int:
-        """How many are not done yet."""
+        """Return how many are not done yet."""
         return max(0, self.new - self.tagged - self.failed)
 
 

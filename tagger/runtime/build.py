@@ -140,7 +140,7 @@ def _decoder(settings: Settings, classifier: Classifier, crops: Mapping[str, Cro
 
 
 def _one_model(source: str) -> None:
-    """All files are tagged by one model."""
+    """Return the same model for all sources."""
 
 
 def _unknown(source: str, sha256: str) -> bool:  # noqa: ARG001

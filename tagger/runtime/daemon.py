@@ -45,7 +45,7 @@ _INTERRUPTED = 130
 
 
 def run(settings: Settings, reread: Callable[[], Settings], taken: Callable[[Settings], None]) -> None:
-    """Watches and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start, or go on.
+    """Watch and tags until SIGTERM or SIGINT. Raises TaggerError where it cannot start, or go on.
 
     SIGHUP has it work on by the settings that `reread` gives; `taken` is told them.
     """
@@ -62,7 +62,7 @@ def run(settings: Settings, reread: Callable[[], Settings], taken: Callable[[Set
 
 
 def _watch(config: Config, ground: "Runtime", reread: Callable[[], Settings]) -> Config | None:
-    """Works until a signal: None where it is one to stop, else by what to go on."""
+    """Work until a signal: None where it is one to stop, else by what to go on."""
     ground.stops.check()
     settings = config.settings
     desk = PredictQueue(WAITING) if settings.web.enabled else None
@@ -90,7 +90,7 @@ def _watch(config: Config, ground: "Runtime", reread: Callable[[], Settings]) ->
 def _serving(
     settings: Settings, worker: Worker, desk: PredictQueue | None, standing: Standing
 ) -> Iterator[str]:
-    """The web, where it is wanted, and its address. It ends last, so that those who wait at the desk are told that nobody answers."""
+    """Return the web, where it is wanted, and its address. It ends last, so that those who wait at the desk are told that nobody answers."""
     if desk is None:
         yield ""
         return
@@ -119,7 +119,7 @@ def _serving(
 
 
 def scan(settings: Settings, progress: Callable[[Counts], None]) -> tuple[Counts, int]:
-    """Tags once what is new; gives the tally and the exit code. Raises TaggerError where it cannot start, or go on.
+    """Tag once what is new; gives the tally and the exit code. Raises TaggerError where it cannot start, or go on.
 
     `progress` is told the tally ten times a second.
     """
@@ -158,7 +158,7 @@ class Runtime:
     web: str = ""
 
     def reloaded(self, config: Config, reread: Callable[[], Settings]) -> Config | None:
-        """What the config says now; None where it cannot be taken, and all goes on as before."""
+        """Return what the config says now; None where it cannot be taken, and all goes on as before."""
         self.reloads += 1
         systemd.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:

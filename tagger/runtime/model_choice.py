@@ -33,7 +33,7 @@ _ASKED = "tagger models use chose it"
 
 
 def loaded(settings: Settings, database: Database, home: Path, cache: Path) -> tuple[Settings, "Classifier"]:
-    """The model for this database, and the settings with its name in place of `auto`. Raises TaggerError.
+    """Return the model for this database, and the settings with its name in place of `auto`. Raises TaggerError.
 
     What is decided for the first time is recorded.
     """
@@ -47,7 +47,7 @@ def loaded(settings: Settings, database: Database, home: Path, cache: Path) -> t
 
 
 def settled(settings: Settings, database: Database, home: Path) -> Settings:
-    """The settings with the model that was decided for this database; as they are where nothing was.
+    """Return the settings with the model that was decided for this database; as they are where nothing was.
 
     Raises ModelError where that model is no longer here.
     """
@@ -56,7 +56,7 @@ def settled(settings: Settings, database: Database, home: Path) -> Settings:
 
 
 def for_reading(settings: Settings, home: Path) -> Settings:
-    """The same for a command that works on no database, but means the model of the one that the settings name."""
+    """Return the same for a command that works on no database, but means the model of the one that the settings name."""
     if not _is_open(settings):
         return settings
     with _opened(settings) as database:
@@ -64,14 +64,14 @@ def for_reading(settings: Settings, home: Path) -> Settings:
 
 
 def use(database: Database, name: str, home: Path) -> None:
-    """Records that pictures are to be tagged with this model. Raises ModelError where it is not here."""
+    """Record that pictures are to be tagged with this model. Raises ModelError where it is not here."""
     if name != BUILTIN_MODEL:
         weights.published(named(name), home)
     _record(database, ModelChoice(name, _ASKED, datetime.now(UTC)))
 
 
 def standing(settings: Settings, database: Database | None, home: Path) -> Standing:
-    """Which model these settings, as the config has them, come to, and why. Raises ModelError."""
+    """Return which model these settings, as the config has them, come to, and why. Raises ModelError."""
     if settings.engine.backend == "fake":
         return Standing("fake", "engine.backend is fake", "")
     if not _is_open(settings):
@@ -83,7 +83,7 @@ def standing(settings: Settings, database: Database | None, home: Path) -> Stand
 
 
 def _as_named(settings: Settings, home: Path) -> Standing:
-    """A `resnet18` without fetched weights is the built-in one, and is called so; weights of one's own are named with it."""
+    """Return what a model is called. A `resnet18` without fetched weights is the built-in one, and is called so; weights of one's own are named with it."""
     name, file = settings.model.name, settings.model.weights
     if file != AUTO:
         return Standing(f"{name}:{file}", "model.weights in the config", "")
@@ -95,14 +95,14 @@ def _as_named(settings: Settings, home: Path) -> Standing:
 
 
 def standing_now(settings: Settings, home: Path) -> Standing:
-    """The same for the database that the settings name, which need not be there yet."""
+    """Return the same for the database that the settings name, which need not be there yet."""
     with _opened(settings) as database:
         return standing(settings, database, home)
 
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database | None]:
-    """The settings' database for reading; None where there is none yet, or it is not brought up to date."""
+    """Return the settings' database for reading; None where there is none yet, or it is not brought up to date."""
     try:
         database = Database.open(settings.database, create=False)
     except DatabaseError:
@@ -120,7 +120,7 @@ def _first(settings: Settings, home: Path, cache: Path) -> ModelChoice:
 
 
 def _other(name: str, home: Path) -> str:
-    """What would bring a model that `auto` prefers to this one; one that is here already comes first."""
+    """Return what would bring a model that `auto` prefers to this one; one that is here already comes first."""
     preferred = weights.IN_ORDER[: weights.IN_ORDER.index(name)] if name in weights.IN_ORDER else ()
     absent = {better: _absence(better, home) for better in preferred}
     for better in sorted(preferred, key=lambda one: bool(absent[one])):
@@ -135,7 +135,7 @@ def _compared(better: str, name: str) -> str:
 
 
 def _absence(name: str, home: Path) -> str:
-    """What brings a model that is not here; empty where it is."""
+    """Return what brings a model that is not here; empty where it is."""
     try:
         weights.published(named(name), home)
     except ModelError as error:
@@ -148,7 +148,7 @@ def _is_open(settings: Settings) -> bool:
 
 
 def _with(settings: Settings, name: str, home: Path) -> Settings:
-    """The settings with the model that was decided on.
+    """Return the settings with the model that was decided on.
 
     Raises ModelError where that is a resnet18 whose weights are gone: the built-in ones, which a config that names it would get,
     would make all tags stale. Of any other model, whoever loads it says so.
@@ -161,12 +161,12 @@ def _with(settings: Settings, name: str, home: Path) -> Settings:
 
 
 def with_name(settings: Settings, name: str) -> Settings:
-    """The settings with a model's name in place of the one that they have."""
+    """Return the settings with a model's name in place of the one that they have."""
     return settings.model_copy(update={"model": settings.model.model_copy(update={"name": name})})
 
 
 def _decision(database: Database) -> ModelChoice | None:
-    """What is recorded, or follows from the tags that are there already."""
+    """Return what is recorded, or follows from the tags that are there already."""
     with database.read() as connection:
         if choice := store.recorded(connection):
             return choice

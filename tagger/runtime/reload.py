@@ -38,7 +38,7 @@ class Config:
 
 
 def judged(old: Config, wanted: Settings, started: Settings, database: Database) -> Config:
-    """What comes of another config. `started` are the settings with which database and model were opened.
+    """Return what comes of another config. `started` are the settings with which database and model were opened.
 
     Raises TaggerError where it cannot be taken.
     """

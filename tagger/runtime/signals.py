@@ -38,7 +38,7 @@ class Signals:
         self._hearing: threading.Thread | None = None
 
     def listen(self, numbers: Iterable[int]) -> None:
-        """From now on these signals are reasons to stop, and SIGHUP one to begin anew. Only for the main thread."""
+        """Take these signals for reasons to stop from now on, and SIGHUP for one to begin anew. Only for the main thread."""
         # Under nohup, which ignores the signal, a terminal may go as it likes.
         self._has_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         self._ear, self._bell = os.pipe()
@@ -51,22 +51,22 @@ class Signals:
 
     @property
     def hung_up(self) -> bool:
-        """Whether the terminal is gone from which the process was started: that is what SIGHUP meant first."""
+        """Return whether the terminal is gone from which the process was started: that is what SIGHUP meant first."""
         return self._has_terminal and not _has_terminal()
 
     @property
     def failure(self) -> BaseException | None:
-        """What something died of, if it did. A signal that waits goes on waiting."""
+        """Return what something died of, if it did. A signal that waits goes on waiting."""
         return self._errors[0] if self._errors else None
 
     def crashed(self, error: BaseException) -> None:
-        """Something died of `error`. Any thread may say so."""
+        """Note that something died of `error`. Any thread may call it."""
         with self._changed:
             self._errors.append(error)
             self._changed.notify_all()
 
     def wait(self, timeout: float | None = None) -> BaseException | int | None:
-        """The reason that weighs most: a signal to stop, an error, or SIGHUP; None where there is none within `timeout` seconds."""
+        """Return the reason that weighs most: a signal to stop, an error, or SIGHUP; None where there is none within `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._stop or self._errors or self._anew, timeout)
             if self._stop:
@@ -84,7 +84,7 @@ class Signals:
             raise StoppedError
 
     def rest(self, seconds: float) -> None:
-        """Lets so many seconds pass. In the main thread it raises StoppedError as soon as a stop is heard; the others finish first."""
+        """Let so many seconds pass. In the main thread it raises StoppedError as soon as a stop is heard; the others finish first."""
         if threading.current_thread() is not threading.main_thread():
             time.sleep(seconds)
             return
@@ -93,7 +93,7 @@ class Signals:
         self.check()
 
     def close(self) -> None:
-        """Signals go unheard from now on."""
+        """Hear no signals from now on."""
         if self._hearing:
             signal.set_wakeup_fd(-1)
             os.write(self._bell, bytes([_CLOSE]))
@@ -111,7 +111,7 @@ class Signals:
             self._take(numbers)
 
     def _left(self) -> float | None:
-        """Seconds in which a stop must be noticed; None where there is nothing to notice."""
+        """Return the seconds in which a stop must be noticed; None where there is nothing to notice."""
         return max(0.0, self._until - time.monotonic()) if self._stop and not self._noticed else None
 
     def _take(self, numbers: bytes) -> None:
@@ -124,7 +124,7 @@ class Signals:
 
 
 def _end_at_once() -> None:
-    """What the main thread is in, a library or a file system, gives no sign; nothing that was committed is lost."""
+    """End the process. What the main thread is in, a library or a file system, gives no sign; nothing that was committed is lost."""
     log.warning(
         "what was begun does not end in time; Tagger ends without it, and the next start does it again"
     )

@@ -1,4 +1,4 @@
-"""What the model says of single files: on the daemon's own road, but to whoever asks, and not into a database."""
+"""What the model says of single files: in the daemon's own way, but to whoever asks, and not into a database."""
 
 import os
 import time
@@ -25,7 +25,7 @@ Arrivals = SimpleQueue[BaseException | Sequence[Outcome]]
 def tags_of(
     settings: Settings, files: Sequence[Path], crop: Crop | None = None
 ) -> tuple[Taxonomy, Generator[tuple[Path, Outcome], None, None]]:
-    """What the model says of each file, in the order given, and the categories it speaks of. Raises TaggerError.
+    """Return what the model says of each file, in the order given, and the categories it speaks of. Raises TaggerError.
 
     A file is cropped as its source's are, or as `crop` says. To be closed by whoever does not want them all.
     """
@@ -36,7 +36,7 @@ def tags_of(
 
 
 def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
-    """Which model looks at a file, and what it says of it, features included. Raises TaggerError."""
+    """Return which model looks at a file, and what it says of it, features included. Raises TaggerError."""
     wanted = model_choice.for_reading(settings, data_home()).model_copy(update={"features": True})
     classifier = load_classifier(wanted, data_home(), cache_home())
     [(_, outcome)] = _tagged(settings, classifier, [file])
@@ -69,7 +69,7 @@ def _tagged(
 
 
 def _stamp(file: Path, filters: Filters) -> Stamp:
-    """The file as it is now; one that is not there gets an empty stamp, and `read` finds it gone."""
+    """Return the file as it is now; one that is not there gets an empty stamp, and `read` finds it gone."""
     owner = filters.owner(os.path.abspath(file))
     source = owner.name if owner else ""
     path = Path(os.path.realpath(file))  # which, unlike Path.resolve, takes a loop of links for what it is

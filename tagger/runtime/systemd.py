@@ -25,7 +25,7 @@ STATUS_EVERY = 5.0
 
 
 def say(*lines: str) -> None:
-    """Any thread may. A line stays one, whatever a folder in it is called: the next could say READY=1, or another MAINPID."""
+    """Say some lines to systemd; any thread may. A line stays one, whatever a folder in it is called: the next could say READY=1, or another MAINPID."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
@@ -40,7 +40,7 @@ def say(*lines: str) -> None:
 
 
 def starting(step: str) -> None:
-    """A step of the start begins that may take longer than a service's start usually may."""
+    """Say that a step of the start begins that may take longer than a service's start usually may."""
     say(f"STATUS=starting: {step}", f"EXTEND_TIMEOUT_USEC={STEP_WITHIN * 1_000_000}")
 
 
@@ -49,14 +49,14 @@ def stopping() -> None:
 
 
 class SystemdStatus:
-    """What is told once a second of a daemon that runs."""
+    """Tells systemd once a second how a daemon does that runs."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._told_at = clock, clock() - STATUS_EVERY
         self._status, self._hung, self._is_ready = "", "", False
 
     def tell(self, ready: bool, hung: str, status: str) -> None:
-        """`hung` names what does not get on: then systemd's watchdog is no longer told that all is well."""
+        """Tell how the daemon does. `hung` names a thread that hangs: then systemd's watchdog is no longer told that all is well."""
         if ready and not self._is_ready:
             say("READY=1")
             self._is_ready = True

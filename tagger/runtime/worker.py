@@ -168,7 +168,7 @@ class Worker:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all that the only scan found has been dealt with.
+        """Return whether all that the only scan found has been dealt with.
 
         Asked in the order in which a file moves on, and once more where it may come back to: each part knows of a file before
         the one before it forgets it.

@@ -1,11 +1,11 @@
-"""Which of a source's missing files are believed to be so, and what of a roll call the next one is to agree with.
+"""Which of a source's missing files are believed to be so, and what of a scan the next one is to agree with.
 
 They are believed at once where the folder lies on the file system on which the files were, and few are missing. Else a
 fault is likelier than a clean-up, and a place where nothing is mounted than a folder that was emptied:
 
 - Many missing (more than `MASS`), or a file system that cannot be told from others: a file is believed to be missing once
-  two roll calls, at least `APART`, on the same file system, have both missed it.
-- Another file system, and few missing: after two such roll calls that is where the source lies. So it moves to a new disk.
+  two scans, at least `APART`, on the same file system, have both missed it.
+- Another file system, and few missing: after two such scans that is where the source lies. So it moves to a new disk.
 - Another file system, and many missing: none is believed, however often, until `tagger prune --yes` says that it is
   right. One stray file in a place where nothing is mounted must not have all others forgotten.
 
@@ -26,7 +26,7 @@ from tagger.store.core.schema import source
 from tagger.wording.escape import shown
 
 MASS = 0.2
-"""The fraction of a source's files that may be missing before the roll is called again."""
+"""The fraction of a source's files that may be missing before another scan is to agree."""
 
 APART = timedelta(minutes=1)
 """Less than the time between two scans of the daemon's own, and more than it takes to mount another disk in one's place."""
@@ -37,7 +37,7 @@ NOWHERE = Volume()
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Of a source, between two roll calls: the `volume` where its files were; and if the last one was in doubt, what it found.
+    """What is remembered of a source between two scans: the `volume` where its files were; and if the last one was in doubt, what it found.
 
     `at` is None where that is not to be agreed with: then `missing` were many, on a file system that is not theirs.
     """
@@ -50,7 +50,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """By a roll call at a time (UTC): which rows are `missing`, of how many `files`, in a folder on which volume."""
+    """What a scan found at a time (UTC): which rows are `missing`, of how many `files`, in a folder on which volume."""
 
     at: datetime
     on: Volume
@@ -59,6 +59,7 @@ class Found:
 
     @property
     def are_many(self) -> bool:
+        """Return whether a fault is likelier than a clean-up."""
         return len(self.missing) > MASS * self.files
 
 
@@ -71,7 +72,8 @@ class Belief:
     words: str = ""
 
 
-def judge(last: Memory, found: Found) -> Belief:
+def believe(last: Memory, found: Found) -> Belief:
+    """Return what is to be believed of what a scan found, after what was remembered of the last one."""
     home = _home(last.volume, found)
     is_same = home.is_same(found.on)
     if (is_same and not found.are_many) or (is_same is None and not found.missing):
@@ -91,13 +93,13 @@ def judge(last: Memory, found: Found) -> Belief:
 
 
 def _home(known: Volume, found: Found) -> Volume:
-    """Where nothing, or only the type, is known of where the files were, that most of them are here tells it."""
+    """Return where the files are at home. Where nothing, or only the type, is known of that, most of them being here tells it."""
     fits = not known.name and known.kind in ("", found.on.kind)
     return found.on if fits and not found.are_many else known
 
 
 def _is_strange(last: Memory, found: Found) -> bool:
-    """Whether too many are missing on another file system; also of those that were missing when it was first found so.
+    """Return whether too many are missing on another file system; also of those that were missing when it was first found so.
 
     Else whatever is put where nothing is mounted would make few of many.
     """
@@ -125,7 +127,7 @@ def _doubted(home: Volume, found: Found) -> str:
 
 
 def remembered(connection: Connection, source_id: int, newest: int) -> Memory:
-    """What was kept; rows are no newer than `newest`."""
+    """Return what the last scan left to be remembered; rows are no newer than `newest`."""
     columns = (source.c.volume, source.c.vanished_at, source.c.vanished_on, source.c.vanished)
     row = connection.execute(select(*columns).where(source.c.id == source_id)).one()
     volume, on = (Volume.read(text or "") for text in (row.volume, row.vanished_on))
@@ -133,6 +135,7 @@ def remembered(connection: Connection, source_id: int, newest: int) -> Memory:
 
 
 def keep(connection: Connection, source_id: int, memory: Memory) -> None:
+    """Remember this until the next scan."""
     connection.execute(
         update(source)
         .where(source.c.id == source_id)
@@ -150,7 +153,7 @@ def _packed(rows: Set[int]) -> bytes | None:
 
 
 def _unpacked(packed: bytes, newest: int) -> Set[int]:
-    """None at all where somebody else has written there: then this roll call is the first."""
+    """Return the rows that were kept; none at all where somebody else has written there: then this scan is the first."""
     rows = array("q")
     try:
         rows.frombytes(zlib.decompressobj().decompress(packed, (newest + 1) * rows.itemsize))

@@ -25,7 +25,7 @@ from tagger.store.queue.stamps import Roots, unknown
 
 
 class FileQueue:
-    """The queue of one process that tags. Threads may share it.
+    """Is the queue of one process that tags. Threads may share it.
 
     `admitted` counts files that became work since the start, those left over from before included. `changed` is notified, and
     `version` counts up, whenever there may be more work than before.
@@ -39,7 +39,7 @@ class FileQueue:
         registered: Registered | None = None,
         retention: Retention | None = None,
     ) -> None:
-        """Registers the sources: name → root. `now` gives UTC. Tags of another model than is `registered` are stale; what
+        """Register the sources: name → root. `now` gives UTC. Tags of another model than is `registered` are stale; what
         `retention` would not keep is not admitted. Work that waits in other sources, of an earlier config, is left alone.
 
         Raises DatabaseError for a name that stands for another folder, which is still there.
@@ -62,7 +62,7 @@ class FileQueue:
 
     @property
     def database(self) -> Database:
-        """Where the queue lies."""
+        """Return where the queue lies."""
         return self._database
 
     def now(self) -> datetime:
@@ -206,5 +206,5 @@ class FileQueue:
 
 
 def _current(registered: Registered, names: Iterable[str]) -> dict[str, dict[str, int]]:
-    """By what each source's pictures are to be tagged."""
+    """Return by what each source's pictures are to be tagged."""
     return {name: {"model": registered.model_of(name), "taxonomy": registered.taxonomy} for name in names}

@@ -72,7 +72,7 @@ class Missing:
 
     @property
     def doubt(self) -> str:
-        """Why they may not be missing at all, as the end of a sentence; "" where nothing says so. Looks at the folder."""
+        """Return why they may not be missing at all, as the end of a sentence; "" where nothing says so. Looks at the folder."""
         if why := mounts.doubt(self.root, self.volume):
             return why
         return "has lost most of its files" if 2 * self.missing > self.files else ""
@@ -160,7 +160,7 @@ def _expire(database: Database, oldest: Mapping[str, int], ids: Sequence[int]) -
 
 
 def _is_expired(connection: Connection, oldest: Mapping[str, int]) -> ColumnElement[bool]:
-    """What is in hand is left alone."""
+    """Return which files are expired; what is in hand never is."""
     ids = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
     old = (and_(file.c.source_id == ids[name], file.c.mtime_ns < since) for name, since in oldest.items())
     return and_(or_(false(), *old), file.c.state != State.BUSY)

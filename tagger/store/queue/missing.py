@@ -14,7 +14,7 @@ from tagger.host.mounts import Volume
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file
 from tagger.store.core.write_retry import patiently
-from tagger.store.queue.absence import Found, judge, keep, remembered
+from tagger.store.queue.absence import Found, believe, keep, remembered
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.queue.stamps import Roots
 from tagger.store.queue.transitions import AT_REST
@@ -36,7 +36,7 @@ _PRESENT_PAGE = Prepared(_PRESENT.where(_BELIEVED, AT_REST).order_by(file.c.id).
 
 
 class MissingFiles:
-    """Of one scan. Not thread-safe."""
+    """Compares one scan with the queue. Not thread-safe."""
 
     def __init__(self, queue: FileQueue, name: str) -> None:
         """`name` is the source's. Files that come into the queue from now on need not be met."""
@@ -74,11 +74,11 @@ class MissingFiles:
 
     @patiently
     def _believed_missing(self, missing: frozenset[int], volume: Volume) -> Set[int]:
-        """Remembered in the database, so that two runs of `tagger scan` count as two scans."""
+        """Return what is believed. It is remembered in the database, so that two runs of `tagger scan` count as two scans."""
         found, source_id = Found(self._queue.now(), volume, missing, self._believed()), self._known["source"]
         with self._database.write() as connection:
             last = remembered(connection, source_id, len(self._met))
-            belief = judge(last, found)
+            belief = believe(last, found)
             if belief.memory != last:
                 keep(connection, source_id, belief.memory)
         if belief.words:

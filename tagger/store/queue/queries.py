@@ -28,7 +28,7 @@ class SourceStatus:
 
     @property
     def waiting(self) -> int:
-        """How many are still to be tagged."""
+        """Return how many are still to be tagged."""
         return sum(self.files[state] for state in _WAITING)
 
 
@@ -43,6 +43,8 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class LastTagged:
+    """The picture that was tagged last, and when (UTC)."""
+
     path: str
     tagged_at: datetime
 
@@ -83,24 +85,25 @@ class Status:
 
     @property
     def files(self) -> Mapping[State, int]:
-        """Of all sources together."""
+        """Return how many files of all sources together are in each state."""
         return {state: sum(one.files[state] for one in self.sources) for state in State}
 
 
 def roots(database: Database) -> dict[str, str]:
-    """The sources' names, by their root."""
+    """Return the sources' names, by their root."""
     with database.read() as connection:
         return {row.root: row.name for row in connection.execute(select(source.c.name, source.c.root))}
 
 
 def status(database: Database) -> Status:
+    """Return how the work stands, by the database."""
     with database.read() as connection:
         sources, model_in_use = tuple(_sources(connection)), _model_in_use(connection)
         return Status(sources, model_in_use, _last_tagged(connection), paused_since(connection))
 
 
 def latest(database: Database) -> Latest | None:
-    """None where there are no files."""
+    """Return when a file was last seen, and the picture that was taken last; None where there are no files."""
     newest = select(source.c.root, file.c.path, file.c.captured_at).join(
         source, source.c.id == file.c.source_id
     )
@@ -114,7 +117,7 @@ def latest(database: Database) -> Latest | None:
 
 
 def failures(database: Database) -> Iterator[Failure]:
-    """Files that failed and those in quarantine, by path."""
+    """Return files that failed and those in quarantine, by path."""
     columns = [failed_files.c[field] for field in Failure.__dataclass_fields__]
     with database.read() as connection:
         query = select(*columns).order_by(failed_files.c.path).execution_options(yield_per=1000)

@@ -25,11 +25,13 @@ _LEAP = _DAY // 24
 
 
 def since_boot() -> int:
-    """Nanoseconds since the machine started."""
+    """Return the nanoseconds since the machine started."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class Retention:
+    """Tells what is too old to be kept."""
+
     def __init__(
         self,
         days: Mapping[str, int] = MappingProxyType({}),
@@ -44,15 +46,16 @@ class Retention:
 
     @property
     def oldest(self) -> dict[str, int]:
-        """By source, where anything is forgotten: the modification time (ns) from which on it is kept."""
+        """Return, by source where anything is forgotten, the modification time (ns) from which on it is kept."""
         return {name: self._now() - kept * _DAY for name, kept in self._days.items()}
 
     def keeps(self, stamp: Stamp) -> bool:
+        """Return whether its source keeps a file of this age."""
         kept = self._days.get(stamp.source)
         return kept is None or stamp.mtime_ns >= self._now() - kept * _DAY
 
     def may_forget(self) -> bool:
-        """Whether the clock can be believed: it has gone as time does since the last time, or leapt a day ago."""
+        """Return whether the clock can be believed: it has gone as time does since the last time, or leapt a day ago."""
         at = self._since_boot()
         booted = self._now() - at
         leap = booted - self._booted

@@ -26,13 +26,13 @@ def register(connection: Connection, database: str, roots: Mapping[str, str]) ->
 
 
 def check(database: Database, roots: Mapping[str, str]) -> None:
-    """Raises DatabaseError for a source, name → root, whose name stands for another folder, which is still there."""
+    """Check sources, name → root. Raises DatabaseError where a name stands for another folder, which is still there."""
     with database.read() as connection:
         _refuse_other_folders(connection, database.name, roots)
 
 
 def _refuse_other_folders(connection: Connection, database: str, roots: Mapping[str, str]) -> None:
-    """Two folders of one name would pass for one that moved, and the first one's tags for the second's."""
+    """Raises DatabaseError for one. Two folders of one name would pass for one that moved, and the first one's tags for the second's."""
     for row in connection.execute(select(source.c.name, source.c.root)):
         if row.root != roots.get(row.name, row.root) and Path(row.root).is_dir():
             raise DatabaseError(
@@ -43,7 +43,7 @@ def _refuse_other_folders(connection: Connection, database: str, roots: Mapping[
 
 
 def _rename(connection: Connection, roots: Mapping[str, str]) -> None:
-    """A folder under a new name is the source it was: else all its files would be there twice."""
+    """Rename sources whose folders go by another name: else all their files would be there twice."""
     known = {row.root: row.name for row in connection.execute(select(source.c.root, source.c.name))}
     for name, root in roots.items():
         if name not in known.values() and known.get(root, name) not in roots:

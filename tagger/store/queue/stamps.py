@@ -39,7 +39,7 @@ class Row(NamedTuple):
 
 
 def at_paths(*columns: ColumnElement[Any], where: ColumnElement[bool] | None = None) -> Prepared:
-    """Asks for the rows of a source's `paths`, a JSON list: one parameter, however many there are."""
+    """Return a question for the rows of a source's `paths`, a JSON list: one parameter, however many there are."""
     paths = func.json_each(bindparam("paths")).table_valued("value")
     inside = file.c.path.in_(select(paths.c.value))
     query = select(*columns).where(file.c.source_id == bindparam("source"), inside)
@@ -62,7 +62,7 @@ _AT_IF_CURRENT = at_paths(*COLUMNS, _STATE_OR_STALE, file.c.id)
 
 
 class Roots:
-    """Every source that was ever registered."""
+    """Knows every source that was ever registered."""
 
     def __init__(self, connection: Connection) -> None:
         rows = [(id_, name, pathtext.from_text(root)) for id_, name, root in _SOURCES.rows(connection)]
@@ -74,7 +74,7 @@ class Roots:
         return int(self._known[name][0])
 
     def values(self, stamp: Stamp) -> Values:
-        """A stamp as COLUMNS. Raises ValueError if the path is not in its source."""
+        """Return a stamp as COLUMNS. Raises ValueError if the path is not in its source."""
         source_id, prefix = self._known[stamp.source]
         if not stamp.path.startswith(prefix):
             raise ValueError(f"{stamp.path!r} is not in source {stamp.source!r}, {prefix!r}")
@@ -82,17 +82,17 @@ class Roots:
         return source_id, path, stamp.size, stamp.mtime_ns, stamp.ctime_ns
 
     def stamp(self, source_id: int, path: str, size: int, mtime_ns: int, ctime_ns: int) -> Stamp:
-        """The stamp of a row of COLUMNS."""
+        """Return the stamp of a row of COLUMNS."""
         return Stamp(self.whole(source_id, path), self._names[source_id], size, mtime_ns, ctime_ns)
 
     def places(self, path: str) -> Iterator[tuple[int, str]]:
-        """Where a file may be journalled: source and path below its root, as text."""
+        """Return where a file may be in the queue: source and path below its root, as text."""
         for id_, prefix in self._prefixes.items():
             if path.startswith(prefix):
                 yield id_, pathtext.to_text(path[len(prefix) :])
 
     def whole(self, source_id: int, path: str) -> str:
-        """The absolute path of a row's `path`."""
+        """Return the absolute path of a row's `path`."""
         return self._prefixes[source_id] + pathtext.from_text(path)
 
 
@@ -103,7 +103,7 @@ def unknown(
     met: Callable[[int], object] | None = None,
     current: Mapping[int, Mapping[str, int]] | None = None,
 ) -> list[Stamp]:
-    """Those without a row, or no longer what it says, or thought gone. `met` is told each row at their paths.
+    """Return those without a row, or no longer what it says, or thought gone. `met` is told each row at their paths.
 
     With the ids of the `current` model and taxonomy of each source, those tagged by others too: to ask costs, and seldom
     finds any.
@@ -119,7 +119,7 @@ def unknown(
 
 
 def find(connection: Connection, stamps: Iterable[Stamp]) -> dict[Stamp, Row]:
-    """The rows of those stamps that are still their files'; others are missing from the answer."""
+    """Return the rows of those stamps that are still their files'; others are missing from the answer."""
     roots = Roots(connection)
     wanted = {roots.values(stamp): stamp for stamp in stamps}
     rows = _at(connection, wanted, _ROWS)
@@ -133,7 +133,7 @@ def _at(
     query: Prepared,
     values: Mapping[int, Mapping[str, int]] = MappingProxyType({}),
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows at the paths of some stamps, whether they have changed since or not."""
+    """Yield the rows at the paths of some stamps, whether they have changed since or not."""
     paths: dict[int, list[str]] = defaultdict(list)
     for source_id, path, *_ in places:
         paths[source_id].append(path)

@@ -107,6 +107,7 @@ def _admission() -> Insert:
 
 
 def claim_statement(sources: Sequence[int]) -> Prepared:
+    """Return the statement that claims files of these sources."""
     next_up = select(file.c.id).where(in_state(State.PENDING), file.c.source_id.in_(sources))
     next_up = next_up.order_by(*_MOST_URGENT).limit(bindparam("limit", type_=Integer, required=False))
     take = update(file).where(file.c.id.in_(next_up)).values(state=State.BUSY)
@@ -114,6 +115,7 @@ def claim_statement(sources: Sequence[int]) -> Prepared:
 
 
 def suspects_statement(sources: Sequence[int]) -> Prepared:
+    """Return the question for suspects of these sources."""
     some = select(*COLUMNS).where(in_state(State.SUSPECT), file.c.source_id.in_(sources))
     return Prepared(some.order_by(*_MOST_URGENT).limit(_SOME))
 
@@ -252,7 +254,7 @@ def retag(connection: Connection, ids: str) -> int:
 
 
 def _delay(attempts: int) -> timedelta:
-    """How long a file rests that failed `attempts` times before: twice as long each time, up to a day."""
+    """Return how long a file rests that failed `attempts` times before: twice as long each time, up to a day."""
     return min(FIRST_RETRY * 2.0 ** min(attempts, 30), LAST_RETRY)
 
 
