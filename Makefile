@@ -100,7 +100,7 @@ uninstall:
 test-systemd: .venv/.installed-dev
 	$(BIN)/pytest tests/systemd --machine
 
-# Against the pipelines that one would write instead; writes docs/benchmarks.md. With TAGGER_PHOTOS, a folder of
+# Against the pipelines that one would write instead; writes docs/performance.md. With TAGGER_PHOTOS, a folder of
 # photos, the pictures are made from those. About an hour, on a machine that does nothing else.
 bench: .venv/.installed-bench
 	$(BIN)/python -m benchmarks.compare --write

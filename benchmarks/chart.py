@@ -1,4 +1,4 @@
-"""The chart of docs/benchmarks.md: pictures per second, a panel for each set, a bar for each side."""
+"""The chart of docs/performance.md: pictures per second, a panel for each set, a bar for each side."""
 
 from pathlib import Path
 

@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a quarter of the pictures")
     parser.add_argument("--minutes", type=float, default=0.5, help="how long memory is watched, each time")
     parser.add_argument("--folder", type=Path, help="where sets are built, and kept for the next run")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its chart")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md and its chart")
     asked = parser.parse_args()
     if asked.write and (asked.sides, asked.sets, asked.parts) != (list(SIDES), list(SETS), list(PARTS)):
         parser.error("--write takes a whole run: what stands in docs/ is of one")

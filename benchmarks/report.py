@@ -1,4 +1,4 @@
-"""Measurements → the tables of docs/benchmarks.md, between markers; the prose around them is written by hand.
+"""Measurements → the tables of docs/performance.md, between markers; the prose around them is written by hand.
 
 Ratios are of medians. `python -m benchmarks.report` writes the tables again from docs/benchmarks.json.
 """
@@ -15,7 +15,7 @@ from benchmarks.sets import MIXED, SETS
 from benchmarks.sides import BASE, HEADLINE, PEERS, SIDES
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE, NUMBERS = DOCS / "benchmarks.md", DOCS / "benchmarks.json"
+PAGE, NUMBERS = DOCS / "performance.md", DOCS / "benchmarks.json"
 Results = dict[str, Any]
 """What compare.py measured; it is kept as JSON."""
 
