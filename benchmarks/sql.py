@@ -1,4 +1,4 @@
-"""The README's questions, and searches, on 1,000,000 files × 5 tags. `python -m benchmarks.sql FOLDER [FILES]`
+"""The questions of docs/sql.md, and searches, on 1,000,000 files × 5 tags. `python -m benchmarks.sql FOLDER [FILES]`
 
 A year of pictures from six sources, one of them silent for months, one in a hundred failed. Labels are as
 skewed as words are (Zipf); scores are those of an unsure model; categories follow from them, as in the writer. The
@@ -27,7 +27,7 @@ from tagger.store.core.database import Database
 from tagger.store.core.registry import register
 from tagger.store.search import found
 
-README = Path(__file__).parents[1] / "README.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "sql.md"
 QUESTION = re.compile(r"^(\S[^\n]*\?)[^\n]*\n\n```sql\n([^`]+)```", re.MULTILINE)
 
 LABELS = 277
@@ -101,8 +101,8 @@ def make(file: Path, files: int) -> float:
 
 
 def questions() -> dict[str, str]:
-    """The README's questions and their SQL."""
-    return dict(QUESTION.findall(README.read_text(encoding="utf-8")))
+    """Return the questions of docs/sql.md and their SQL."""
+    return dict(QUESTION.findall(DOCUMENT.read_text(encoding="utf-8")))
 
 
 def _report(connection: sqlite3.Connection, files: int) -> bool:

@@ -1,4 +1,4 @@
-"""The tags in Datasette, as docs/datasette.md starts it."""
+"""The tags in Datasette, as docs/export.md starts it."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""docs/reference/ says what the code says, and docs/sql.md what the database has."""
+"""docs/reference/ says what the code says, docs/sql.md what the database has, and links lead somewhere."""
 
 import re
 import sqlite3
@@ -17,7 +17,10 @@ EXAMPLE = (ROOT / "config/tagger.yaml").read_text(encoding="utf-8")
 SQL = (ROOT / "docs/sql.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 VIEW = re.compile(r"^\*\*`\w+`\*\*", re.MULTILINE)
-LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+TEXT = {".py", ".yaml", ".lark", ".html", ".js", ".service"}
+INDEX = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
+PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,25 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def documents() -> Iterator[Path]:
-    yield ROOT / "README.md"
+    """Everything that people read, but for what is kept of earlier releases."""
+    yield from ROOT.glob("*.md")
     yield from (ROOT / "docs").rglob("*.md")
+    yield ROOT / "weights/MODEL_CARD.md"
+
+
+def sections(page: Path) -> set[str]:
+    """The names by which links go to its headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def code() -> Iterator[Path]:
+    """Everything in which a user may meet the name of a page."""
+    for folder in ("tagger", "config", "systemd", "tools", "benchmarks"):
+        yield from (one for one in (ROOT / folder).rglob("*.*") if one.suffix in TEXT)
+    yield from (
+        ROOT / name for name in ("Makefile", "Dockerfile", "compose.yaml", "pyproject.toml", "NOTICE")
+    )
 
 
 def test_the_pages_are_what_the_code_says() -> None:
@@ -74,19 +94,40 @@ def test_the_page_on_sql_tells_each_view_with_all_its_columns(views: dict[str, l
     assert not any(missing.values()), missing
 
 
-def test_the_readme_names_every_page() -> None:
-    names = {file.relative_to(ROOT).as_posix() for file in documents()} - {"README.md"}
-    assert not [name for name in names if f"({name})" not in README]
+def test_the_readme_and_the_index_name_every_page() -> None:
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert f"({page.relative_to(ROOT)})" in README
+        assert f"({page.relative_to(ROOT / 'docs')})" in INDEX or page.name == "README.md"
 
 
 def test_links_from_page_to_page_lead_somewhere() -> None:
     broken = [
-        f"{file.relative_to(ROOT)}: {target}"
+        f"{file.relative_to(ROOT)}: {target}#{section}"
         for file in documents()
-        for target in LINK.findall(file.read_text(encoding="utf-8"))
-        if not (file.parent / target).exists()
+        for target, section in LINK.findall(file.read_text(encoding="utf-8"))
+        if not (page := file.parent / target if target else file).exists()
+        or (section and section not in sections(page))
     ]
     assert not broken
+
+
+def test_pages_that_the_program_names_are_there() -> None:
+    named = {page for file in code() for page in PAGE.findall(file.read_text(encoding="utf-8"))}
+    assert "docs/install.md" in named
+    assert not [page for page in named if not (ROOT / page).exists()]
+
+
+def test_pages_that_configs_of_earlier_releases_name_are_in_the_index() -> None:
+    kept = (ROOT / "tests/kept").glob("*/*.yaml")
+    named = {page for file in kept for page in PAGE.findall(file.read_text(encoding="utf-8"))}
+    assert "docs/care.md" in named
+    assert not [page for page in named if not (ROOT / page).exists() and f"`{page}`" not in INDEX]
+
+
+def test_contributors_are_told_of_every_package() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    packages = [one.parent.name for one in (ROOT / "tagger").glob("*/__init__.py")]
+    assert not [name for name in packages if f"`{name}/`" not in page]
 
 
 def test_no_page_names_a_metric_that_is_not_there() -> None:
@@ -94,6 +135,7 @@ def test_no_page_names_a_metric_that_is_not_there() -> None:
     told = {
         name
         for file in documents()
+        if file.name != "CHANGELOG.md"  # which names those of earlier releases
         for name in re.findall(r"\btagger_[a-z_]+", file.read_text(encoding="utf-8"))
     }
     suffix = re.compile(r"_(bucket|sum|count)$")

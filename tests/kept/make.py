@@ -160,7 +160,8 @@ def shorter(text: str) -> str:
 
 def questions() -> Iterator[str]:
     """Of README.md and docs/sql.md, which lie beside the package of the release."""
-    yield from re.findall(r"^```sql\n(.*?);\n```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    for page in ("README.md", "docs/sql.md"):
+        yield from re.findall(r"^```sql\n(.*?);\n```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     yield from re.findall(
         r'^sqlite-utils query tags.db .*?"\n(.*?)"\n```',
         (ROOT / "docs/sql.md").read_text(),

@@ -14,7 +14,11 @@ from tagger.cli import app
 from tools.reference import words
 
 ABOUT = """
-Results go to stdout, the log and progress to stderr. Each command explains itself with `--help`; `tagger --version` says which it is.
+Results go to stdout, the log and progress to stderr. `--help` of each command explains it; `tagger --version` prints the version.
+
+Nearly every command takes `--config FILE` and `--database PATH-OR-URL`. Without `--config`, the config is `$TAGGER_CONFIG`, else
+`~/.config/tagger/config.yaml`, else `/etc/tagger/config.yaml`, if there is one. Without a config, folders are named on the command
+line, and the database is `tags.db` in `$STATE_DIRECTORY` or `~/.local/share/tagger`.
 """
 CODES = (
     ("0", "done"),
@@ -22,7 +26,7 @@ CODES = (
     ("2", "wrong use or config"),
     ("3", "the model cannot be used"),
     ("4", "the database cannot be used"),
-    ("5", "a picture took longer than `decode.deadline`"),
+    ("5", "a picture took longer than `decode.deadline`: the next start tries it apart"),
     ("130", "interrupted"),
 )
 EVERYWHERE = ("config", "database")

@@ -8,15 +8,14 @@ from tagger.config.settings import Settings
 from tools.reference import words
 
 ABOUT = """
-A YAML file; every key may be left out. Where it lies is said by `--config`, by `TAGGER_CONFIG`, or it is
-`~/.config/tagger/config.yaml`, else `/etc/tagger/config.yaml`. [config/tagger.yaml](../../config/tagger.yaml) has all keys with
-their defaults, to copy from. `tagger config check` says what is wrong, `tagger config show` what it all comes to, and
-[reload.md](../reload.md) how a running daemon takes a change.
+The config is a YAML file; every key may be left out, and then follows the default of each release. `--config` or `TAGGER_CONFIG` says
+where it lies, else it is `~/.config/tagger/config.yaml`, else `/etc/tagger/config.yaml`. [config/tagger.yaml](../../config/tagger.yaml)
+has all keys with their defaults, to copy from. `tagger config check` says what is wrong, `tagger config show` prints all values, and
+[operating.md](../operating.md#change-the-config) says how a running daemon takes a change.
 
 Relative paths are relative to the file, and `~` is your home. Any key can be overridden by a variable: `TAGGER_` and the key in
 capitals, with two underscores for each dot, such as `TAGGER_MODEL__TOP_K=3`; its value is read as YAML.
 """
-HEAD = ("key", "value", "default", "")
 _LEFT_OUT = re.compile(r"^( *)#(?=\w+:)", re.MULTILINE)
 _KEY = re.compile(r"( *(?:- )?)(\w+):")
 
@@ -45,15 +44,16 @@ def _about(section: str, comments: dict[str, str]) -> str:
 
 
 def _keys(prefix: str, properties: Mapping[str, Any], comments: dict[str, str]) -> str:
-    return words.table(HEAD, (_row(prefix + key, value, comments) for key, value in properties.items()))
+    return "".join(_entry(prefix + key, value, comments) for key, value in properties.items())
 
 
-def _row(key: str, value: Mapping[str, Any], comments: dict[str, str]) -> tuple[str, ...]:
+def _entry(key: str, value: Mapping[str, Any], comments: dict[str, str]) -> str:
+    """Return an item of a list: the comments are too long for a table."""
     comment = comments.pop(key, "")
     if not comment:
         raise ValueError(f"{key}: config/tagger.yaml says nothing of it; write a comment there")
-    default = words.code(value["default"]) if "default" in value else ""
-    return f"`{key}`", words.of(value), default, words.prose(comment)
+    default = f"; default: {words.code(value['default'])}" if "default" in value else ""
+    return f"- **`{key}`** ({words.of(value)}{default}): {words.prose(comment)}\n"
 
 
 def uncommented(example: str) -> str:

@@ -1,4 +1,4 @@
-"""The README's questions, asked with the sqlite3 module alone."""
+"""The questions of docs/sql.md, asked with the sqlite3 module alone."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sql import README, questions
+from benchmarks.sql import DOCUMENT, questions
 from tagger.records import Failed
 from tests.integration.shelf import Shelf
 
@@ -51,7 +51,7 @@ def names(rows: list[tuple[object, ...]], column: int = 0) -> list[str]:
 
 
 def test_every_sql_block_answers_a_question_that_is_tested_here() -> None:
-    assert len(questions()) == README.read_text(encoding="utf-8").count("```sql") == 6
+    assert len(questions()) == DOCUMENT.read_text(encoding="utf-8").count("```sql") == 6
 
 
 def test_what_came_in_during_the_last_hour(database: sqlite3.Connection) -> None:
