@@ -35,7 +35,7 @@ def tables(results: Results) -> dict[str, str]:
 def write(results: Results) -> None:
     """Into docs/: the numbers, the tables and the chart."""
     NUMBERS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Benchmarks\n"
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Performance\n"
     for name, table in tables(results).items():
         page = _placed(page, name, table)
     PAGE.write_text(page, encoding="utf-8")

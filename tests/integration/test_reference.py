@@ -124,10 +124,28 @@ def test_pages_that_configs_of_earlier_releases_name_are_in_the_index() -> None:
     assert not [page for page in named if not (ROOT / page).exists() and f"`{page}`" not in INDEX]
 
 
+def test_tests_that_pages_name_are_there() -> None:
+    there = {file.stem for file in (ROOT / "tests").rglob("test_*.py")}
+    named = {name for page in documents() for name in re.findall(r"`(test_\w+)`", page.read_text("utf-8"))}
+    assert "test_faults" in named
+    assert named <= there
+
+
 def test_contributors_are_told_of_every_package() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     packages = [one.parent.name for one in (ROOT / "tagger").glob("*/__init__.py")]
     assert not [name for name in packages if f"`{name}/`" not in page]
+
+
+def test_no_cell_of_a_table_is_longer_than_a_line() -> None:
+    cells = [
+        (page.name, cell.strip())
+        for page in documents()
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.lstrip().startswith("|")
+        for cell in re.split(r"(?<!\\)\|", line)
+    ]
+    assert not [one for one in cells if len(one[1]) > 120 and one[0] != "architecture.md"]
 
 
 def test_no_page_names_a_metric_that_is_not_there() -> None:
