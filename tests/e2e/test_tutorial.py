@@ -22,6 +22,7 @@ pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 METRICS = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```sh\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
 FOLLOWS = "--follow"
@@ -115,6 +116,18 @@ def test_the_tutorial_works_to_the_letter(reader: Reader) -> None:
         for typed, heard in HEARD.items():
             if typed in commands:
                 reader.daemon.wait_for(heard)
+
+
+def test_the_readmes_photo_has_the_tags_that_are_shown(reader: Reader) -> None:
+    if shutil.which("sqlite3") is None:
+        pytest.skip("there is no sqlite3: apt install sqlite3")
+    console = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (drop, _), (ask, shown) = console
+    reader.types(drop)
+    reader.daemon.wait_for("coffee.png: espresso")
+    printed = masked(reader.types(ask)).splitlines()
+    assert len(printed) == len(shown.splitlines())
+    assert printed[2:4] == masked(shown).splitlines()[2:4]
 
 
 def test_the_photo_is_on_the_page_and_the_reference_has_every_metric(reader: Reader) -> None:

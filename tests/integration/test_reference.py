@@ -131,6 +131,13 @@ def test_tests_that_pages_name_are_there() -> None:
     assert named <= there
 
 
+def test_classes_that_the_glossary_names_are_there() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tagger").rglob("*.py"))
+    named = re.findall(r"`([A-Z]\w*[a-z]\w*)`", (ROOT / "docs/glossary.md").read_text(encoding="utf-8"))
+    assert "FileQueue" in named
+    assert not [name for name in named if f"class {name}" not in code]
+
+
 def test_contributors_are_told_of_every_package() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     packages = [one.parent.name for one in (ROOT / "tagger").glob("*/__init__.py")]

@@ -84,7 +84,7 @@ def _placeholder(one: Parameter) -> str:
 
 
 def _table(parameters: list[Parameter]) -> str:
-    return words.table(("", "value", "default", ""), map(_row, parameters))
+    return words.table(("name", "value", "default", "meaning"), map(_row, parameters))
 
 
 def _row(one: Parameter) -> tuple[str, ...]:

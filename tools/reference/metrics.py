@@ -16,8 +16,8 @@ from tagger.web.house import AppContext
 from tools.reference import words
 
 ABOUT = """
-`GET /metrics` answers these for Prometheus, where `web.enabled` is true. Counters and histograms count from the daemon's start;
-what `tagger web` cannot know it leaves out. `process_…` and `python_…` are prometheus-client's own, of the process as a whole.
+`GET /metrics` answers these for Prometheus, if `web.enabled` is true. Counters and histograms count from the daemon's start.
+`tagger web` leaves out what it cannot know. `process_…` and `python_…` are prometheus-client's own, of the process as a whole.
 """
 _NAME = "inbox"
 _PLACES = ("handed in", "decoded", "to be stored")
@@ -26,7 +26,7 @@ _PLACES = ("handed in", "decoded", "to be stored")
 def page() -> str:
     rows = (_row(one) for one in _families() if one.name.startswith("tagger"))
     return "\n".join(
-        ["# The metrics\n", words.MADE + ABOUT, words.table(("metric", "kind", "labels", ""), rows)]
+        ["# The metrics\n", words.MADE + ABOUT, words.table(("metric", "kind", "labels", "meaning"), rows)]
     )
 
 

@@ -11,14 +11,14 @@ from tagger.web.house import AppContext
 from tools.reference import words
 
 ABOUT = """
-[api.md](../api.md) explains how it is used, and who may ask; [clients.md](../clients.md) has programs to copy. `/openapi.json` says the
+[api.md](../api.md) explains how the API is used, and who may ask; [clients.md](../clients.md) has programs to copy. `/openapi.json` says the
 same as this page to programs.
 
 An error is `application/problem+json`: an object with `type`, `title`, `status` and `detail`, which says what to do.
 """
 BESIDES = """## Not in /openapi.json
 
-For people, for programs that know other names, and for the page's own scripts. `/static/…` has the page's files.
+These are for people, for programs that know other names, and for the page's own scripts. `/static/…` has the page's files.
 """
 _BESIDES = {
     "GET /openapi.json": "this API, described for programs",
@@ -46,7 +46,7 @@ def page() -> str:
     parts = ["# The API\n", words.MADE + ABOUT]
     for path, methods in api["paths"].items():
         parts += [_endpoint(f"{method.upper()} {path}", one) for method, one in methods.items()]
-    parts += [BESIDES, words.table(("endpoint", ""), _besides(app.routes))]
+    parts += [BESIDES, words.table(("endpoint", "what it is"), _besides(app.routes))]
     parts += ["## Types\n", *(_type(name, one) for name, one in sorted(api["components"]["schemas"].items()))]
     return "\n".join(parts)
 
@@ -56,7 +56,9 @@ def _endpoint(name: str, one: Mapping[str, Any]) -> str:
         raise ValueError(f"{name}: its function says nothing of it; write a docstring there")
     parts = [f"## {name}\n", words.prose(about) + "\n"]
     if "parameters" in one:
-        parts.append(words.table(("parameter", "value", "default", ""), map(_parameter, one["parameters"])))
+        parts.append(
+            words.table(("parameter", "value", "default", "meaning"), map(_parameter, one["parameters"]))
+        )
     if "requestBody" in one:
         parts.append(f"Takes {_content(one['requestBody']['content'])}.\n")
     [answer] = [response for code, response in one["responses"].items() if code in _ANSWERS]
@@ -114,7 +116,7 @@ def _type(name: str, one: Mapping[str, Any]) -> str:
     parts = [f"### {name}\n", words.prose(one["description"]) + "\n" if "description" in one else ""]
     if "properties" in one:
         parts.append(
-            words.table(("field", "value", ""), (_field(*item) for item in one["properties"].items()))
+            words.table(("field", "value", "meaning"), (_field(*item) for item in one["properties"].items()))
         )
     else:
         parts.append(words.of(one) + "\n")
