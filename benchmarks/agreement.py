@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from benchmarks.sets import jpeg
 from benchmarks.sides import TAGGER, Place
-from tagger.config.settings import Model, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.tagging import ModelSettings
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.agreement import agreement, untempered
 from tagger.vision.budget import PixelBudget
@@ -52,7 +53,7 @@ def measure(sets: Mapping[str, Sequence[Path]], models: Sequence[str] = MODELS) 
 
 
 def _of_model(name: str, sets: Mapping[str, Sequence[Path]]) -> Iterator[Agreement]:
-    weights = resolve(Model(name=name), data_home())
+    weights = resolve(ModelSettings(name=name), data_home())
     engines = dict(_engines(weights))
     for title, files in sets.items():
         exact, fast = (_frames(weights, files, mode) for mode in ("exact", "fast"))
@@ -102,7 +103,7 @@ def accuracy(model: str, precision: str, folder: Path) -> float | None:
     """
     if not (folder / "labels.tsv").exists():
         return None
-    weights = resolve(Model(name=model), data_home())
+    weights = resolve(ModelSettings(name=model), data_home())
     engine = load_engine(Choice("openvino", precision, ""), weights, data_home(), cache_home())
     keys = [label.key for label in weights.labels]
     with (folder / "labels.tsv").open(encoding="utf-8", newline="") as file:

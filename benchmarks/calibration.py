@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from benchmarks.agreement import decoded
 from benchmarks.diagram import Panel, Reliability, svg
-from tagger.config.settings import Model, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.tagging import ModelSettings
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder
 from tagger.vision.engines.choice import Choice
@@ -142,7 +143,7 @@ def both(sets: Mapping[str, Set]) -> Set:
 
 def measured(name: str) -> Panel:
     """Prints how good a model is, and returns what its card shows."""
-    weights = resolve(Model(name=name), data_home())
+    weights = resolve(ModelSettings(name=name), data_home())
     sets = {
         "imagenet-eval": collected(weights, Path(os.environ["TAGGER_SETS"], "imagenet-eval")),
         "photos": collected(weights, Path(os.environ["TAGGER_PHOTOS"])),

@@ -14,7 +14,8 @@ from statistics import median
 
 import numpy as np
 
-from tagger.config import settings
+from tagger.config.folders import cache_home, data_home
+from tagger.config.load import load
 from tagger.records import Content, Picture, Stamp
 from tagger.vision import cores
 from tagger.vision.budget import PixelBudget
@@ -30,8 +31,8 @@ SAMPLE = 24
 
 
 def main() -> None:
-    ours = settings.load()
-    classifier = load_classifier(ours, settings.data_home(), settings.cache_home())
+    ours = load()
+    classifier = load_classifier(ours, data_home(), cache_home())
     decode = ours.decode
     decoder = Decoder(classifier.preprocessing, decode.max_pixels, PixelBudget(), decode.mode)
     folders = [Path(argument) for argument in sys.argv[1:]]

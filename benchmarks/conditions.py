@@ -12,7 +12,9 @@ from pathlib import Path
 
 from PIL import Image, ImageFilter
 
-from tagger.config.settings import Conditions, Settings, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.settings import Settings
+from tagger.config.views import ConditionSettings
 from tagger.records import Content, Facts, Failed, Picture, Stamp, Tagged
 from tagger.search.conditions import conditions_of
 from tagger.vision.budget import PixelBudget
@@ -82,7 +84,7 @@ class Reader:
     def __init__(self, classifier: Classifier) -> None:
         self._classifier = classifier
         self._decoder = Decoder(classifier.preprocessing, 10**8, PixelBudget(), "fast")
-        self._limits = Conditions()
+        self._limits = ConditionSettings()
 
     def are(self, condition: str, group: Group) -> list[bool]:
         """Whether each picture that can be decoded is in the condition. The model is asked only where it has a say."""

@@ -20,7 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from tagger.config.settings import Box, Mode, Search, cache_home, data_home, load
+from tagger.config.folders import cache_home, data_home
+from tagger.config.load import load
+from tagger.config.sources import Box, Mode
+from tagger.config.views import SearchSettings
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.classify import Classifier
@@ -32,7 +35,7 @@ FRAME = (1920, 1080)
 PLACEMENTS = 5
 SIZES = (0.3, 1.0)
 """The longer side of a photo in a frame, as a part of the frame's height."""
-ENOUGH = Search().min_score
+ENOUGH = SearchSettings().min_score
 """A score from which on a label is found: the default of `search.min_score`."""
 TIMED, ROUNDS = 8, 9
 _PLACES = ("at a side", "at the edge of the middle", "in the middle")

@@ -22,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from tagger.config.settings import Engine, Model, Settings, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.settings import Settings
+from tagger.config.tagging import EngineSettings, ModelSettings
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.agreement import untempered
 from tagger.vision.budget import PixelBudget
@@ -63,7 +65,9 @@ def main() -> None:
 
 def _print_agreement(photos: Sequence[Path]) -> None:
     """With the default model, on its scores as they are before a temperature draws them apart."""
-    settings = Settings(model=Model(name="efficientnet_lite0"), engine=Engine(precision="fp32"))
+    settings = Settings(
+        model=ModelSettings(name="efficientnet_lite0"), engine=EngineSettings(precision="fp32")
+    )
     classifier = load_classifier(settings, data_home(), cache_home())
     inputs = (classifier.preprocessing,)
     print("| pictures | input | agreement | same top-1 | largest change of a score |\n|---|---|---|---|---|")

@@ -23,8 +23,8 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from tagger.config.settings import Decode
-from tagger.config.settings import Health as Limits
+from tagger.config.tagging import DecodeSettings
+from tagger.config.views import HealthSettings
 from tagger.records import Content, Health, Picture, Stamp
 from tagger.store.core.columns import instant_text
 from tagger.store.core.database import Database
@@ -41,7 +41,7 @@ CAMERA = 5
 ROUNDS = 30
 DEAD = (2, 6, 24)
 """Hours."""
-LIMITS = Limits()
+LIMITS = HealthSettings()
 Damage = Callable[[Image.Image], Image.Image]
 
 
@@ -311,7 +311,7 @@ def _seen_in(data: bytes) -> Health:
     return found
 
 
-_DECODE = Decode()
+_DECODE = DecodeSettings()
 _DECODER = Decoder(CATALOGUE[0].preprocessing, _DECODE.max_pixels, PixelBudget(), "fast")
 
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from benchmarks.sql import _register
-from tagger.config.settings import Settings, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.settings import Settings
 from tagger.records import ModelIdentity
 from tagger.similar import duplicates
 from tagger.similar.forest import Forest

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import sqlalchemy
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.records import (

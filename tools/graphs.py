@@ -17,7 +17,7 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 
-from tagger.config.settings import Model
+from tagger.config.tagging import ModelSettings
 from tagger.vision.engines.torch_model import Graph, head_name, module
 from tagger.vision.graph import HEAD, set_tensors
 from tagger.vision.models import BUILTIN_MODEL, CATALOGUE, Architecture, named
@@ -126,7 +126,9 @@ def main() -> None:
     for architecture in CATALOGUE:
         onnx.save(template(architecture), WEIGHTS / f"{architecture.name}.onnx")
     graph = template(named("resnet18"))
-    set_tensors(graph, resolve(Model(name=BUILTIN_MODEL), WEIGHTS), WEIGHTS / f"{BUILTIN}.safetensors")
+    set_tensors(
+        graph, resolve(ModelSettings(name=BUILTIN_MODEL), WEIGHTS), WEIGHTS / f"{BUILTIN}.safetensors"
+    )
     graph.graph.name = BUILTIN
     onnx.save(graph, WEIGHTS / f"{BUILTIN}.onnx")
     files = sorted(path for path in WEIGHTS.iterdir() if path.suffix in (".onnx", ".json", ".safetensors"))

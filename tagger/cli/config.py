@@ -25,7 +25,7 @@ def check(config: Config = None, database: Database = None) -> None:
 
 
 def _check_model(settings: "Settings") -> None:
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
     from tagger.vision import load  # numpy, which --help need not pay for
 
     load.check(settings, data_home())

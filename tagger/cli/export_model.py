@@ -32,7 +32,7 @@ def export(
     The file is read back, and kept only if it gives the same scores as torch does.
     """
     settings = load_settings(config, database)
-    from tagger.config.settings import cache_home, data_home
+    from tagger.config.folders import cache_home, data_home
     from tagger.runtime.model_choice import for_reading
     from tagger.vision.export import SUFFIXES
     from tagger.vision.export import export as write

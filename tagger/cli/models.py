@@ -76,7 +76,7 @@ def use(name: Name, config: Config = None, database: Database = None) -> None:
     """Tag the database's pictures with another model, from the next start on; older tags are made anew behind all new ones."""
     from contextlib import closing
 
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
     from tagger.runtime import model_choice
     from tagger.store.core.database import Database as Store
     from tagger.vision.models import AUTO, named
@@ -93,7 +93,7 @@ def use(name: Name, config: Config = None, database: Database = None) -> None:
 @app.command()
 def verify(config: Config = None, database: Database = None) -> None:
     """Check the hash of every weights file that is here, and load the configured model."""
-    from tagger.config.settings import cache_home, data_home
+    from tagger.config.folders import cache_home, data_home
     from tagger.runtime.model_choice import for_reading
     from tagger.vision.load import load_classifier
     from tagger.vision.weights import inventory
@@ -149,7 +149,7 @@ def _download(architecture: "Architecture", transient: bool = False) -> Path:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
     from tagger.vision.fetch import fetch as download
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -172,7 +172,7 @@ def import_(
     database: Database = None,
 ) -> None:
     """Take published weights that were carried here; their hash tells which model's they are."""
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
     from tagger.vision.fetch import import_file
     from tagger.vision.models import CATALOGUE
 
@@ -191,7 +191,7 @@ def _tell(path: Path, architecture: "Architecture", settings: "Settings") -> Non
 
 
 def _standing(settings: "Settings") -> "Standing":
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
     from tagger.runtime.model_choice import standing_now
 
     return standing_now(settings, data_home())
@@ -209,7 +209,7 @@ def _described(architecture: "Architecture", stands: "Standing") -> dict[str, An
 
 def _whereabouts(architecture: "Architecture") -> str:
     """Where its weights are, or how they come here."""
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
     from tagger.vision.models import BUILTIN, BUILTIN_MODEL
     from tagger.vision.weights import NotHereError, published
 

@@ -96,13 +96,13 @@ def _is_there(root: str, path: str) -> bool:
 
 def _chosen(settings: "Settings", model: str) -> "Settings":
     """The settings with that model. Raises ModelError where it is not here, before either has been run."""
-    from tagger.config.settings import Model as Chosen
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
+    from tagger.config.tagging import ModelSettings
     from tagger.vision.weights import resolve
 
     name, _, weights = model.partition(":")
     path = str(Path(weights).absolute()) if weights else "auto"
-    chosen = Chosen(name=name, weights=path, top_k=MOST)
+    chosen = ModelSettings(name=name, weights=path, top_k=MOST)
     resolve(chosen, data_home())
     return settings.model_copy(update={"model": chosen})
 

@@ -37,11 +37,11 @@ def load_settings(
 ) -> "Settings":
     """This run's Settings. Raises ConfigError."""
     # Imported here: pydantic costs a tenth of a second, which --help need not pay.
-    from tagger.config import settings as configuration
+    from tagger.config.folders import default_config
+    from tagger.config.load import load
 
     _refuse_no_folder(folders or ())
-    file = config or configuration.default_config()
-    return configuration.load(file, folders or (), database)
+    return load(config or default_config(), folders or (), database)
 
 
 def _refuse_no_folder(folders: Iterable[Path]) -> None:

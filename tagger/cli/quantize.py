@@ -37,7 +37,7 @@ def quantize(
     a score within 0.03 of its own. Needs a CPU with VNNI or AMX, and Tagger's extra 'quantize'.
     """
     settings = load_settings(config, database, [images] if images else ())
-    from tagger.config.settings import cache_home, data_home
+    from tagger.config.folders import cache_home, data_home
     from tagger.errors import ConfigError, ModelError
     from tagger.runtime.model_choice import for_reading
     from tagger.vision import quantize as int8

@@ -80,7 +80,7 @@ def _as_dict(status: "Status", database: str) -> dict[str, Any]:
 
 def _why(settings: "Settings", store: "Store") -> dict[str, str]:
     """Why this model, and what would bring a better one."""
-    from tagger.config.settings import data_home
+    from tagger.config.folders import data_home
     from tagger.runtime.model_choice import standing
 
     stands = standing(settings, store, data_home())

@@ -14,7 +14,7 @@ def web(config: Config = None, database: Database = None) -> None:
     """
     settings = load_settings(config, database)
     log_to_stderr(settings.log_level, settings.log_format)
-    from tagger.config.settings import cache_home, data_home
+    from tagger.config.folders import cache_home, data_home
     from tagger.errors import TaggerError
     from tagger.runtime.model_choice import standing
     from tagger.runtime.signals import Signals

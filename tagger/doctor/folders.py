@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from tagger.config.settings import Settings, Source
+from tagger.config.settings import Settings
+from tagger.config.sources import Source
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
 from tagger.host import mounts

@@ -6,7 +6,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tagger.config.settings import Settings, cache_home
+from tagger.config.folders import cache_home
+from tagger.config.settings import Settings
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
 from tagger.errors import DatabaseError

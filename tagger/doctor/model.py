@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tagger.config.settings import Settings, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.settings import Settings
 from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, ModelError
 from tagger.runtime import model_choice

@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from tagger.config.settings import Settings, Web
+from tagger.config.settings import Settings
+from tagger.config.web import WebSettings
 from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, DatabaseError
 from tagger.service import install
@@ -87,7 +88,7 @@ def _running(settings: Settings) -> str | None:
     return None if address is None else str(address)
 
 
-def _address(web: Web, secret: str) -> Finding:
+def _address(web: WebSettings, secret: str) -> Finding:
     where = f"{web.host}:{web.port}"
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     try:
@@ -102,7 +103,7 @@ def _address(web: Web, secret: str) -> Finding:
     return Finding("ok", "a free port is taken" if web.port == 0 else f"{where} is free")
 
 
-def _neighbour(web: Web, secret: str) -> Finding:
+def _neighbour(web: WebSettings, secret: str) -> Finding:
     """Who has the address."""
     where, taken = f"{web.host}:{web.port}", "stop who has it, or set web.port to another"
     try:
@@ -130,7 +131,7 @@ def _guesses(running: str, secret: str) -> Iterator[Finding]:
         yield Finding("warning", f"{count} wrong tokens came from {shown(address)} of late", hint)
 
 
-def _url(web: Web) -> str:
+def _url(web: WebSettings) -> str:
     host = _EVERYWHERE.get(web.host, web.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{web.port}"
 

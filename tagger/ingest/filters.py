@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from wcmatch import glob
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 
 IGNORED = frozenset(
     {"@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume information", "lost+found"}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.host import beneath
 from tagger.ingest.filters import Filters
 from tagger.records import Stamp

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.host import beneath
 from tagger.host.mounts import Volume, volume
 from tagger.ingest.filters import Filters

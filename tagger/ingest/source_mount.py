@@ -8,7 +8,7 @@ takes for ever, one that sleeps is woken, and some give a folder new numbers.
 import os
 from dataclasses import dataclass
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.host.mounts import Mount, announces_changes, around, below
 from tagger.ingest.filters import Filters
 from tagger.wording.escape import shown

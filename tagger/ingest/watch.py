@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.host import mounts
 from tagger.ingest.filters import Filters
 from tagger.ingest.inbox import Inbox

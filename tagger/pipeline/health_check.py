@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Event
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.ingest.inbox import Inbox
 from tagger.ingest.watch import Watch
 from tagger.pipeline.claims import Claims

@@ -9,8 +9,10 @@ from datetime import datetime
 from functools import partial
 from typing import NoReturn
 
+from tagger.config.environment import environment
 from tagger.config.path_rules import PathRules
-from tagger.config.settings import Crop, Settings, Source, environment
+from tagger.config.settings import Settings
+from tagger.config.sources import Crop, Source
 from tagger.errors import TaggerError
 from tagger.host import confinement, failpoints
 from tagger.pipeline.crash_isolation import TOO_LATE, SubprocessRunner

@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 from tagger.config import defaults
-from tagger.config.settings import Settings, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.settings import Settings
 from tagger.errors import ConfigError, TaggerError
 from tagger.host.priority import be_nice
 from tagger.pipeline.predict_queue import PredictQueue

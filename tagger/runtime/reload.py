@@ -9,7 +9,9 @@ anew, which loads the model, too, and has no old config to go on with.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tagger.config.settings import Section, Settings, data_home
+from tagger.config.folders import data_home
+from tagger.config.section import Section
+from tagger.config.settings import Settings
 from tagger.errors import ConfigError, DatabaseError
 from tagger.runtime import model_choice
 from tagger.store.core.database import Database

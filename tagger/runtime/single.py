@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from tagger.config.settings import Crop, Settings, cache_home, data_home
+from tagger.config.folders import cache_home, data_home
+from tagger.config.settings import Settings
+from tagger.config.sources import Crop
 from tagger.ingest.filters import Filters
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.stats import Stats

@@ -7,7 +7,7 @@ Here they are told of a picture in hand; `store.conditions` has the same for the
 
 from collections.abc import Iterator
 
-from tagger.config.settings import Conditions
+from tagger.config.views import ConditionSettings
 from tagger.records import Facts, Health
 
 NAMES = ("night", "dark", "blurred", "blank", "monochrome", "screenshot", "indoor", "outdoor")
@@ -43,13 +43,13 @@ Without 640×480 and 800×600, in which cameras take pictures, and the web is fu
 """
 
 
-def conditions_of(facts: Facts, outdoor: float | None, limits: Conditions) -> tuple[str, ...]:
+def conditions_of(facts: Facts, outdoor: float | None, limits: ConditionSettings) -> tuple[str, ...]:
     """Those that a picture is in. `outdoor` is its reading's."""
     seen = frozenset((*_by_pixels(facts, limits), *_by_model(outdoor, limits)))
     return tuple(name for name in NAMES if name in seen)
 
 
-def _by_pixels(facts: Facts, limits: Conditions) -> Iterator[str]:
+def _by_pixels(facts: Facts, limits: ConditionSettings) -> Iterator[str]:
     health = facts.health
     if health is None:
         return
@@ -69,14 +69,14 @@ def _by_pixels(facts: Facts, limits: Conditions) -> Iterator[str]:
         yield "screenshot"
 
 
-def _is_of_a_screen(facts: Facts, health: Health, limits: Conditions) -> bool:
+def _is_of_a_screen(facts: Facts, health: Health, limits: ConditionSettings) -> bool:
     if health.flatness is None or facts.from_camera is None or facts.from_camera:
         return False
     sides = max(facts.width, facts.height), min(facts.width, facts.height)
     return health.flatness >= limits.flat and sides in SCREENS
 
 
-def _by_model(outdoor: float | None, limits: Conditions) -> Iterator[str]:
+def _by_model(outdoor: float | None, limits: ConditionSettings) -> Iterator[str]:
     if outdoor is not None:
         if outdoor <= limits.indoor:
             yield "indoor"

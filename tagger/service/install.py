@@ -16,7 +16,8 @@ from pathlib import Path
 
 import tagger
 from tagger.config import documents
-from tagger.config.settings import Settings, load
+from tagger.config.load import load
+from tagger.config.settings import Settings
 from tagger.errors import ConfigError, TaggerError
 from tagger.service import render
 from tagger.service.layout import ACCOUNT, SYSUSERS, UNIT, UNITS, Layout

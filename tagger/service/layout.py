@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tagger.config.settings import MACHINES
+from tagger.config.folders import MACHINES
 
 UNIT = "tagger.service"
 

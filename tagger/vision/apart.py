@@ -18,7 +18,7 @@ from threading import Lock
 
 import numpy as np
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.host import confinement
 from tagger.records import Content, Facts, Failed, Picture, counted
@@ -58,7 +58,7 @@ class _RefusedError(Exception):
 class Apart:
     """The children. Threads may share them; to be closed when no more is asked."""
 
-    def __init__(self, settings: Decode) -> None:
+    def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
         self._seconds, self._within = settings.deadline * _OF_A_PROCESSOR, settings.deadline * _IN_ALL
         self._command = (

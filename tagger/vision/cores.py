@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tagger.config.settings import Auto
+from tagger.config.section import Auto
 
 
 def available(cgroup: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int:

@@ -22,7 +22,8 @@ import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
 from tagger.config.path_rules import IMPOSSIBLE
-from tagger.config.settings import Crop, Decode
+from tagger.config.sources import Crop
+from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, Gone, Health, Picture, Stamp
 from tagger.vision import limits, png, resize
@@ -59,7 +60,7 @@ _DRAFTED = 2
 """A JPEG is decoded at a half or a quarter where that leaves this many times the size that is wanted."""
 _AVERAGED = 1.4
 """The same for an eighth, where each pixel is the mean of a JPEG's own block: nothing can alias before it."""
-_DEFAULTS = Decode()
+_DEFAULTS = DecodeSettings()
 _WHITES = {"I": (65535,), "F": (1, 255, 65535)}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.host import confinement
 from tagger.records import Content, Failed, Stamp
@@ -110,7 +110,7 @@ def _do(task: wire.Task, data: bytes, parent: _Parent) -> None:
 
 
 @lru_cache(maxsize=16)
-def _decoder(settings: Decode, preprocessing: Preprocessing, budget: _Parent) -> Decoder:
+def _decoder(settings: DecodeSettings, preprocessing: Preprocessing, budget: _Parent) -> Decoder:
     return Decoder(
         preprocessing,
         settings.max_pixels,

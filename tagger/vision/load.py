@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from tagger.config.settings import Engine as EngineSettings
 from tagger.config.settings import Settings
+from tagger.config.tagging import EngineSettings
 from tagger.errors import ConfigError, ModelError
 from tagger.records import Label
 from tagger.search import suggestions

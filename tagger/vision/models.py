@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from tagger.config.settings import Crop
+from tagger.config.sources import Crop
 from tagger.errors import ModelError
 
 _PACKAGED = Path(__file__).parents[1] / "builtin"

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.config.settings import Engine as Asked
+from tagger.config.tagging import EngineSettings
 from tagger.errors import ModelError
 from tagger.vision.agreement import Agreement, agreement, untempered
 from tagger.vision.cpu import native_formats
@@ -64,7 +64,7 @@ class Verdict:
 
 def refuse_where_impossible() -> None:
     """Raises ModelError where this CPU would get int8 wrong, or NNCF is not installed."""
-    choose(Asked(backend="openvino", precision="int8"), native_formats(), gpu=False)
+    choose(EngineSettings(backend="openvino", precision="int8"), native_formats(), gpu=False)
     with _without_torch():
         _nncf()
 

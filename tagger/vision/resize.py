@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagger.config.settings import Box
+from tagger.config.sources import Box
 from tagger.vision.models import Preprocessing
 
 Size = tuple[int, int]

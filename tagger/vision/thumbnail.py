@@ -7,7 +7,7 @@ import io
 
 from PIL import Image
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.vision import limits
 from tagger.vision.apart import Apart, is_risky
@@ -27,7 +27,9 @@ _SPACE = slice(16, 20)
 class Thumbnailer:
     """Makes one at a time, so it needs no budget shared with others."""
 
-    def __init__(self, decode: Decode, budget: Budget | None = None, apart: Apart | None = None) -> None:
+    def __init__(
+        self, decode: DecodeSettings, budget: Budget | None = None, apart: Apart | None = None
+    ) -> None:
         """Of risky formats they are made `apart`, or here where there is none."""
         self._limits = limits.Limits(decode.max_pixels, decode.max_frames, decode.max_memory)
         self._limits.impose()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from tagger.config.settings import Model
+from tagger.config.tagging import ModelSettings
 from tagger.errors import ModelError
 from tagger.records import Label, ModelIdentity
 from tagger.vision import labels, models
@@ -62,7 +62,9 @@ def identity_of(
     return ModelIdentity(name, sha256, f"{preprocessing}{scaled}")
 
 
-def resolve(model: Model, home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> Weights:
+def resolve(
+    model: ModelSettings, home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE
+) -> Weights:
     """The weights of `model`; where its name is `auto`, of the first in `IN_ORDER` that is here and whole.
 
     `resnet18` without weights of its own takes the fetched ones, else the built-in ones. Raises ModelError where there are none or

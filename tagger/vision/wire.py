@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.records import Health
 from tagger.vision.models import Preprocessing
 
@@ -32,7 +32,7 @@ class _Words(BaseModel):
 class Task(_Words):
     """What to make of the `size` bytes that follow: the model's input, or a thumbnail of so many pixels a `side`."""
 
-    settings: Decode
+    settings: DecodeSettings
     preprocessing: Preprocessing | None
     side: int
     size: int

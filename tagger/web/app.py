@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.web import events, metrics, pictures, predict, problems, reading, rekognition, state
 from tagger.web.admission import Admission
 from tagger.web.guard import Guard
@@ -17,7 +17,7 @@ from tagger.web.page import login, routes
 ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
 
 
-def create_app(web: Web, house: AppContext) -> FastAPI:
+def create_app(web: WebSettings, house: AppContext) -> FastAPI:
     """All of it. Whatever is not among the `public` routers is answered to those alone who say the token."""
     admission = Admission(web.secret)
     public = (state.alive(), login.router(admission))

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.web import names, problems, rekognition
 from tagger.web.admission import Admission, address_of
 from tagger.web.bodies import Body, Held, Limit
@@ -44,7 +44,7 @@ class Guard:
     `web.rate` is how many requests a second an address may make that are not only for reading; 0 for any number.
     """
 
-    def __init__(self, app: ASGIApp, public: FastAPI, web: Web, admission: Admission) -> None:
+    def __init__(self, app: ASGIApp, public: FastAPI, web: WebSettings, admission: Admission) -> None:
         self._app, self._public, self._admission = app, public, admission
         self._names = None if web.secret else names.LOCAL
         self._limit = Limit(web.max_bytes, "(web.max_bytes); send fewer or smaller pictures")

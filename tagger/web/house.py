@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tagger.config.settings import Conditions
+from tagger.config.views import ConditionSettings
 from tagger.errors import DatabaseError
 from tagger.pipeline.predict_queue import PredictQueue
 from tagger.pipeline.recent_events import RecentEvents
@@ -40,7 +40,7 @@ class AppContext:
     thumbnails: Thumbnails | None = None
     meters: Stats | None = None
     standing: Standing | None = None
-    conditions: Conditions = field(default_factory=Conditions)
+    conditions: ConditionSettings = field(default_factory=ConditionSettings)
     searches: Searches = field(default_factory=Searches)
 
     def missing(self) -> list[str]:

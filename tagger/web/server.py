@@ -7,7 +7,7 @@ from threading import Thread
 import uvicorn
 from fastapi import FastAPI
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.web.connections import AT_ONCE, Connection, end_silent
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ for name in ("uvicorn.error", "python_multipart"):
 class Server:
     """Listens from `start` to `close`. An address that cannot be had is said in the log, and there is no web."""
 
-    def __init__(self, web: Web, app: FastAPI, patience: int = PATIENCE) -> None:
+    def __init__(self, web: WebSettings, app: FastAPI, patience: int = PATIENCE) -> None:
         self._web, self._ending, self._patience = web, app.state.ending, patience
         config = uvicorn.Config(
             app,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.pipeline.predict_queue import BusyError
 from tagger.store.search.found import Original
@@ -56,7 +56,7 @@ class Wanted:
 class Thumbnails:
     """Kept in `folder`, `most` bytes of them. It may be lost at any time, or not be writable at all."""
 
-    def __init__(self, folder: Path, decode: Decode, most: int = KEPT) -> None:
+    def __init__(self, folder: Path, decode: DecodeSettings, most: int = KEPT) -> None:
         # Apart from those of files: a child is as nice as the thread that starts it.
         self._apart = Apart(decode)
         self._folder, self._thumbnailer, self._most = folder, Thumbnailer(decode, apart=self._apart), most

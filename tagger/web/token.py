@@ -10,13 +10,13 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
 
-def ensure(web: Web) -> None:
+def ensure(web: WebSettings) -> None:
     """Its address is in the log that once. Raises ConfigError where the file cannot be written."""
     if web.token or web.token_file is None or web.token_file.exists():
         return

@@ -15,7 +15,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from tagger.config.settings import MACHINES
+from tagger.config.folders import MACHINES
 from tests.e2e.command import PATIENCE, environment, running
 
 pytestmark = pytest.mark.long

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web.app import create_app
 from tagger.web.house import AppContext
@@ -52,7 +52,7 @@ def serving(file: Path, caplog: pytest.LogCaptureFixture, searches: Searches) ->
     """A server of it, and its address."""
     caplog.set_level(logging.INFO)
     with closing(Database.open(str(file), create=False)) as database:
-        web = Web(port=0)
+        web = WebSettings(port=0)
         server = Server(web, create_app(web, AppContext(database, 0.3, searches=searches)))
         server.start()
         try:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web import guard
 from tagger.web.app import create_app
@@ -38,7 +38,7 @@ TRICKS = ("x/static/", "x/healthz?", "x/healthz#", "x/login?", "a@localhost/heal
 def served(folder: Path, **web: Any) -> Iterator[str]:
     """The address of a server for a database without pictures."""
     with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
-        settings = Web(port=0, **web)
+        settings = WebSettings(port=0, **web)
         server = Server(settings, create_app(settings, AppContext(database, 0.3)))
         server.start()
         try:
@@ -88,7 +88,7 @@ def request(method: str, path: str, *headers: str) -> bytes:
 def asked(folder: Path) -> Iterator[tuple[str, str]]:
     """Every method and path that there is, and some that there are not."""
     with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
-        app = create_app(Web(), AppContext(database, 0.3))
+        app = create_app(WebSettings(), AppContext(database, 0.3))
     for route in routes(app.routes):
         path = re.sub(r"\{\w+(:\w+)?\}", "1", route.path)
         yield from ((method, path) for method in route.methods)

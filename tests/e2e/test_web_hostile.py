@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD
@@ -31,7 +31,7 @@ def impatient(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[str]
     """The address of a server that waits no longer than a second."""
     caplog.set_level(logging.INFO)
     with closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database:
-        web = Web(port=0)
+        web = WebSettings(port=0)
         server = Server(web, create_app(web, AppContext(database, 0.3)), patience=1)
         server.start()
         try:

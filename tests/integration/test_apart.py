@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.records import Content, Failed, Picture, Stamp
 from tagger.vision import decoding
@@ -38,7 +38,7 @@ def content(data: bytes, name: str = "/cam/a picture") -> Content:
 
 
 def decoder(apart: Apart | None, mode: Mode = "fast") -> Decoder:
-    return Decoder(PREPROCESSING, Decode().max_pixels, PixelBudget(), mode, apart=apart)
+    return Decoder(PREPROCESSING, DecodeSettings().max_pixels, PixelBudget(), mode, apart=apart)
 
 
 def gif() -> bytes:
@@ -49,7 +49,7 @@ def gif() -> bytes:
 
 @pytest.fixture
 def apart() -> Iterator[Apart]:
-    with closing(Apart(Decode())) as children:
+    with closing(Apart(DecodeSettings())) as children:
         yield children
 
 
@@ -57,7 +57,7 @@ def apart() -> Iterator[Apart]:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apart]:
     """A tenth of a second for each picture."""
     monkeypatch.setattr("tagger.vision.apart._OF_A_PROCESSOR", 0.1)
-    with closing(Apart(Decode(deadline=1))) as children:
+    with closing(Apart(DecodeSettings(deadline=1))) as children:
         children._within = 60  # on a machine with much else to do, too
         yield children
 
@@ -77,7 +77,7 @@ def same(one: Picture | Failed, other: Picture | Failed) -> bool:
 @pytest.mark.parametrize("name", RISKY)
 @pytest.mark.parametrize("mode", ["fast", "exact"])
 def test_what_is_decoded_in_a_child_is_the_same_to_the_last_bit(name: str, mode: Mode) -> None:
-    with closing(Apart(Decode(mode=mode))) as apart:
+    with closing(Apart(DecodeSettings(mode=mode))) as apart:
         for _, data in [("", RISKY[name]), *mutants(name, RISKY[name], [*RISKY.values()], 10)]:
             here, there = (decoder(one, mode).decode(content(data)) for one in (None, apart))
             assert same(here, there)
@@ -85,7 +85,7 @@ def test_what_is_decoded_in_a_child_is_the_same_to_the_last_bit(name: str, mode:
 
 def thumbnail(data: bytes, apart: Apart | None) -> bytes | str:
     try:
-        return Thumbnailer(Decode(), apart=apart).make(data, 320)
+        return Thumbnailer(DecodeSettings(), apart=apart).make(data, 320)
     except TaggerError as error:
         return str(error)
 
@@ -205,7 +205,7 @@ def test_a_child_has_no_rights_no_settings_and_no_files(
 def test_children_end_with_their_parent_however_that_ends() -> None:
     program = (
         "import os, sys; from tests import kernel; from tests.integration.test_apart import *;"
-        "decoder(Apart(Decode())).decode(content(gif())); print(child(), flush=True); input()"
+        "decoder(Apart(DecodeSettings())).decode(content(gif())); print(child(), flush=True); input()"
     )
     with subprocess.Popen(
         (sys.executable, "-c", program), stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
@@ -247,7 +247,7 @@ def test_that_no_child_starts_is_not_for_the_picture_to_be_blamed_for(apart: Apa
 
 
 def test_a_stop_waits_for_no_child() -> None:
-    apart = Apart(Decode())
+    apart = Apart(DecodeSettings())
     outcome: list[Picture | Failed] = []
     thread = threading.Thread(target=lambda: outcome.append(decoder(apart).decode(content(SLOW))))
     thread.start()
@@ -259,7 +259,7 @@ def test_a_stop_waits_for_no_child() -> None:
 
 
 def test_nothing_is_decoded_once_they_are_closed() -> None:
-    apart = Apart(Decode())
+    apart = Apart(DecodeSettings())
     apart.close()
     assert decoder(apart).decode(content(gif())) == Failed(
         content(gif()).target, "decode", "Tagger ends", retryable=True

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tagger.config.path_rules import PathRules
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.inbox import Inbox
 from tagger.ingest.scanner import Scanner

@@ -10,7 +10,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from numpy.typing import NDArray
 from skimage import data
 
-from tagger.config.settings import Model
+from tagger.config.tagging import ModelSettings
 from tagger.vision.engines.choice import Choice
 from tagger.vision.load import load_engine
 from tagger.vision.weights import Weights, resolve
@@ -22,7 +22,7 @@ NAMES = ["efficientnet_lite0", "efficientnet_lite2"]
 
 @pytest.fixture(params=NAMES)
 def model(request: pytest.FixtureRequest) -> Weights:
-    return resolve(Model(name=request.param), Path("/nonexistent"))
+    return resolve(ModelSettings(name=request.param), Path("/nonexistent"))
 
 
 def pictures(side: int) -> NDArray[np.uint8]:

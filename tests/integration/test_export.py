@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from tagger.config.settings import Model
+from tagger.config.tagging import ModelSettings
 from tagger.errors import ModelError
 from tagger.vision import export as module
 from tagger.vision.export import SUFFIXES, export
@@ -57,7 +57,7 @@ READERS = {"onnx": read_onnx, "openvino": read_openvino, "torchscript": read_tor
 
 
 def built_in() -> Weights:
-    return resolve(Model(name="builtin"), Path("/nonexistent"))
+    return resolve(ModelSettings(name="builtin"), Path("/nonexistent"))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from tagger.config.settings import Model, Settings
+from tagger.config.settings import Settings
+from tagger.config.tagging import ModelSettings
 from tagger.errors import ModelError
 from tagger.vision.engines import Engine
 from tagger.vision.engines.choice import Choice
@@ -33,7 +34,7 @@ NAMES = [architecture.name for architecture in CATALOGUE]
 
 
 def built_in() -> Weights:
-    return resolve(Model(name="builtin"), Path("/nonexistent"))
+    return resolve(ModelSettings(name="builtin"), Path("/nonexistent"))
 
 
 def own(folder: Path, name: str, classes: int = 1000, **more: Any) -> Weights:
@@ -263,6 +264,6 @@ def test_reduced_precision_is_close_to_fp32(tmp_path: Path) -> None:
 def test_a_tensor_is_called_in_a_message_what_a_terminal_can_show(tmp_path: Path) -> None:
     state = random_model("resnet18").state_dict() | {"\x1b[31mevil\n2026-11-30 INFO forged": torch.zeros(1)}
     save_file(state, tmp_path / "loud.safetensors")
-    weights = resolve(Model(name="resnet18", weights=str(tmp_path / "loud.safetensors")), tmp_path)
+    weights = resolve(ModelSettings(name="resnet18", weights=str(tmp_path / "loud.safetensors")), tmp_path)
     with pytest.raises(ModelError, match=r"it also has \\x1b\[31mevil\\n2026"):
         graph_of(weights, tmp_path)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from tagger.config.settings import Model, Settings
+from tagger.config.settings import Settings
+from tagger.config.tagging import ModelSettings
 from tagger.errors import ModelError
 from tagger.vision import quantize as int8
 from tagger.vision.agreement import Agreement, agreement
@@ -37,7 +38,7 @@ SCENES = ("astronaut", "coffee", "cat", "rocket", "retina", "colorwheel")
 
 
 def built_in() -> Weights:
-    return resolve(Model(name="builtin"), Path("/nonexistent"))
+    return resolve(ModelSettings(name="builtin"), Path("/nonexistent"))
 
 
 def scenes(number: int, seed: int = 0) -> NDArray[np.uint8]:

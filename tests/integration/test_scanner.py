@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tagger.config.path_rules import PathRules
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.host import beneath
 from tagger.ingest.filters import Filters
 from tagger.ingest.inbox import Inbox

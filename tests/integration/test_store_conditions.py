@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tagger.config.path_rules import PathRules
-from tagger.config.settings import Conditions
+from tagger.config.views import ConditionSettings
 from tagger.records import Health, Known
 from tagger.search.conditions import NAMES, SCREENS, conditions_of
 from tagger.search.parse import parse
@@ -42,7 +42,7 @@ def arrive(
     facts = replace(one.facts, health=health, from_camera=from_camera, width=size[0], height=size[1])
     one = replace(one, facts=facts, reading=replace(one.reading, outdoor=outdoor))
     (writer or shelf.writer).write([one])
-    return conditions_of(facts, outdoor, Conditions())
+    return conditions_of(facts, outdoor, ConditionSettings())
 
 
 def names(shelf: Shelf, query: str) -> list[str]:
@@ -208,5 +208,5 @@ def test_a_field_that_is_nearly_it_is_proposed(shelf: Shelf) -> None:
 
 def test_the_views_defaults_are_the_configs(shelf: Shelf) -> None:
     [(view,)] = shelf.sql("SELECT sql FROM sqlite_master WHERE name = 'image_conditions'")
-    for name, value in Conditions().model_dump().items():
+    for name, value in ConditionSettings().model_dump().items():
         assert f"'conditions.{name}'), {value})" in str(view)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tagger.config.path_rules import PathRules
-from tagger.config.settings import Health as Limits
+from tagger.config.views import HealthSettings
 from tagger.records import Health
 from tagger.store.core.registry import set_limits
 from tagger.store.tags.writer import Writer
@@ -152,11 +152,16 @@ def test_the_config_says_from_where_on(site: Shelf, limits: dict[str, float], st
 def test_before_a_worker_has_told_it_the_config_has_its_defaults(site: Shelf) -> None:
     """The view repeats them; here is what keeps the two alike."""
     for camera, part in (("under", 0.999), ("over", 1.001)):
-        take(site, replace(GOOD, brightness=Limits().black * part), camera=f"black{camera}", count=5)
+        take(site, replace(GOOD, brightness=HealthSettings().black * part), camera=f"black{camera}", count=5)
         take(
-            site, replace(GOOD, sharpness=Limits().blurred * part - 4e-4), camera=f"blurred{camera}", count=5
+            site,
+            replace(GOOD, sharpness=HealthSettings().blurred * part - 4e-4),
+            camera=f"blurred{camera}",
+            count=5,
         )
-        grey = replace(GOOD, colourfulness=Limits().colourless * part, brightness=Limits().night * 0.999)
+        grey = replace(
+            GOOD, colourfulness=HealthSettings().colourless * part, brightness=HealthSettings().night * 0.999
+        )
         take(site, grey, camera=f"night{camera}", count=5)
     with site.database.write() as connection:
         set_limits(connection, {})

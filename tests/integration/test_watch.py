@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.inotify import Emitter, Observer
 from tagger.ingest.watch import Watch

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config.settings import Decode, Source
+from tagger.config.sources import Source
+from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.export import sidecars
 from tagger.export.keywords import Keywords
@@ -235,7 +236,7 @@ def test_a_picture_s_own_file_and_its_thumbnail_are_not_shown_from_outside(
     swap(root)
     with pytest.raises(GoneError):
         opened(original)
-    with closing(Thumbnails(tmp_path / "cache", Decode())) as thumbnails, pytest.raises(GoneError):
+    with closing(Thumbnails(tmp_path / "cache", DecodeSettings())) as thumbnails, pytest.raises(GoneError):
         thumbnails.ask(Wanted(original, 64)).result()
 
 

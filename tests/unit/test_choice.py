@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config.settings import Engine
+from tagger.config.tagging import EngineSettings
 from tagger.errors import ModelError
 from tagger.vision.cpu import native_formats
 from tagger.vision.engines.choice import choose
@@ -28,7 +28,7 @@ PLAIN, MODERN = frozenset({"fp32"}), frozenset({"fp32", "bf16", "int8"})
 def test_what_is_asked_for_meets_what_is_here(
     asked: dict[str, str], formats: frozenset[str], gpu: bool, backend: str, precision: str
 ) -> None:
-    choice = choose(Engine.model_validate(asked), formats, gpu)
+    choice = choose(EngineSettings.model_validate(asked), formats, gpu)
     assert (choice.backend, choice.precision) == (backend, precision)
 
 
@@ -46,7 +46,7 @@ def test_a_precision_that_cannot_be_had_is_refused_with_the_reason(
     asked: dict[str, str], formats: frozenset[str], said: str
 ) -> None:
     with pytest.raises(ModelError, match=said) as refused:
-        choose(Engine.model_validate(asked), formats, gpu=False)
+        choose(EngineSettings.model_validate(asked), formats, gpu=False)
     assert refused.value.where == "engine.precision"
     assert "take" in refused.value.hint
 

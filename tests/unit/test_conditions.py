@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
-from tagger.config.settings import Conditions
+from tagger.config.views import ConditionSettings
 from tagger.records import Content, Facts, Health, Picture, Stamp
 from tagger.search.conditions import NAMES, SCREENS, conditions_of
 from tagger.vision.budget import PixelBudget
@@ -19,7 +19,7 @@ from tagger.vision.health import health
 from tagger.vision.models import Preprocessing
 from tagger.web.page import gallery
 
-LIMITS = Conditions()
+LIMITS = ConditionSettings()
 GOOD = Health(0.5, 0.2, 0.3, 30, is_blank=False, flatness=0.1)
 DECODER = Decoder(Preprocessing(256, 224, "bicubic", (0.5,) * 3, (0.5,) * 3), 10**8, PixelBudget(), "fast")
 
@@ -121,7 +121,7 @@ def test_what_is_not_known_puts_a_picture_into_no_condition() -> None:
 
 
 def test_thresholds_are_the_configs() -> None:
-    bright = conditions_of(facts(), 0.5, Conditions(night=0.6, dark=0.55, outdoor=0.5, colourless=40))
+    bright = conditions_of(facts(), 0.5, ConditionSettings(night=0.6, dark=0.55, outdoor=0.5, colourless=40))
     assert bright == ("night", "dark", "monochrome", "outdoor")
 
 

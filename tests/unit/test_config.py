@@ -9,7 +9,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from tagger.config.settings import Settings, Source, data_home, environment, load
+from tagger.config.environment import environment
+from tagger.config.folders import data_home
+from tagger.config.load import load
+from tagger.config.settings import Settings
+from tagger.config.sources import Source
 from tagger.errors import ConfigError
 from tools.reference.config import uncommented
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tagger.config.documents import LARGEST
-from tagger.config.settings import Settings, load
+from tagger.config.load import load
+from tagger.config.settings import Settings
 from tagger.errors import ConfigError
 from tagger.vision import categories
 

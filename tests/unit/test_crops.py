@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from skimage import data
 
-from tagger.config.settings import Crop, Decode
-from tagger.config.settings import Mode as CropMode
+from tagger.config.sources import Crop
+from tagger.config.sources import Mode as CropMode
+from tagger.config.tagging import DecodeSettings
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder, Mode
@@ -24,7 +25,7 @@ PREPROCESSING = Preprocessing(36, 32, "bilinear", MEAN, (1, 1, 1))
 LARGER = Preprocessing(128, 112, "bilinear", MEAN, (1, 1, 1))
 BOX = (0.25, 0.5, 0.5, 0.25)
 CROPS: Sequence[Crop] = (*get_args(CropMode), BOX)
-MODES: Sequence[Mode] = get_args(Decode.model_fields["mode"].annotation)
+MODES: Sequence[Mode] = get_args(DecodeSettings.model_fields["mode"].annotation)
 Pixels = NDArray[np.uint8]
 
 both = pytest.mark.parametrize("mode", MODES)

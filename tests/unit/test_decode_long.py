@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.records import Failed, Picture
 from tests.unit.test_decode_bad_input import decode
 from tests.unit.test_hostile_pictures import chunk, long, png, seeds, tiff
 
-MOST = Decode().max_pixels
+MOST = DecodeSettings().max_pixels
 
 
 def fax(width: int, height: int, rows: int) -> bytes:

@@ -43,9 +43,9 @@ def test_the_fake_backend_needs_neither_weights_nor_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
-        "from tagger.config.settings import Engine, Settings\n"
+        "from tagger.config.settings import Settings\nfrom tagger.config.tagging import EngineSettings\n"
         "from tagger.vision.load import load_classifier\n"
-        "print(load_classifier(Settings(engine=Engine(backend='fake')), Path('/nonexistent'), Path('/nonexistent')).description)"
+        "print(load_classifier(Settings(engine=EngineSettings(backend='fake')), Path('/nonexistent'), Path('/nonexistent')).description)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "fake (mean colour)\n"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.config.settings import Settings, Source
+from tagger.config.settings import Settings
+from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
 
 SUFFIXES = {".png", ".jpg"}

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.records import Content, Failed, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import SUFFIXES, Decoder, Mode
@@ -453,7 +453,7 @@ def complaint(outcome: object) -> str:
 
 def decode_all(count: int, folder: Path) -> int:
     """How many came out as they should not. Each of them stays in the folder."""
-    limits, bad = Decode(), 0
+    limits, bad = DecodeSettings(), 0
     modes: tuple[Mode, ...] = ("fast", "exact")
     fast, exact = (Decoder(PREPROCESSING, limits.max_pixels, PixelBudget(), mode) for mode in modes)
     for name, data in corpus(count):

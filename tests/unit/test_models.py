@@ -8,7 +8,7 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from tagger.cli.models import app
-from tagger.config.settings import Model
+from tagger.config.tagging import ModelSettings
 from tagger.errors import ModelError
 from tagger.vision.models import BUILTIN_ENTRY, CATALOGUE, Preprocessing, named
 from tagger.vision.weights import fetched_path, resolve
@@ -81,7 +81,7 @@ def test_show_says_where_a_temperature_was_not_measured() -> None:
 
 
 def test_the_built_in_models_entry_says_what_its_file_says() -> None:
-    weights = resolve(Model(name="builtin"), Path("/nonexistent"))
+    weights = resolve(ModelSettings(name="builtin"), Path("/nonexistent"))
     with safe_open(weights.path, "np") as file:
         learned = [name for name in file.keys() if "running" not in name and "num_batches" not in name]  # noqa: SIM118
         numbers = sum(file.get_tensor(name).size for name in learned)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config.settings import Source
+from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.records import Stamp

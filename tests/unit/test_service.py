@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tagger.config.settings import Settings, load
+from tagger.config.load import load
+from tagger.config.settings import Settings
 from tagger.errors import ConfigError
 from tagger.service import render
 from tagger.service.layout import SYSTEM, users

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.vision.thumbnail import Thumbnailer
 
@@ -17,7 +17,7 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 def made(image: Image.Image, kind: str = "PNG", side: int = 320, **options: Any) -> Image.Image:
     file = io.BytesIO()
     image.save(file, kind, **options)
-    small = Image.open(io.BytesIO(Thumbnailer(Decode()).make(file.getvalue(), side)))
+    small = Image.open(io.BytesIO(Thumbnailer(DecodeSettings()).make(file.getvalue(), side)))
     small.load()
     return small
 
@@ -103,6 +103,6 @@ def test_what_decoding_refuses_is_refused_here_too() -> None:
     file = io.BytesIO()
     Image.new("1", (12_000, 12_000)).save(file, "PNG")
     with pytest.raises(TaggerError, match=r"more than decode\.max_pixels allows"):
-        Thumbnailer(Decode()).make(file.getvalue(), 320)
+        Thumbnailer(DecodeSettings()).make(file.getvalue(), 320)
     with pytest.raises(TaggerError, match="not a picture"):
-        Thumbnailer(Decode()).make(b"no picture", 320)
+        Thumbnailer(DecodeSettings()).make(b"no picture", 320)

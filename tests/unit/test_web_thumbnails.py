@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tagger.config.settings import Decode
+from tagger.config.tagging import DecodeSettings
 from tagger.pipeline.predict_queue import BusyError
 from tagger.store.search.found import Original
 from tagger.supervision import Closed
@@ -28,7 +28,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def thumbnails(cache: Path) -> Iterator[Thumbnails]:
-    with closing(Thumbnails(cache, Decode())) as thumbnails:
+    with closing(Thumbnails(cache, DecodeSettings())) as thumbnails:
         yield thumbnails
 
 
@@ -89,7 +89,7 @@ def test_too_many_are_turned_away_and_a_stop_tells_those_who_wait(thumbnails: Th
 
 def test_no_more_are_kept_than_may_be_and_the_oldest_go(cache: Path, wish: Wish) -> None:
     wishes = [wish(sha256_begins="ab") for _ in range(12)]
-    with closing(Thumbnails(cache, Decode(), most=256 * 3000)) as thumbnails:
+    with closing(Thumbnails(cache, DecodeSettings(), most=256 * 3000)) as thumbnails:
         for age, one in enumerate(wishes):
             thumbnails.ask(one).result(60)
             if (place := cache / "ab" / f"{one.name}.jpg").exists():

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config.settings import Model
+from tagger.config.tagging import ModelSettings
 from tagger.errors import ModelError
 from tagger.records import Label
 from tagger.vision.models import BUILTIN, CATALOGUE, Architecture, named
 from tagger.vision.weights import fetched_path, inventory, resolve
 
 
-def model(name: str = "resnet18", weights: Path | str = "auto") -> Model:
-    return Model.model_validate({"name": name, "weights": str(weights)})
+def model(name: str = "resnet18", weights: Path | str = "auto") -> ModelSettings:
+    return ModelSettings.model_validate({"name": name, "weights": str(weights)})
 
 
 def published(name: str, data: bytes) -> Architecture:
@@ -33,7 +33,7 @@ def fetched(architecture: Architecture, home: Path, data: bytes) -> Path:
     return path
 
 
-def own(folder: Path, *, labels: object = None, name: str = "zoo.safetensors") -> Model:
+def own(folder: Path, *, labels: object = None, name: str = "zoo.safetensors") -> ModelSettings:
     path = folder / name
     path.write_bytes(b"tensors")
     if labels is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from tagger.config.settings import Web
+from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web.app import create_app
 from tagger.web.house import AppContext
@@ -41,7 +41,7 @@ _ANSWERS = {"200", "201", "202", "204"}
 
 def page() -> str:
     with closing(Database.open("sqlite://", create=True)) as database:
-        app = create_app(Web(), AppContext(database, min_score=0.3))
+        app = create_app(WebSettings(), AppContext(database, min_score=0.3))
     api = app.openapi()
     parts = ["# The API\n", words.MADE + ABOUT]
     for path, methods in api["paths"].items():

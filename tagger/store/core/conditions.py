@@ -24,11 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import dialect
 
-from tagger.config.settings import Conditions
+from tagger.config.views import ConditionSettings
 from tagger.search.conditions import NAMES, SCREENS
 from tagger.store.core.schema import configured, file, reading, source
 
-_DEFAULTS = Conditions().model_dump()
+_DEFAULTS = ConditionSettings().model_dump()
 _ITS_READING = reading.alias("read")
 _outdoor = select(_ITS_READING.c.outdoor).where(_ITS_READING.c.file_id == file.c.id).scalar_subquery()
 

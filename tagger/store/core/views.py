@@ -6,7 +6,7 @@ may start from the label's index or from the file's.
 
 from sqlalchemy import Connection, Float, Integer, String, column, table
 
-from tagger.config.settings import Search
+from tagger.config.views import SearchSettings
 from tagger.store.core import conditions, sessions
 from tagger.store.core.columns import Instant, PathText
 from tagger.store.core.schema import configured as _limit
@@ -56,7 +56,7 @@ VIEWS = {
                model.name AS model, file.captured_at, file.seen_at, reading.tagged_at,
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
                file.camera, file.app_id,
-               reading.top_score >= {_limit("search.min_score", Search().min_score)} AS is_sure
+               reading.top_score >= {_limit("search.min_score", SearchSettings().min_score)} AS is_sure
         {_JOINS}
         WHERE tag.rank = 1
     """,

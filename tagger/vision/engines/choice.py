@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tagger.config.settings import Engine
+from tagger.config.tagging import EngineSettings
 from tagger.errors import ModelError
 
 _COMPUTES = {
@@ -24,7 +24,7 @@ class Choice:
     why: str
 
 
-def choose(asked: Engine, formats: frozenset[str], gpu: bool) -> Choice:
+def choose(asked: EngineSettings, formats: frozenset[str], gpu: bool) -> Choice:
     """`formats` are native to the CPU; `gpu` is whether CUDA is here. Raises ModelError for what cannot be."""
     backend, why = _backend(asked, gpu)
     on_gpu = backend == "torch" and gpu
@@ -38,7 +38,7 @@ def choose(asked: Engine, formats: frozenset[str], gpu: bool) -> Choice:
     return Choice(backend, "fp32", why)
 
 
-def _backend(asked: Engine, gpu: bool) -> tuple[str, str]:
+def _backend(asked: EngineSettings, gpu: bool) -> tuple[str, str]:
     if asked.backend != "auto":
         return asked.backend, "as configured"
     if asked.precision == "int8":

@@ -1,0 +1,63 @@
+"""`web`: where the page and the API answer, and whom."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from tagger.config.section import AbsolutePath, Section, without_nul
+from tagger.errors import ConfigError
+from tagger.host import regular
+
+SHORTEST_TOKEN = 16
+"""Characters: of random ones, nobody guesses so many."""
+_LARGEST_TOKEN = 4096
+_MAKE_ONE = "`openssl rand -hex 16` makes one"
+_FILL_IT = "put the token into it; where there is no such file, the start of `tagger run` makes one"
+
+
+class WebSettings(Section):
+    enabled: bool = False
+    host: Annotated[str, AfterValidator(without_nul)] = "127.0.0.1"
+    port: int = Field(default=5000, ge=0, le=65535)
+    token: str = ""
+    token_file: AbsolutePath | None = None
+    max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    rate: float = Field(default=0, ge=0)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it can be reached from this machine alone."""
+        return _is_loopback(self.host)
+
+    @property
+    def secret(self) -> str:
+        """The token, from wherever it is; empty where none is needed. Raises ConfigError where its file cannot be used."""
+        if self.token or self.token_file is None:
+            return self.token
+        try:
+            secret = regular.text(self.token_file, _LARGEST_TOKEN).strip()
+        except OSError as error:
+            what = f"cannot be read: {self.token_file}: {error.strerror or error}"
+            raise ConfigError("web.token_file", what, _FILL_IT) from None
+        if len(secret) < SHORTEST_TOKEN:
+            raise ConfigError("web.token_file", f"holds fewer than {SHORTEST_TOKEN} characters", _MAKE_ONE)
+        return secret
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "WebSettings":
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise ValueError(f"token: has fewer than {SHORTEST_TOKEN} characters; {_MAKE_ONE}")
+        if not (self.token or self.token_file) and not _is_loopback(self.host):
+            raise ValueError(
+                f"host: {self.host} can be reached from elsewhere, so a token is needed; {_MAKE_ONE}"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress  # here, because few ask, and it takes its time
+
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
