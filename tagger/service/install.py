@@ -1,4 +1,4 @@
-"""A service comes and goes: steps that can be told before they are taken.
+"""Installing and removing a service: steps that can be told before they are taken.
 
 Whatever holds the user's own work, the config and the tags, is neither overwritten nor removed. The unit goes to where
 an administrator's units are, not a package's: a package would bring the same files by itself.
@@ -24,24 +24,26 @@ from tagger.service.layout import ACCOUNT, SYSUSERS, UNIT, UNITS, Layout
 
 
 class ServiceError(TaggerError):
-    """systemd is not there, refuses, or is not ours to command."""
+    """Raised where systemd is not there, refuses, or is not ours to command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """One step: `words` say what it does, `take` does it."""
+
     words: str
     take: Callable[[], object]
 
 
 def expect_power(layout: Layout) -> None:
-    """For any step. Raises ServiceError."""
+    """Raises ServiceError where any step needs root, and we are not."""
     if layout.is_system and os.geteuid():
         hint = "sudo does; --user installs a service of your own"
         raise ServiceError("tagger service", "only root may change the machine's services", hint)
 
 
 def install(layout: Layout, folders: Sequence[Path]) -> Iterator[Step]:
-    """What brings the service, or brings it up to date with the config. Raises ConfigError, ServiceError."""
+    """Yield the steps that bring the service, or bring it up to date with the config. Raises ConfigError, ServiceError."""
     if layout.config.exists() and folders:
         hint = f"add {', '.join(map(str, folders))} to its sources, then: tagger service install"
         raise ConfigError(str(layout.config), "is there already, and is not changed", hint)
@@ -61,7 +63,7 @@ def install(layout: Layout, folders: Sequence[Path]) -> Iterator[Step]:
 
 
 def uninstall(layout: Layout) -> Iterator[Step]:
-    """What takes the service away, and leaves the config, the tags and the account. Raises ServiceError."""
+    """Yield the steps that take the service away; config, tags and account stay. Raises ServiceError where it is not there."""
     if not layout.unit.exists():
         raise ServiceError(str(layout.unit), "is not there", "nothing is installed")
     yield _command(*layout.manager, "disable", "--now", UNIT)
@@ -73,14 +75,14 @@ def uninstall(layout: Layout) -> Iterator[Step]:
 
 
 def status(layout: Layout) -> Mapping[str, str]:
-    """What systemd knows of it, by systemd's own names. Raises ServiceError."""
+    """Return what systemd knows of the service, by systemd's own names. Raises ServiceError."""
     names = "LoadState,ActiveState,SubState,Result,StatusText,NRestarts,ActiveEnterTimestamp,MainPID"
     said = _run((*layout.manager, "show", UNIT, f"--property={names}"))
     return dict(line.partition("=")[::2] for line in said.splitlines())
 
 
 def _settings(layout: Layout, texts: Mapping[Path, str]) -> Settings:
-    """Of the config that is there, or that is to be written. Raises ConfigError."""
+    """Return the settings of the config that is there, or that is to be written. Raises ConfigError."""
     if layout.config not in texts:
         return load(layout.config, environ={})
     data = documents.read(texts[layout.config])
@@ -102,8 +104,8 @@ def _units(layout: Layout, settings: Settings) -> Iterator[Step]:
 
 
 def _ours(layout: Layout) -> set[str]:
-    """Names of the drop-ins that are there and that we write."""
-    names = {path.name for path in (UNITS / "dropins").iterdir()} | {"folders.conf"}
+    """Return the names of the drop-ins that are there and that we write."""
+    names = {path.name.removesuffix(".j2") for path in (UNITS / "dropins").iterdir()}
     return {name for name in names if (layout.dropins / name).exists()}
 
 
@@ -120,7 +122,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _write_config(layout: Layout, path: Path, text: str) -> None:
-    """It may come to hold a token, so it is for the service's group alone."""
+    """Write the config for the service's group alone, since it may come to hold a token."""
     _write(path, text)
     path.chmod(0o640)
     if layout.is_system:
@@ -151,7 +153,7 @@ def runs_systemd() -> bool:
 
 
 def _absent() -> ServiceError | None:
-    """What to say of any failure where there is no systemd at all."""
+    """Return what to say of any failure where there is no systemd at all; None where there is."""
     hint = "have what starts programs here start this one: tagger run"
     return (
         None if runs_systemd() else ServiceError("tagger service", "this system does not run systemd", hint)
@@ -159,7 +161,7 @@ def _absent() -> ServiceError | None:
 
 
 def _version() -> int:
-    """systemd's, or 0 where it does not tell."""
+    """Return systemd's version, or 0 where it does not tell."""
     with suppress(ServiceError, IndexError, ValueError):
         return int(_run(("systemctl", "--version")).split()[1])
     return 0

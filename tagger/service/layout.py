@@ -12,10 +12,7 @@ UNIT = "tagger.service"
 _PACKAGED = Path(__file__).parent / "units"
 _CHECKOUT = Path(__file__).parents[2]
 UNITS = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT / "systemd"
-"""The units and drop-ins that come with Tagger: inside an installed wheel, else in the checkout."""
-
-ANNOTATED = UNITS / "config.yaml"
-"""The config that explains every key: as it came, whatever has become of a checkout's own, config/tagger.yaml."""
+"""The units, drop-ins and config that come with Tagger: inside an installed wheel, else in the checkout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,8 @@ class Layout:
         return self == SYSTEM
 
     @property
-    def shipped(self) -> Path:
-        return UNITS / UNIT if self.is_system else UNITS / "user" / UNIT
+    def template(self) -> str:
+        return UNIT if self.is_system else f"user/{UNIT}"
 
 
 SYSTEM = Layout(
@@ -60,7 +57,7 @@ ACCOUNT = "tagger"
 
 
 def users() -> Layout:
-    """Of whoever asks."""
+    """Return the layout of the calling user's own service."""
     return Layout(
         ("systemctl", "--user"),
         Path.home() / ".config/systemd/user",

@@ -1,5 +1,8 @@
 """The texts that `tagger service install` writes: the config, the unit, and the drop-ins that follow from the config.
 
+They are the files in systemd/: those that depend on the installation are templates of Jinja's (`*.j2`), the others are
+taken as they are. Rejected: string.Template, for which each `$` of the config's regular expressions would be two.
+
 Access to folders in homes is a bind mount of each into a home that is otherwise empty, and the right to read whatever is
 visible (dropins/private.conf), as it is to folders that are not for everyone to read. Rejected: ACLs, since programs
 that write a picture with mode 0600 mask them, and they change the user's files; groups, which such modes leave out too; a
@@ -11,40 +14,33 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from tagger.config.settings import Settings
 from tagger.errors import ConfigError
-from tagger.service.layout import ANNOTATED, SYSTEM, UNITS, Layout
+from tagger.service.layout import UNITS, Layout
 
 HOMES = tuple(map(Path, ("/home", "/root", "/run/user")))
 HIDDEN = (*HOMES, Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - nothing is written there
 """What the unit hides (ProtectHome=, PrivateTmp=)."""
 
-_WRITTEN = "# Written by `tagger service install` from {config}; the next one writes it anew.\n[Service]\n"
-
 
 def config(layout: Layout, folders: Sequence[Path]) -> str:
-    """The annotated config, for these folders. Raises ConfigError."""
-    first, *others = map(_yaml, dict.fromkeys(folders) or [layout.pictures])
-    text = ANNOTATED.read_text(encoding="utf-8")
-    text = _replace(text, "database: ../tags.db", f"database: {_yaml(layout.data / 'tags.db')}")
-    text = _replace(text, "path: ../inbox        ", f"path: {first} ")
-    settle = next(line for line in text.splitlines(keepends=True) if line.startswith("    #settle:"))
-    return _replace(text, settle, settle + "".join(f"  - path: {other}\n" for other in others))
+    """Return the config that explains every key, for these folders, or for the layout's pictures where there are none."""
+    folder, *others = dict.fromkeys(folders) or [layout.pictures]
+    return _rendered("config.yaml", database=layout.data / "tags.db", folder=folder, others=others)
 
 
 def unit(layout: Layout, program: Path) -> str:
-    """The unit that ships, for the program that is installed."""
-    text = layout.shipped.read_text(encoding="utf-8")
-    for key, command in (("ExecStart", "run"), ("ExecReload", "reload")):
-        shipped = next(line for line in text.splitlines() if line.startswith(f"{key}="))
-        text = _replace(
-            text, shipped, f"{key}={_quoted(program)} {command} --config {_quoted(layout.config)}"
-        )
-    return text
+    """Return the unit, for the program that is installed. Raises ConfigError where no unit can name it."""
+    return _rendered(layout.template, program=program, config=layout.config)
 
 
 def dropins(layout: Layout, settings: Settings, program: Iterable[Path], version: int) -> dict[str, str]:
-    """By name, those that the config, the program's own folders and systemd's version call for."""
+    """Return, by name, the drop-ins that the config, the program's own folders and systemd's version call for.
+
+    Raises ConfigError where no unit can name a folder.
+    """
     if not layout.is_system:
         return {"backoff.conf": _shipped("backoff.conf")} if version >= 254 else {}
     wanted = {
@@ -56,30 +52,32 @@ def dropins(layout: Layout, settings: Settings, program: Iterable[Path], version
         "web-open.conf": settings.web.enabled and not settings.web.is_local,
     }
     found = {name: _shipped(name) for name, is_wanted in wanted.items() if is_wanted}
-    lines = [*_binds(_read(settings), program), *_writable(layout, settings)]
-    return found | ({"folders.conf": _WRITTEN.format(config=layout.config) + "".join(lines)} if lines else {})
+    bound, written = _bound(_read(settings), program), _written(layout, settings)
+    if bound or written:
+        found["folders.conf"] = _rendered(
+            "dropins/folders.conf", config=layout.config, bound=bound, written=written
+        )
+    return found
 
 
 def _read(settings: Settings) -> Iterator[Path]:
-    """What the config names, and the daemon reads."""
+    """Yield what the config names, and the daemon reads."""
     yield from (source.path for source in settings.sources)
     yield from (path for path in (settings.categories, settings.web.token_file) if path)
     if settings.model.weights != "auto":
         yield Path(settings.model.weights)
 
 
-def _binds(named: Iterable[Path], program: Iterable[Path]) -> Iterator[str]:
-    paths = sorted({path for path in (*named, *program) if _is_hidden(path)})
-    # One that is not there yet is left out until the next start.
-    yield from (f"BindReadOnlyPaths={_quoted(path, '-')}\n" for path in paths)
+def _bound(named: Iterable[Path], program: Iterable[Path]) -> list[Path]:
+    return sorted({path for path in (*named, *program) if _is_hidden(path)})
 
 
-def _writable(layout: Layout, settings: Settings) -> Iterator[str]:
-    """Where the database is, if it is elsewhere than the unit's own directory."""
+def _written(layout: Layout, settings: Settings) -> dict[str, Path]:
+    """Return where the database is, by the key that opens it, if it is elsewhere than the unit's own directory."""
     folder = Path(settings.database.removeprefix("sqlite:///")).parent
-    if not folder.is_relative_to(layout.data):
-        key = "BindPaths" if _is_hidden(folder) else "ReadWritePaths"
-        yield f"{key}={_quoted(folder, '-')}\n"
+    if folder.is_relative_to(layout.data):
+        return {}
+    return {"BindPaths" if _is_hidden(folder) else "ReadWritePaths": folder}
 
 
 def _is_hidden(path: Path) -> bool:
@@ -104,8 +102,12 @@ def _shipped(name: str) -> str:
     return (UNITS / "dropins" / name).read_text(encoding="utf-8")
 
 
-def _quoted(path: Path, flag: str = "") -> str:
-    """As a unit wants it. Raises ConfigError for what no unit can say."""
+def _rendered(name: str, **values: object) -> str:
+    return _TEMPLATES.get_template(f"{name}.j2").render(values)
+
+
+def _unit_word(path: Path, flag: str = "") -> str:
+    """Return a path as a unit wants it. Raises ConfigError for what no unit can say."""
     if not set(str(path)).isdisjoint("\":\\'\n\r\t"):
         hint = "rename it, or name a link to it that has no quotes, colons, backslashes or line breaks"
         raise ConfigError(str(path), "cannot be named in a unit of systemd's", hint)
@@ -116,9 +118,10 @@ def _yaml(path: Path) -> str:
     return json.dumps(str(path), ensure_ascii=False)
 
 
-def _replace(text: str, old: str, new: str) -> str:
-    if text.count(old) != 1:
-        raise ConfigError(
-            str(SYSTEM.config), f"cannot be made: {old!r} is not in it once", "install Tagger anew"
-        )
-    return text.replace(old, new)
+_TEMPLATES = Environment(  # noqa: S701 - units and YAML are no HTML, and have quotes of their own
+    loader=FileSystemLoader(UNITS),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters |= {"unit": _unit_word, "yaml": _yaml}

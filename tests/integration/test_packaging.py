@@ -65,7 +65,7 @@ def test_the_wheel_has_all_that_is_no_code(built: dict[str, Path]) -> None:
         missing = {name for name, file in wanted.items() if archive.read(name) != file.read_bytes()}
     assert missing == set()
     kinds = {Path(name).suffix for name in wanted}
-    assert {".onnx", ".safetensors", ".tsv", ".yaml", ".lark", ".html", ".css", ".js", ".service"} <= kinds
+    assert {".onnx", ".safetensors", ".tsv", ".yaml", ".lark", ".html", ".css", ".js", ".j2"} <= kinds
 
 
 def tracked(folder: str) -> list[Path]:

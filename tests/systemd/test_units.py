@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tagger.service.layout import UNITS
+from tagger.service import render
+from tagger.service.layout import SYSTEM, UNITS, Layout, users
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
@@ -20,14 +21,14 @@ NEWER = ("RestartSteps", "RestartMaxDelaySec")
 """Keys that only systemd 254 knows: others get no such drop-in."""
 
 
-def laid_out(folder: Path, unit: str, dropins: Sequence[str] = ()) -> Path:
+def laid_out(folder: Path, layout: Layout, dropins: Sequence[str] = ()) -> Path:
     """A unit, for a program that is there, with some of its drop-ins."""
     beside = folder / "tagger.service.d"
     beside.mkdir()
     for name in dropins:
         shutil.copy(UNITS / "dropins" / f"{name}.conf", beside)
     path = folder / "tagger.service"
-    path.write_text((UNITS / unit).read_text().replace("/opt/tagger/bin/tagger", "/bin/true"))
+    path.write_text(render.unit(layout, Path("/bin/true")))
     return path
 
 
@@ -43,11 +44,11 @@ def analyze(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("unit", "whose"), [("tagger.service", "--system"), ("user/tagger.service", "--user")]
+    ("layout", "whose"), [(SYSTEM, "--system"), (users(), "--user")], ids=["system", "user"]
 )
-def test_systemd_finds_no_fault_with_the_units(tmp_path: Path, unit: str, whose: str) -> None:
+def test_systemd_finds_no_fault_with_the_units(tmp_path: Path, layout: Layout, whose: str) -> None:
     dropins = DROPINS if whose == "--system" else ("backoff",)
-    done = analyze(tmp_path, whose, "verify", str(laid_out(tmp_path, unit, dropins)))
+    done = analyze(tmp_path, whose, "verify", str(laid_out(tmp_path, layout, dropins)))
     faults = [
         line for line in done.stderr.splitlines() if "tagger" in line and not re.search("|".join(NEWER), line)
     ]
@@ -67,13 +68,13 @@ def test_systemd_finds_no_fault_with_the_units(tmp_path: Path, unit: str, whose:
 def test_what_is_exposed_is_as_little_as_was_promised(
     tmp_path: Path, dropins: Sequence[str], most: float
 ) -> None:
-    unit = laid_out(tmp_path, "tagger.service", dropins)
+    unit = laid_out(tmp_path, SYSTEM, dropins)
     done = analyze(tmp_path, "security", "--offline=yes", f"--threshold={most * 10:.0f}", str(unit))
     assert done.returncode == 0, done.stdout
 
 
 def test_what_cannot_be_used_says_why() -> None:
     """In the line above."""
-    lines = (UNITS / "tagger.service").read_text().splitlines()
+    lines = render.unit(SYSTEM, Path("/bin/true")).splitlines()
     for weak in ("MemoryDenyWriteExecute=no", "ProcSubset=all"):
         assert "cannot be" in lines[lines.index(weak) - 1]
