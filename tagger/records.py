@@ -314,8 +314,3 @@ def _in_64_bits(nanoseconds: int) -> int:
 def _names(named: Label | Category) -> tuple[str, ...]:
     plain = named.name.partition(" (")[0]
     return tuple(filter(None, (named.name, named.name_zh, named.key, plain, *named.synonyms)))
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things for people: `1 picture`, `1,200 pictures`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -6,6 +6,7 @@ import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
+from tagger.wording.plural import counted
 
 if TYPE_CHECKING:
     from tagger.config.settings import Settings
@@ -21,7 +22,7 @@ def check(config: Config = None, database: Database = None) -> None:
     for source in settings.sources:
         if not source.path.is_dir():
             say(f"sources: {source.name}: no such folder yet: {source.path}", err=True)
-    say(f"the config is right; {len(settings.sources)} folder(s) to watch")
+    say(f"the config is right; {counted(len(settings.sources), 'folder')} to watch")
 
 
 def _check_model(settings: "Settings") -> None:

@@ -10,6 +10,7 @@ import typer
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.errors import ConfigError
+from tagger.wording.plural import counted
 
 
 def label(
@@ -55,8 +56,6 @@ def label(
 
 def _changed(named: int, files: int) -> str:
     """What has changed: `files` are the pictures that were `named` and all their copies."""
-    from tagger.records import counted
-
     copies = files - named
     if copies <= 0:
         return f"{counted(files, 'picture')} {'has' if files == 1 else 'have'} other tags now"

@@ -12,6 +12,7 @@ import typer
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.errors import ConfigError
+from tagger.wording.plural import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +47,7 @@ def prune(
     with closing(Store.open(settings.database, create=False)) as store:
         if old_models:
             count = forget.prune_old_tags(store)
-            say(f"{count:,} {'tag' if count == 1 else 'tags'} of earlier models forgotten")
+            say(f"{counted(count, 'tag')} of earlier models forgotten")
         else:
             kept = _prune(store, before, yes)
         if room := store.compact():
@@ -57,7 +58,6 @@ def prune(
 
 def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
     """Forgets what may be; whether anything was kept that only `--yes` has forgotten."""
-    from tagger.records import counted
     from tagger.store.queue import forget
 
     found = forget.missing(store, before)
@@ -66,7 +66,7 @@ def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
         _believe(store, found)
     sure = [one.source for one in found if yes or not doubts[one.source]]
     count, files = forget.prune(store, before, sure), sum(one.files for one in found)
-    say(f"{count:,} missing {'file' if count == 1 else 'files'} forgotten, of {counted(files, 'file')} known")
+    say(f"{counted(count, 'missing file')} forgotten, of {counted(files, 'file')} known")
     doubtful = [one for one in found if one.old and one.source not in sure]
     for one in doubtful:
         say(

@@ -7,6 +7,7 @@ import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
+from tagger.wording.plural import counted
 
 
 def retag(
@@ -28,7 +29,6 @@ def retag(
     settings = load_settings(config, database)
     from datetime import UTC, datetime
 
-    from tagger.records import counted
     from tagger.search.parse import parse
     from tagger.store.core.database import Database as Store
     from tagger.store.queue import retry

@@ -11,6 +11,7 @@ from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.errors import ConfigError
 from tagger.wording.escape import shown
+from tagger.wording.plural import counted
 
 
 def retry(
@@ -39,7 +40,7 @@ def retry(
 
 
 def _say(count: int) -> None:
-    say(f"{count:,} {'file is' if count == 1 else 'files are'} tried again")
+    say(f"{counted(count, 'file')} {'is' if count == 1 else 'are'} tried again")
 
 
 def _refuse(strangers: list[Path]) -> None:

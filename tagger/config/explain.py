@@ -7,8 +7,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from tagger.records import counted
 from tagger.wording.escape import cut, shown, without_password
+from tagger.wording.plural import counted
 
 WORDS = {
     "missing": "is missing",

@@ -23,6 +23,7 @@ from tagger.ingest.source_mount import ground
 from tagger.ingest.watch import REFUSED
 from tagger.vision.decode import SUFFIXES
 from tagger.wording.escape import shown
+from tagger.wording.plural import counted
 
 FSTAB = Path("/etc/fstab")
 LIMITS = (Path("/proc/sys/fs/inotify/max_user_watches"), Path("/proc/sys/user/max_inotify_watches"))
@@ -104,10 +105,10 @@ def _contents(source: Source, tree: Tree) -> Iterator[Finding]:
     if not tree.pictures:
         yield _empty(source, tree)
     else:
-        counts = f"{_count(tree.pictures, 'picture')} in {_count(tree.folders, 'folder')}"
+        counts = f"{counted(tree.pictures, 'picture')} in {counted(tree.folders, 'folder')}"
         yield Finding("ok", f"{_name(source)}: {counts}, on {mounts.file_system(source.start)}")
     if tree.closed:
-        what = f"{_count(len(tree.closed), 'folder')} in it may not be read by {account.name()}: {shown(tree.closed[0])}"
+        what = f"{counted(len(tree.closed), 'folder')} in it may not be read by {account.name()}: {shown(tree.closed[0])}"
         yield Finding("warning", what, _open(Path(tree.closed[0])))
     if tree.unreadable:
         what = f"pictures in it may not be read by {account.name()}, such as {shown(tree.unreadable[0])}"
@@ -192,7 +193,7 @@ def _watches(wanted: int) -> Iterator[Finding]:
         yield Finding("warning", f"folders cannot be watched: {os.strerror(refusal)}", hint)
         return
     limit = min((int(file.read_text()) for file in LIMITS if file.exists()), default=0)
-    what = f"{_count(wanted, 'folder')} to be watched, of {limit:,} that may be, other programs' included"
+    what = f"{counted(wanted, 'folder')} to be watched, of {limit:,} that may be, other programs' included"
     hint = f"{REFUSED[errno.ENOSPC]}; to keep it, put fs.inotify.max_user_watches=524288 into /etc/sysctl.d/tagger.conf"
     if wanted > limit:
         yield Finding("warning", f"{what}: new pictures are found by scanning again and again", hint)
@@ -217,10 +218,6 @@ def _open(path: Path) -> str:
     shut = account.closed(path)
     right = "X" if shut != path else "rX"
     return f"let it: setfacl --modify u:{account.name()}:{right} {shlex.quote(str(shut))}"
-
-
-def _count(number: int, of: str) -> str:
-    return f"{number:,} {of}" if number == 1 else f"{number:,} {of}s"
 
 
 def _name(source: Source) -> str:

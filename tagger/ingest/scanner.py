@@ -19,12 +19,13 @@ from tagger.ingest.inbox import Inbox
 from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling
 from tagger.ingest.watch import Watch
-from tagger.records import Origin, Sighting, Stamp, counted
+from tagger.records import Origin, Sighting, Stamp
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.queue.missing import MissingFiles
 from tagger.store.tags.redate import Redate
 from tagger.supervision import Closed, advanced, waiting
 from tagger.wording.escape import shown
+from tagger.wording.plural import counted
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
 
 from tagger.pipeline.claims import Claims
-from tagger.records import Stamp, counted
+from tagger.records import Stamp
 from tagger.store.queue.file_queue import FileQueue
 from tagger.supervision import Closed, waiting
 from tagger.wording.escape import shown
+from tagger.wording.plural import counted
 
 log = logging.getLogger(__name__)
 

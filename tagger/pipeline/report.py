@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from statistics import median
 from threading import Lock
 
-from tagger.records import Failed, Outcome, Reading, Tagged, Taxonomy, counted
+from tagger.records import Failed, Outcome, Reading, Tagged, Taxonomy
 from tagger.vision.certainty import NOT_SURE, certainty_of
 from tagger.wording.escape import shown
+from tagger.wording.plural import counted
 
 log = logging.getLogger(__name__)
 

@@ -21,13 +21,14 @@ import numpy as np
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.host import confinement
-from tagger.records import Content, Facts, Failed, Picture, counted
+from tagger.records import Content, Facts, Failed, Picture
 from tagger.supervision import queued
 from tagger.vision import wire
 from tagger.vision.budget import PixelBudget
 from tagger.vision.child import Child, EndedError
 from tagger.vision.models import Preprocessing
 from tagger.wording.escape import shown
+from tagger.wording.plural import counted
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from tagger.store.core.database import Database
 from tagger.store.core.schema import State, in_state, model, reading
 from tagger.store.core.schema import file as files
 from tagger.wording.escape import shown
+from tagger.wording.plural import counted
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def told(where: str, free: int, waiting: int) -> str:
     """The same, from the free bytes of the folder `where` and how many pictures wait."""
     if free >= waiting * BYTES + SPARE:
         return ""
-    those = f"features of {waiting:,} waiting picture{'' if waiting == 1 else 's'} would take {_mb(waiting * BYTES)} and "
+    those = f"features of {counted(waiting, 'waiting picture')} would take {_mb(waiting * BYTES)} and "
     return (
         f"the disk of the database ({where}) has {_mb(free)} left, where {those if waiting else ''}{_mb(SPARE)} are to"
         " stay free; make room and start again (tagger retag then makes what was left out), or set `features: false`"
