@@ -1,6 +1,5 @@
 """What pydantic finds wrong, in the words of someone who writes YAML."""
 
-import difflib
 from datetime import date
 from typing import Any, get_args
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tagger.wording.escape import cut, shown, without_password
+from tagger.wording.nearest import closest, did_you_mean
 from tagger.wording.plural import counted
 
 WORDS = {
@@ -95,5 +95,4 @@ def _keys_beside(loc: list[Any], settings: type[BaseModel]) -> list[str]:
 
 
 def _closest(word: str, names: list[str]) -> str:
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names)}"
+    return "; " + did_you_mean(map(repr, closest(word, names)), f"there are {', '.join(names)}")

@@ -5,7 +5,6 @@ length alone: Python's own engine can take years over a pattern such as (a+)+b, 
 those. What RE2 cannot do, backreferences and looking around, is refused.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from tagger.wording.nearest import closest, did_you_mean
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IMPOSSIBLE = datetime.min
@@ -161,8 +162,7 @@ def _timezone_hint(name: str) -> str:
     zones = available_timezones()
     if not zones:
         return "this machine knows none at all; its package tzdata brings them"
-    near = difflib.get_close_matches(name, zones, n=1)
-    return f"did you mean {near[0]!r}?" if near else "such as 'Asia/Shanghai'"
+    return did_you_mean(map(repr, closest(name, zones)), "such as 'Asia/Shanghai'")
 
 
 def _moment(text: str, zone: tzinfo | None) -> datetime:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tagger.errors import ConfigError
+from tagger.wording.escape import shown
 
 COLUMNS = 80
 """Of a longer query, an error shows only so many characters around the place."""
@@ -159,24 +160,17 @@ class QueryError(ConfigError):
 
 def said(text: str) -> str:
     """A piece of the query for a message: in quotes, short, and harmless to a terminal."""
-    return f"'{_visible(text if len(text) <= 40 else text[:39] + '…')}'"
+    return f"'{shown(text if len(text) <= 40 else text[:39] + '…')}'"
 
 
 def _pointed(text: str, start: int, end: int) -> tuple[str, str]:
     """The query on a line, and carets that stand under the part once both are printed."""
     first = max(0, min(start - COLUMNS // 3, len(text) - COLUMNS))
     last = first + COLUMNS
-    before = ("…" if first else "") + _visible(text[first:start])
-    guilty = _visible(text[start : min(end, last)])
-    behind = _visible(text[max(start, min(end, last)) : last]) + ("…" if last < len(text) else "")
+    before = ("…" if first else "") + shown(text[first:start])
+    guilty = shown(text[start : min(end, last)])
+    behind = shown(text[max(start, min(end, last)) : last]) + ("…" if last < len(text) else "")
     return before + guilty + behind, " " * _width(before) + "^" * max(1, _width(guilty))
-
-
-def _visible(text: str) -> str:
-    """What would not print, or would move the cursor, is escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
 
 
 def _width(text: str) -> int:

@@ -1,18 +1,15 @@
 """What to say of a word that nothing is called by: names that are spelled or meant alike, or how to ask for it otherwise.
 
-A name is proposed only if it is likely meant: a wrong guess costs more than none, for it looks as if the model knew. The
-cut-off was measured on forty typing errors and forty words that no label means; tests/unit/test_suggestions.py has them.
+What is spelled nearly alike, `wording.nearest` tells. Here is what means the same, and what is asked for otherwise.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
+
+from tagger.wording.nearest import MOST, spelled
 
 HOW_TIMES_ARE_ASKED = "a time is asked for by since and until, as in: since 2026-03-01 until 2026-03-31"
 UNTAUGHT = "the model does not know such a word, and words of your own cannot be taught to it yet"
-
-_MOST = 3
-_SHORT, _LONG = 7, 12
-"""Letters from which on two, and three, may be wrong; the first is right then."""
 
 _OF_A_PICTURE = re.compile(r"(?:a |the )?(?:photo|picture|image|pic)s? (?:of|with) (?:an? |the |some )?(?=.)")
 
@@ -77,41 +74,12 @@ def meant(given: str, known: Collection[str]) -> list[str]:
         return [plain]
     everyday = [name for name, words in _MEANT.items() if plain in words.split(", ") and name in known]
     kinds = sorted(name for name in known if name.endswith(f" {plain}"))
-    return list(dict.fromkeys([*everyday, *kinds]))[:_MOST]
-
-
-def spelled(given: str, known: Iterable[str]) -> list[str]:
-    """Names that are spelled nearly like `given`, those with the fewest letters wrong; both without capitals."""
-    allowed = 1 + (len(given) >= _SHORT) + (len(given) >= _LONG)
-    letters, near = set(given), dict[int, list[str]]()
-    for name in known:
-        if abs(len(name) - len(given)) > allowed or len(letters ^ set(name)) > 2 * allowed:
-            continue  # each wrong letter accounts for two that only one of them has
-        wrong = _wrong_letters(given, name)
-        begins_alike = name[:1] == given[:1]
-        if wrong <= allowed and (begins_alike or (wrong == 1 and len(given) > 2)):
-            near.setdefault(wrong, []).append(name)
-    return near[min(near)][:_MOST] if near else []
+    return list(dict.fromkeys([*everyday, *kinds]))[:MOST]
 
 
 def names_like(given: str, known: Collection[str]) -> list[str]:
     """Names, of those `known`, that `given` is likely meant for; all without capitals."""
     return meant(given, known) or spelled(given, known)
-
-
-def _wrong_letters(given: str, name: str) -> int:
-    """How many letters were left out, put in, mistaken or swapped with their neighbour."""
-    before: Sequence[int] = ()
-    last: Sequence[int] = range(len(name) + 1)
-    for row, letter in enumerate(given, 1):
-        now = [row]
-        for column, other in enumerate(name, 1):
-            fewest = min(last[column] + 1, now[-1] + 1, last[column - 1] + (letter != other))
-            if row > 1 < column and letter == name[column - 2] and given[row - 2] == other:
-                fewest = min(fewest, before[column - 2] + 1)
-            now.append(fewest)
-        before, last = last, now
-    return last[-1]
 
 
 _TIMES: Mapping[str, str] = {

@@ -5,7 +5,6 @@ A category also has whatever is in those within it. A file of the user's goes on
 form. Rejected: WordNet's own tree, in which a menu is food and a giant panda no bear; it only checks this one.
 """
 
-import difflib
 import hashlib
 import json
 import re
@@ -28,6 +27,7 @@ from tagger.host import regular
 from tagger.records import Category, Label, Taxonomy
 from tagger.vision import labels as known
 from tagger.wording.escape import cut
+from tagger.wording.nearest import closest, did_you_mean
 
 FLOOR = 0.2
 """The lowest score that is kept. The scores of all categories would be ten times as many rows, and say nothing."""
@@ -215,6 +215,6 @@ def _refuse_one_name_for_two(categories: Iterable[Category]) -> None:
 
 
 def _unknown(item: str, kind: str, names: Iterable[str]) -> tuple[str, str]:
-    near = difflib.get_close_matches(item.casefold(), names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"docs/categories.md says how a {kind} is named"
+    near = map(repr, closest(item.casefold(), names))
+    hint = did_you_mean(near, f"docs/categories.md says how a {kind} is named")
     return f"there is no {kind} {item!r}", hint

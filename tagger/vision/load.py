@@ -19,6 +19,7 @@ from tagger.vision.engines.choice import Choice, choose
 from tagger.vision.graph import fitted, graph_of, int8_graph_of
 from tagger.vision.models import AUTO, BUILTIN_MODEL
 from tagger.vision.weights import Weights, resolve, usable
+from tagger.wording.nearest import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -123,8 +124,8 @@ def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
     known = {name.casefold() for names in named for name in names}
     for name in settings.thresholds:
         if name.casefold() not in known:
-            near = suggestions.names_like(name.casefold(), known)
-            hint = f"did you mean {near[0]!r}?" if near else suggestions.UNTAUGHT
+            near = map(repr, suggestions.names_like(name.casefold(), known)[:1])
+            hint = did_you_mean(near, suggestions.UNTAUGHT)
             raise ConfigError(f"thresholds.{name}", "no label or category is called so", hint)
     return own
 

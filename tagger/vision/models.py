@@ -5,7 +5,6 @@ weight enums; EfficientNet-Lite's accuracies are those that its authors publish 
 (github.com/tensorflow/tpu, models/official/efficientnet/lite).
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from typing import Literal
 
 from tagger.config.sources import Crop
 from tagger.errors import ModelError
+from tagger.wording.nearest import closest, did_you_mean
 
 _PACKAGED = Path(__file__).parents[1] / "builtin"
 BUILTIN = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parents[2] / "weights"
@@ -219,6 +219,5 @@ def named(name: str, catalogue: Iterable[Architecture] = CATALOGUE) -> Architect
             name, "is no model, but the choice of one", "tagger models list says which it comes to"
         )
     names = [*entries, AUTO]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+    hint = did_you_mean(closest(name, names), f"there are {', '.join(names)}")
     raise ModelError(name, "no such model", hint)

@@ -11,6 +11,7 @@ from tagger.search.suggestions import written
 from tagger.store.core import pathtext
 from tagger.store.core.schema import State, file, file_attribute, source, word
 from tagger.store.search import fields
+from tagger.wording.nearest import did_you_mean, spelled
 
 _SOME = 7
 """Names that are told where none is like what was asked for."""
@@ -33,7 +34,7 @@ def _advice(connection: Connection, given: str) -> tuple[str, Sequence[str]]:
         return suggestions.HOW_TIMES_ARE_ASKED, []
     known = dict.fromkeys(connection.scalars(select(word.c.text).order_by(word.c.rank)))
     if near := [written(one) for one in suggestions.names_like(given.casefold(), known)]:
-        return f"did you mean {', '.join(near)}?", near
+        return did_you_mean(near), near
     some = ", ".join(map(written, list(known)[:_SOME])) or "none yet"
     return f"{suggestions.UNTAUGHT}; there are {some}{' and others' * (len(known) > _SOME)}", []
 
@@ -88,14 +89,14 @@ def unknown_state(text: str, field: Field) -> QueryError:
 
 def unknown_condition(text: str, field: Field) -> QueryError:
     """Return what to say of a condition that no picture can be in: the nearest, and all that there are."""
-    near = suggestions.spelled(field.value.casefold(), NAMES)
-    meant = f"did you mean {near[0]}? " if near else ""
-    what, hint = f"there is no condition {said(field.value)}", f"{meant}conditions: {', '.join(NAMES)}"
+    near = spelled(field.value.casefold(), NAMES)
+    hint = f"{did_you_mean(near[:1])} conditions: {', '.join(NAMES)}".lstrip()
+    what = f"there is no condition {said(field.value)}"
     return QueryError(text, field.start, field.end, what, hint, tuple(f"is:{name}" for name in near))
 
 
 def _near(kind: str, given: str, names: Sequence[str]) -> tuple[str, list[str]]:
     plain = {name.casefold(): name for name in names}
-    near = [plain[one] for one in suggestions.spelled(given.casefold(), plain)]
-    some = ", ".join(map(_value, near or names[:_SOME])) or "none yet"
-    return (f"did you mean {some}?" if near else f"{kind}: {some}"), near
+    near = [plain[one] for one in spelled(given.casefold(), plain)]
+    some = ", ".join(map(_value, names[:_SOME])) or "none yet"
+    return did_you_mean(map(_value, near), f"{kind}: {some}"), near

@@ -32,6 +32,7 @@ from tagger.store.tags import codes, readings, verdicts
 from tagger.store.tags.readings import NewReading, Said
 from tagger.store.tags.vectors import unpacked
 from tagger.store.tags.verdicts import Verdicts
+from tagger.wording.nearest import did_you_mean
 
 _AT_ONCE = 200
 """Pictures that are written anew in one transaction: for a fraction of a second, nobody else writes."""
@@ -164,7 +165,7 @@ def _near(connection: Connection, name: str) -> str:
         return "a label is what a picture shows; tagger search says how times and conditions are asked for"
     known = connection.scalars(select(word.c.text).where(word.c.label_id.is_not(None)))
     near = suggestions.names_like(name.casefold(), dict.fromkeys(known))
-    return f"did you mean {', '.join(near)}?" if near else suggestions.UNTAUGHT
+    return did_you_mean(near, suggestions.UNTAUGHT)
 
 
 def _labels_in(connection: Connection, name: str) -> Sequence[str]:
