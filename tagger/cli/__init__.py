@@ -1,10 +1,11 @@
 """The commands, a file each. Anything heavy is imported inside them, so that `--help` is quick."""
 
-import gc
 import sys
 from typing import Annotated
 
-gc.disable()  # imports make objects by the hundred thousand, and no garbage; whatever lasts turns it on again
+from tagger.host import garbage
+
+garbage.ignore()  # before the imports, which are most of what a command makes; whatever lasts turns it on again
 
 import typer  # noqa: E402
 
@@ -89,7 +90,7 @@ def _options(
 ) -> None:
     """Options of the program itself."""
     if context.invoked_subcommand == "models":
-        gc.enable()
+        garbage.look_for()
 
 
 _LEFT_OUT = {"torch", "torchvision"}

@@ -1,6 +1,5 @@
 """`tagger export`: tags for other programs."""
 
-import gc
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ import typer
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.errors import ConfigError, TaggerError
+from tagger.host import garbage
 
 if TYPE_CHECKING:
     from tagger.export.keywords import Vocabulary
@@ -82,7 +82,7 @@ def export(
     from tagger.search.parse import parse
     from tagger.store.core.database import Database as Store
 
-    gc.enable()  # an XML tree is a circle, and there may be a million
+    garbage.look_for()  # an XML tree is a circle, and there may be a million
     text = " ".join(words or ())
     query = parse(text, datetime.now(UTC))
     for_names = settings.search.min_score if min_score is None else min_score

@@ -1,6 +1,5 @@
 """Builds the parts of the way that every picture takes, as the settings want them: the same for folders and for single files."""
 
-import gc
 import logging
 import os
 import sys
@@ -187,14 +186,6 @@ def _limits(settings: Settings) -> dict[str, float]:
         for section, values in sections.items()
         for name, value in values.model_dump().items()
     }
-
-
-def spare_what_is_there() -> None:
-    """Turn the garbage collector on. It is on from here, but leaves alone what is there already: it is code and the model, and
-    to go through it takes a tenth of a second each time, during which nothing else runs.
-    """
-    gc.freeze()
-    gc.enable()
 
 
 def raise_error(reason: BaseException) -> NoReturn:

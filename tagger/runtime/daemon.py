@@ -3,7 +3,6 @@
 The main thread waits for a reason to stop; everything else happens in the stages' threads.
 """
 
-import gc
 import logging
 import signal
 import time
@@ -15,6 +14,7 @@ from tagger.config import defaults
 from tagger.config.folders import cache_home, data_home
 from tagger.config.settings import Settings
 from tagger.errors import ConfigError, TaggerError
+from tagger.host import garbage
 from tagger.host.priority import be_nice
 from tagger.pipeline.predict_queue import PredictQueue
 from tagger.pipeline.stats import Counts
@@ -56,8 +56,7 @@ def run(settings: Settings, reread: Callable[[], Settings], taken: Callable[[Set
             while other := _watch(config, ground, reread):
                 config = other
                 taken(config.settings)
-                gc.unfreeze()  # what is over is garbage, and none of it is to stay for ever
-                gc.collect()
+                garbage.remove_all()  # what is over is garbage, and none of it is to stay for ever
     except StoppedError:
         log.info("stopped before it had begun; nothing was in hand")
 

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from tagger.config.folders import cache_home, data_home
 from tagger.config.settings import Settings
 from tagger.config.sources import Crop
+from tagger.host import garbage
 from tagger.ingest.filters import Filters
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.stats import Stats
@@ -60,7 +61,7 @@ def _tagged(
     steps = build.steps_alone(settings, classifier, crops, arrivals.put)
     supervisor, batching = Supervisor(), classifier.engine.batching
     pipeline = build.pipeline(settings, supply, steps, batching, Stats(), supervisor, arrivals.put)
-    build.spare_what_is_there()
+    garbage.look_for_new()
     pipeline.start()
     try:
         yield from zip(files, _in_order(stamps, arrivals, supervisor), strict=True)

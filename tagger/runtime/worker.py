@@ -13,6 +13,7 @@ from functools import partial
 
 from tagger.config.path_rules import PathRules
 from tagger.config.settings import Settings
+from tagger.host import garbage
 from tagger.ingest.filters import Filters
 from tagger.ingest.inbox import Inbox
 from tagger.ingest.scanner import Scanner
@@ -107,7 +108,7 @@ class Worker:
         On leaving, what is in hand is finished, in the order of the way; after an error nothing is.
         """
         self.queue.start()
-        build.spare_what_is_there()
+        garbage.look_for_new()
         self._database.patience.end(math.inf)
         stages = [
             Stage(name, step, self.supervisor, self._signals.crashed) for name, step in self._steps().items()
