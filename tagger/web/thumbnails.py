@@ -7,7 +7,6 @@ picture that moves has its thumbnail already. Rejected: to make them as pictures
 import hashlib
 import logging
 import os
-import tempfile
 import threading
 import zlib
 from concurrent.futures import Future
@@ -18,6 +17,7 @@ from typing import BinaryIO
 
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
+from tagger.host.replace import replacing
 from tagger.pipeline.predict_queue import BusyError
 from tagger.store.search.found import Original
 from tagger.supervision import Closed
@@ -139,7 +139,8 @@ class Thumbnails:
         try:
             for folder in (self._folder, place.parent):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _put(place, _checked(made))
+            with replacing(place, mode=0o600, survives_power_cut=False) as file:
+                file.write(_checked(made))
             with suppress(FileNotFoundError):  # another process thins out, too
                 _thin_out(place.parent, self._most // _FOLDERS)
         except OSError as error:
@@ -153,18 +154,6 @@ class Thumbnails:
 
 def _checked(made: bytes) -> bytes:
     return made + zlib.crc32(made).to_bytes(_CHECK, "big")
-
-
-def _put(place: Path, data: bytes) -> None:
-    """Whole or not at all, for its owner alone. Its name until then is no other process's."""
-    descriptor, half = tempfile.mkstemp(dir=place.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(half).replace(place)
-    except OSError:
-        Path(half).unlink(missing_ok=True)
-        raise
 
 
 def _thin_out(folder: Path, most: int) -> None:

@@ -5,13 +5,11 @@ alone, for a service that listens to a network needs the same.
 """
 
 import logging
-import os
 import secrets
-from contextlib import suppress
-from pathlib import Path
 
 from tagger.config.web import WebSettings
 from tagger.errors import ConfigError
+from tagger.host.replace import replacing
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +20,11 @@ def ensure(web: WebSettings) -> None:
         return
     token = secrets.token_hex(16)
     try:
-        _write(web.token_file, token)
+        with replacing(web.token_file, mode=0o600) as file:
+            file.write(f"{token}\n".encode())
     except OSError as error:
         hint = "put a token into it, or name a file in a folder that Tagger may write to"
         raise ConfigError("web.token_file", f"cannot be made: {error}", hint) from None
     log.info(
         "made a token, %s; open http://localhost:%d/login?token=%s once", web.token_file, web.port, token
     )
-
-
-def _write(path: Path, token: str) -> None:
-    """Whole or not at all, and its owner's alone from the first byte."""
-    half = path.with_name(f"{path.name}.new")
-    with suppress(FileNotFoundError):
-        half.unlink()
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{token}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(path)
