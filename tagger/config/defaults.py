@@ -37,7 +37,10 @@ class Pinned:
 def pinned(
     file: Mapping[str, Any], name: str, variables: Mapping[str, Any], prefix: str, defaults: object
 ) -> Iterator[Pinned]:
-    """Keys of a config file called `name`, and of variables, which win, that have an old default. `defaults` are today's."""
+    """Yield the keys of a config file called `name`, and of variables, which win, that have an old default.
+
+    `defaults` are today's settings, `prefix` is that of the variables.
+    """
     for key, old in OLD.items():
         value, where = _at(variables, key), f"{prefix}{key.replace('.', '__')}".upper()
         if value is None:
@@ -48,11 +51,11 @@ def pinned(
 
 
 def told(found: Iterable[Pinned]) -> str:
-    """All of them in a sentence; empty where there are none."""
-    places: dict[str, list[str]] = {}
+    """Return all of them in a sentence; empty where there are none."""
+    by_origin: dict[str, list[str]] = {}
     for one in found:
-        places.setdefault(one.where, []).append(str(one))
-    return "; ".join(f"{', '.join(keys)}, in {where}" for where, keys in places.items())
+        by_origin.setdefault(one.where, []).append(str(one))
+    return "; ".join(f"{', '.join(keys)}, in {where}" for where, keys in by_origin.items())
 
 
 def _at(data: Any, key: str) -> Any:

@@ -29,7 +29,7 @@ _QUOTE = "put quotes around a value that begins with *, & or !"
 
 
 class NotYamlError(Exception):
-    """`what` is wrong with the text, and in which line; `hint` is what to do about it."""
+    """Raised with `what` is wrong with the text, and in which line; `hint` is what to do about it."""
 
     def __init__(self, what: str, hint: str = _LAYOUT) -> None:
         super().__init__(what, hint)
@@ -37,7 +37,7 @@ class NotYamlError(Exception):
 
 
 def read(text: str) -> Any:
-    """What the text holds. Raises NotYamlError, whatever the text is."""
+    """Return what the text holds. Raises NotYamlError where it is no YAML, or too much of it, whatever the text is."""
     try:
         loader = _Loader(text)
     except ReaderError as error:
@@ -58,7 +58,7 @@ def _in_words(error: MarkedYAMLError) -> tuple[str, str]:
     problem, line = str(error.problem or "is incomplete"), ""
     if isinstance(error.problem_mark, Mark):
         line = f"line {error.problem_mark.line + 1}: "
-    if isinstance(error, _RefusedError):
+    if isinstance(error, _RefusedYamlError):
         return line + problem, error.hint
     if "'\\t'" in problem:
         return f"{line}it begins with a tab", "use spaces, not tabs"
@@ -69,7 +69,7 @@ def _in_words(error: MarkedYAMLError) -> tuple[str, str]:
     return line + problem, _LAYOUT
 
 
-class _RefusedError(ConstructorError):
+class _RefusedYamlError(ConstructorError):
     def __init__(self, problem: str, mark: Any, hint: str = _LAYOUT) -> None:
         super().__init__(None, None, problem, mark)
         self.hint = hint
@@ -88,7 +88,7 @@ class _Loader(yaml.SafeLoader):
             return self._alias(super().compose_node(parent, index), event.start_mark)
         self._depth, before = self._depth + 1, self._values
         if self._depth > _DEEPEST:
-            raise _RefusedError(f"it is nested more than {_DEEPEST} levels deep", event.start_mark)
+            raise _RefusedYamlError(f"it is nested more than {_DEEPEST} levels deep", event.start_mark)
         self._count(1, event.start_mark)
         node = super().compose_node(parent, index)
         self._depth, self._worth[id(node)] = self._depth - 1, self._values - before
@@ -96,14 +96,14 @@ class _Loader(yaml.SafeLoader):
 
     def _alias(self, node: Node | None, mark: Any) -> Node | None:
         if id(node) not in self._worth:
-            raise _RefusedError("an alias (*) stands within what it stands for", mark, "write it out")
+            raise _RefusedYamlError("an alias (*) stands within what it stands for", mark, "write it out")
         self._count(self._worth[id(node)], mark)
         return node
 
     def _count(self, values: int, mark: Any) -> None:
         self._values += values
         if self._values > _MOST:
-            raise _RefusedError(
+            raise _RefusedYamlError(
                 f"it comes to more than {_MOST:,} values here", mark, "write less, or fewer aliases"
             )
 
@@ -112,7 +112,9 @@ class _Loader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             what = "there is no such date, number or character"
-            raise _RefusedError(what, node.start_mark, "put quotes around what is meant as text") from None
+            raise _RefusedYamlError(
+                what, node.start_mark, "put quotes around what is meant as text"
+            ) from None
 
     def construct_scalar(self, node: ScalarNode | MappingNode) -> Any:
         text = super().construct_scalar(node)
@@ -121,7 +123,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: ScalarNode) -> int:
         if len(node.value) > _LONGEST:
-            raise _RefusedError(
+            raise _RefusedYamlError(
                 f"a number of {len(node.value):,} digits", node.start_mark, "put quotes around text"
             )
         return int(super().construct_yaml_int(node))
@@ -130,9 +132,9 @@ class _Loader(yaml.SafeLoader):
         seen = set[str]()
         for key, _ in node.value if isinstance(node, MappingNode) else ():
             if not isinstance(key, ScalarNode):
-                raise _RefusedError("a list or a mapping cannot be a key", key.start_mark)
+                raise _RefusedYamlError("a list or a mapping cannot be a key", key.start_mark)
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise _RefusedError(
+                raise _RefusedYamlError(
                     f"{key.value[:60]!r} is there twice", key.start_mark, "keep one of the two"
                 )
             seen.add(key.value)

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in the words of someone who writes YAML."""
+"""Mistakes that pydantic finds, in the words of someone who writes YAML."""
 
 from datetime import date
 from typing import Any, get_args
@@ -34,18 +34,18 @@ _LONGEST = 220
 
 
 def explain(error: ValidationError, settings: type[BaseModel]) -> str:
-    """A line per wrong key of `settings`, for the first of them; at most 1.5 kB."""
+    """Return a line per wrong key of `settings`, for the first of them; at most 1.5 kB."""
     lines = [_cut(_sentence(detail, settings), _LONGEST) for detail in error.errors()]
     more = [f"… and {counted(len(lines) - _MOST, 'more mistake')}"] if len(lines) > _MOST else []
     return "\n".join([*lines[:_MOST], *more])
 
 
 def _sentence(detail: ErrorDetails, settings: type[BaseModel]) -> str:
-    """One line per wrong key: where it is, what was expected, and the closest valid name."""
+    """Return one line: where the wrong key is, what was expected, and the closest valid name."""
     if detail["type"] == "invalid_key":
-        return f"{_place(list(detail['loc']))}: must be text to be a key; put quotes around it"
+        return f"{_dotted(list(detail['loc']))}: must be text to be a key; put quotes around it"
     loc = [part for part in detail["loc"] if part not in ("constrained-int", "literal['auto']", "int")]
-    key = _place(loc)
+    key = _dotted(loc)
     if detail["type"] == "extra_forbidden":
         return f"{key}: no such key{_closest(str(loc[-1]), _keys_beside(loc, settings))}"
     if detail["type"] in ("missing", "value_error"):
@@ -59,7 +59,7 @@ def _is_secret(loc: list[Any]) -> bool:
 
 
 def _given(value: object) -> str:
-    """What was written; of a list or of keys only that it is one, since all may be in it, secrets too."""
+    """Return what was written; of a list or of keys only that it is one, since all may be in it, secrets too."""
     if isinstance(value, dict | list | tuple | set):
         return "keys of its own" if isinstance(value, dict) else "a list"
     if value is None:
@@ -71,8 +71,8 @@ def _cut(text: object, longest: int) -> str:
     return cut(shown(without_password(str(text))), longest)
 
 
-def _place(loc: list[Any]) -> str:
-    """A dotted key; entries of lists are counted from the first, between commas."""
+def _dotted(loc: list[Any]) -> str:
+    """Return a dotted key; entries of lists are counted from the first, between commas."""
     words, joint = "", ""
     for part in loc:
         is_entry = isinstance(part, int) and part >= 0 and bool(words) and "[key]" not in loc

@@ -1,4 +1,4 @@
-"""What a path and the clocks tell of a picture: which camera took it, and when.
+"""The rules of a source for its paths and clocks: they tell which camera took a picture, and when.
 
 A source's `path_pattern` is searched in the path below its folder. RE2 matches it, in time that grows with the path's
 length alone: Python's own engine can take years over a pattern such as (a+)+b, and no check of a pattern finds all of
@@ -37,7 +37,7 @@ _FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Read from a path. `captured_at` is by the source's clock; `attributes` are all other groups."""
+    """What a path tells. `captured_at` is by the source's clock; `attributes` are all other groups."""
 
     camera: str | None = None
     app_id: str | None = None
@@ -59,7 +59,7 @@ class Captured:
 
 @dataclass(frozen=True)
 class PathRules:
-    """How the paths and the clocks of one source are read. `str(place)` changes where its pictures must be dated anew.
+    """How the paths and the clocks of one source are read. Where `str(rules)` has changed, its pictures must be dated anew.
 
     `timezone` is a name of the IANA database; empty is the machine's own.
     """
@@ -71,7 +71,7 @@ class PathRules:
         return f"{self.timezone}\n{self.pattern}" if self.pattern or self.timezone else ""
 
     def read(self, path: str) -> Located:
-        """What a path below the source's folder tells. It is text without surrogates, as the database has it."""
+        """Return what a path below the source's folder tells. It is text without surrogates, as the database has it."""
         if not self.pattern:
             return Located()
         match = self._compiled.search(path)
@@ -85,7 +85,10 @@ class PathRules:
         )
 
     def captured(self, located: Located, taken_at: datetime | None, mtime_ns: int, now: datetime) -> Captured:
-        """By the path, or else the camera, or else the file's last change. `taken_at` is naive without an offset."""
+        """Return when a picture was taken: by its path, else by the camera, else by the file's last change.
+
+        `taken_at` is what the camera tells, naive without an offset; `mtime_ns` is in nanoseconds since 1970.
+        """
         times = (("path", located.captured_at), ("exif", taken_at))
         told = [(by, moment) for by, moment in times if moment]
         for by, moment in told:
@@ -95,7 +98,7 @@ class PathRules:
 
     @property
     def shadows(self) -> set[str]:
-        """The words of the search language that its groups take the place of."""
+        """The words of the search language that are hidden by groups of the same name."""
         return LATER_WORDS & set(self._compiled.groupindex) if self.pattern else set()
 
     @cached_property
@@ -107,7 +110,7 @@ class PathRules:
         return ZoneInfo(self.timezone) if self.timezone else None
 
     def _believed(self, moment: datetime, now: datetime) -> datetime | None:
-        """In UTC; None where it cannot be, at the edges of the calendar too."""
+        """Return the moment in UTC; None where it cannot be, at the edges of the calendar too."""
         if moment.replace(second=0, microsecond=0, tzinfo=None) == _RESET:
             return None
         try:
@@ -119,7 +122,7 @@ class PathRules:
 
 
 def compiled(pattern: str) -> Any:
-    """Raises ValueError, which says what is wrong with it."""
+    """Return RE2's form of a pattern. Raises ValueError, which says what is wrong with it."""
     import re2  # here, because few use it
 
     options = re2.Options()
@@ -128,7 +131,7 @@ def compiled(pattern: str) -> Any:
         found = re2.compile(pattern, options)
     except re2.error as error:
         raise ValueError(f"{pattern!r} is no pattern that can be used: {_reason(error)}") from None
-    _judge_names([name for name in _NAMES.findall(pattern) if name in found.groupindex])
+    _check_names([name for name in _NAMES.findall(pattern) if name in found.groupindex])
     return found
 
 
@@ -137,7 +140,7 @@ def _reason(error: Exception) -> str:
     return text + ("; it can neither look around nor refer back" if _BEYOND_RE2.search(text) else "")
 
 
-def _judge_names(names: list[str]) -> None:
+def _check_names(names: list[str]) -> None:
     if not names:
         raise ValueError("has no named group; (?P<camera>[^/]+) is one")
     for name in names:
@@ -149,8 +152,8 @@ def _judge_names(names: list[str]) -> None:
             raise ValueError(f"the group {name!r} is there twice")
 
 
-def judge_timezone(name: str) -> str:
-    """Raises ValueError where there is no such time zone."""
+def checked_timezone(name: str) -> str:
+    """Return the name as it is. Raises ValueError where there is no such time zone."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -166,7 +169,10 @@ def _timezone_hint(name: str) -> str:
 
 
 def _moment(text: str, zone: tzinfo | None) -> datetime:
-    """Digits with anything between them: year to second, to minute or to day, or Unix seconds or milliseconds."""
+    """Return the time that digits tell, with anything between them; IMPOSSIBLE where there is no such time.
+
+    They go from the year to the second, the minute or the day, or are Unix seconds or milliseconds.
+    """
     digits = re.sub(r"\D", "", text)
     try:
         if len(digits) in (10, 13):

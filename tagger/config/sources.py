@@ -20,7 +20,7 @@ _EDGE = 1.0015
 
 
 def _crop(value: Any) -> Any:
-    """Return the crop, judged here as a whole: what pydantic says of a union speaks of each of its members."""
+    """Return the crop, checked here as a whole: what pydantic says of a union speaks of each of its members."""
     if isinstance(value, str) and value in get_args(Mode):
         return value
     if not (isinstance(value, list | tuple) and len(value) == 4 and {type(n) for n in value} <= {int, float}):
@@ -47,7 +47,7 @@ def _path_pattern(value: str) -> str:
 
 
 def _timezone(value: str) -> str:
-    return path_rules.judge_timezone(value) if value else ""
+    return path_rules.checked_timezone(value) if value else ""
 
 
 # Nothing is converted elsewhere; YAML has no tuples, though.

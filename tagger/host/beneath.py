@@ -1,4 +1,4 @@
-"""Opening files beneath a folder, on a way of which no part is a symbolic link.
+"""Opening files beneath a folder, by paths of which no part is a symbolic link.
 
 Whoever may write into a watched folder may put a link in the place of a picture, or of a folder on the way to it, at any
 moment, and would else read with Tagger's eyes. The folder itself may be a link: the user named it. The kernel's openat2
@@ -39,7 +39,7 @@ _OUTSIDE = (errno.ELOOP, errno.EXDEV)
 
 
 class OutsideError(FileNotFoundError):
-    """The path leads outside, by a link or by what it says: nothing of ours is there."""
+    """Raised where a path leads outside, by a link or by what it says: nothing of ours is there."""
 
 
 class _How(ctypes.Structure):
@@ -56,7 +56,10 @@ def refuse_long(path: str) -> None:
 
 
 def below(folder: str, path: str) -> str:
-    """An absolute path, as it is from the folder on; "" is the folder itself. Raises OSError, which may be OutsideError."""
+    """Return an absolute path as it is from the folder on; "" is the folder itself.
+
+    Raises OSError where it is too long, OutsideError where it is not below.
+    """
     refuse_long(path)
     prefix = folder.rstrip("/") + "/"
     if path.rstrip("/") + "/" == prefix:
@@ -68,7 +71,7 @@ def below(folder: str, path: str) -> str:
 
 @contextmanager
 def rooted(folder: str) -> Iterator[int]:
-    """The folder's descriptor, for `descend`. Raises OSError."""
+    """Yield the folder's descriptor, for `descend`. Raises OSError."""
     at = os.open(folder, _ROOT)
     try:
         yield at
@@ -77,7 +80,7 @@ def rooted(folder: str) -> Iterator[int]:
 
 
 def opened(folder: str, path: str, flags: int = FILE) -> int:
-    """A descriptor of what is at `path`, which is told from the folder on. Raises OSError, which may be OutsideError."""
+    """Return a descriptor of what is at `path`, told from the folder on. Raises OSError, which may be OutsideError."""
     at = os.open(folder, _ROOT)  # not `rooted`, which takes a tenth of the time of a small file
     try:
         return descend(at, path, flags)
@@ -86,7 +89,7 @@ def opened(folder: str, path: str, flags: int = FILE) -> int:
 
 
 def stat(folder: str, path: str) -> os.stat_result:
-    """What `lstat` tells of an absolute path beneath the folder. Raises OSError, which may be OutsideError."""
+    """Return what `lstat` tells of an absolute path beneath the folder. Raises OSError, which may be OutsideError."""
     descriptor = opened(folder, below(folder, path), PLACE)
     try:
         return os.fstat(descriptor)
@@ -95,7 +98,7 @@ def stat(folder: str, path: str) -> os.stat_result:
 
 
 def descend(at: int, path: str, flags: int) -> int:
-    """A descriptor of what is at `path` from the opened folder `at` on. Raises OSError, which may be OutsideError."""
+    """Return a descriptor of what is at `path` from the opened folder `at` on. Raises OSError, which may be OutsideError."""
     raw = _judged(path)
     try:
         return _resolved(at, raw, flags) if _kernel_resolves() else _walked(at, raw, flags)
@@ -107,7 +110,7 @@ def descend(at: int, path: str, flags: int) -> int:
 
 
 def _judged(path: str) -> bytes:
-    """The path as the kernel takes it, `.` for the folder itself."""
+    """Return the path as the kernel takes it, `.` for the folder itself. Raises OSError, which may be OutsideError."""
     try:
         raw = os.fsencode(path)
     except UnicodeEncodeError:
@@ -121,7 +124,7 @@ def _judged(path: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _kernel_resolves() -> bool:
-    """Kernels before 5.6 have no openat2, and older container runtimes forbid what they do not know."""
+    """Return whether openat2 is there: not before Linux 5.6, nor where a container's runtime forbids what it does not know."""
     try:
         os.close(_resolved(_HERE, b".", PLACE))
     except OSError:
@@ -161,7 +164,7 @@ def _syscall() -> "ctypes._FuncPointer":
 
 
 def _walked(at: int, path: bytes, flags: int) -> int:
-    """What a link leads to is never opened: of a link itself, PLACE is a place without anything below."""
+    """Return a descriptor, part by part. What a link leads to is never opened: of a link itself, PLACE has nothing below."""
     parts = path.split(b"/")
     *folders, name = [*parts, b"."] if flags & os.O_DIRECTORY else parts
     here = os.open(b".", PLACE, dir_fd=at)

@@ -1,4 +1,4 @@
-"""What a child process gives up once it has started. Nothing of it can be had back, whatever a picture makes of the process.
+"""Rights that a child process gives up once it has started. None can be had back, whatever a picture makes of the process.
 
 Linux's own calls, by ctypes: each is one line, and there is nothing to be installed. Where there is no Linux, nothing is given up.
 Rejected: a filter of system calls (seccomp), which knows neither the next libc's calls nor the next decoder's.
@@ -22,7 +22,10 @@ _PAGES = Path("/proc/self/statm")
 
 
 def give_up_capabilities(kept: Collection[int] = ()) -> None:
-    """All but those `kept`, of the calling thread and whatever it starts; nor does a set-user-ID program bring any back."""
+    """Give up all capabilities but those `kept`, for the calling thread and whatever it starts.
+
+    Nor does a set-user-ID program bring any back. Raises OSError where the kernel refuses.
+    """
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
@@ -39,7 +42,7 @@ def give_up_capabilities(kept: Collection[int] = ()) -> None:
 
 
 def give_up_files_and_dumps() -> None:
-    """No file is opened or made from here on, nor a connection; what is open stays so. The memory is dumped nowhere."""
+    """Give up opening files and connections, and core dumps. What is open stays open."""
     for limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
         resource.setrlimit(limit, (0, 0))
     if sys.platform == "linux":
@@ -54,7 +57,7 @@ def bound_memory(more: int) -> None:
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of an environment that are no settings of ours: a child is told what it needs, and no secret."""
+    """Return the variables of an environment that are no settings of ours: a child is told what it needs, and no secret."""
     return {key: value for key, value in environment.items() if not key.startswith(_PREFIX)}
 
 

@@ -1,6 +1,6 @@
-"""Named places on the road where a test may let the process die, hang or stop, as the world does.
+"""Failpoints: named places on a file's way where a test may let the process die, hang or stop, as the world does.
 
-Off, and all but free, unless a variable sets some:
+They are off, and all but free, unless a variable sets some:
 
     TAGGER_FAILPOINTS="store=kill:3 decode=hang@poison.png"
 
@@ -21,7 +21,7 @@ from tagger.errors import ConfigError
 VARIABLE = "TAGGER_FAILPOINTS"
 
 PLACES = ("see", "settle", "admit", "admitted", "claimed", "read", "decode", "infer", "store", "stored")
-"""In the order of the road: each is reached before the step of its name, those in the past tense after a commit."""
+"""In the order of a file's way: each is reached before the step of its name, those in the past tense after a commit."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Failpoint:
 
 
 def reach(place: str, path: str = "") -> None:
-    """The road has come to `place`, with the file at `path` where it is one file's."""
+    """Fail as the failpoint at `place` is set to, where one is. `path` is the file, where the place is one file's."""
     if _SET and (point := _SET.get(place)) and point.only in path and point.at in (0, next(point.times)):
         point.fail()
 

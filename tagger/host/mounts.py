@@ -1,4 +1,4 @@
-"""On which file system does a path lie, which one is it, and does it announce what changes? Read from the table of mounts.
+"""File systems: which one holds a path, what it is known by, and whether it reports changes. Read from the table of mounts.
 
 Which one it is must outlast a reboot: device numbers do not, they are given out in the order of mounting. So a volume is known by
 its UUID, a share by what it is called on its server. ext and btrfs make the file system's id of their UUID, which
@@ -53,7 +53,7 @@ class Volume(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Volume":
-        """What `str` made of one."""
+        """Return the volume of which `str` made the text."""
         kind, _, name = text.partition(" ")
         return cls(kind, name)
 
@@ -61,7 +61,7 @@ class Volume(NamedTuple):
         return f"{self.kind} {self.name}".strip()
 
     def is_same(self, other: "Volume") -> bool | None:
-        """None where it cannot be told."""
+        """Return whether both are one file system; None where it cannot be told."""
         if not (self.kind and other.kind):
             return None
         if self.kind != other.kind:
@@ -70,7 +70,7 @@ class Volume(NamedTuple):
 
 
 def volume(path: str | os.PathLike[str]) -> Volume:
-    """The file system that a path lies on. Raises OSError where the path cannot be asked."""
+    """Return the file system that a path lies on. Raises OSError where the path cannot be asked."""
     mount = around(os.path.realpath(path), table())
     if mount is None:
         return Volume()
@@ -85,7 +85,7 @@ def volume(path: str | os.PathLike[str]) -> Volume:
 
 
 def doubt(folder: str, before: Volume) -> str:
-    """Why a source's folder may not be the one that it was, as the end of a sentence; "" where nothing says so."""
+    """Return why a source's folder may not be the one that it was, as the end of a sentence; "" where nothing says so."""
     try:
         with os.scandir(folder) as entries:
             if not any(True for _ in entries):
@@ -97,7 +97,7 @@ def doubt(folder: str, before: Volume) -> str:
 
 
 def _uuid(device: str) -> str:
-    """As udev knows it; "" where it does not."""
+    """Return the UUID of a device, as udev knows it; "" where it does not."""
     with suppress(OSError):
         number = Path(device).stat().st_rdev
         return next((link.name for link in _BY_UUID.iterdir() if link.stat().st_rdev == number), "")
@@ -105,18 +105,18 @@ def _uuid(device: str) -> str:
 
 
 def file_system(path: str | os.PathLike[str]) -> str:
-    """The type of the file system that a path lies on, or "" where that cannot be told."""
+    """Return the type of the file system that a path lies on, or "" where that cannot be told."""
     mount = around(os.path.realpath(path), table())
     return mount.kind if mount else ""
 
 
 def announces_changes(kind: str) -> bool:
-    """Whether the kernel tells of every change on a file system of this type; of one not known it is assumed."""
+    """Return whether the kernel tells of every change on a file system of this type; of one not known it is assumed."""
     return not SILENT.fullmatch(kind)
 
 
 def table(known: tuple[Mount, ...] = ()) -> tuple[Mount, ...]:
-    """All that is mounted, in the order of mounting; what was known before, where that cannot be read."""
+    """Return all that is mounted, in the order of mounting; what was `known` before, where that cannot be read."""
     try:
         return parse(TABLE.read_bytes())
     except OSError:
@@ -125,7 +125,7 @@ def table(known: tuple[Mount, ...] = ()) -> tuple[Mount, ...]:
 
 @lru_cache(maxsize=1)
 def parse(text: bytes) -> tuple[Mount, ...]:
-    """The kernel writes `number parent device root point options [more…] - kind source options`."""
+    """Return the mounts in the kernel's table: `number parent device root point options [more…] - kind source options`."""
     mounts = []
     for line in text.split(b"\n"):
         left, _, right = line.partition(b" - ")
@@ -136,7 +136,7 @@ def parse(text: bytes) -> tuple[Mount, ...]:
 
 
 def around(real: str, mounts: Iterable[Mount]) -> Mount | None:
-    """The mount that a path without links lies on: of the innermost around it the last, which covers the others."""
+    """Return the mount that a path without links lies on: of the innermost around it the last, which covers the others."""
     found = None
     for mount in mounts:
         if _holds(mount.point, real) and (found is None or len(mount.point) >= len(found.point)):
@@ -145,7 +145,7 @@ def around(real: str, mounts: Iterable[Mount]) -> Mount | None:
 
 
 def below(real: str, mounts: Iterable[Mount]) -> list[Mount]:
-    """What is mounted somewhere inside a folder."""
+    """Return what is mounted somewhere inside a folder."""
     return [mount for mount in mounts if mount.point != real and _holds(real, mount.point)]
 
 
@@ -154,7 +154,7 @@ def _holds(folder: str, path: str) -> bool:
 
 
 def _plain(field: bytes) -> str:
-    """The kernel writes blanks and backslashes as three octal digits."""
+    """Return a field as text. The kernel writes blanks and backslashes as three octal digits."""
     for octal, letter in ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\")):
         field = field.replace(octal, letter)
     return os.fsdecode(field)

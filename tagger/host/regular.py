@@ -1,6 +1,6 @@
 """Small files of the user's, where something else may lie: a pipe, a device, a folder, a file without end.
 
-Opened without waiting, looked at while open, and read no further than such a file goes. Rejected: to look first and
+They are opened without waiting, looked at while open, and read no further than such a file goes. Rejected: to look first and
 open then, because what lies there may be another thing by then.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def read(path: Path, most: int) -> bytes:
-    """The file's bytes. Raises OSError, which says what is there instead of a file of at most `most` bytes."""
+    """Return the file's bytes. Raises OSError, which says what is there instead of a file of at most `most` bytes."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -26,7 +26,7 @@ def read(path: Path, most: int) -> bytes:
 
 
 def text(path: Path, most: int) -> str:
-    """The same as text, without a byte order mark. Raises OSError, also where it is not UTF-8."""
+    """Return the file's text, without a byte order mark. Raises OSError, also where it is not UTF-8."""
     try:
         return read(path, most).decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,1 +1,1 @@
-"""Tagger as a service of systemd's: what its unit needs from the config, and how it comes and goes."""
+"""Tagger as a service of systemd's: what its unit needs from the config, and how it is installed and removed."""

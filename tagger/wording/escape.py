@@ -1,4 +1,4 @@
-"""Text that others wrote, as it may be shown: on a terminal, in a log, in an error.
+"""Text that others wrote, such as paths, as it may be shown: on a terminal, in a log, in an error.
 
 A name can clear a screen, turn the line around, or look like a line of the log. Whatever is said to people passes through
 here once more where it leaves: `errors`, `cli.output` and `cli.logs`.
@@ -10,7 +10,7 @@ _PASSWORD = re.compile(r"(://[^/@\s:]*):[^\s@]*@")
 
 
 def shown(text: str) -> str:
-    """The text with all that would not print, or would move the cursor, escaped."""
+    """Return the text with all that would not print, or would move the cursor, escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -19,15 +19,15 @@ def shown(text: str) -> str:
 
 
 def shown_lines(text: str, indent: str = "") -> str:
-    """The same for text of several lines; those after the first begin with `indent`."""
+    """Return text of several lines, each as `shown` has it; those after the first begin with `indent`."""
     return f"\n{indent}".join(shown(line) for line in text.split("\n"))
 
 
 def without_password(text: str) -> str:
-    """The text with no password in any URL."""
+    """Return the text with no password in any URL."""
     return _PASSWORD.sub(r"\1:***@", text)
 
 
 def cut(text: str, longest: int) -> str:
-    """The text's beginning and end, where it has more than `longest` characters."""
+    """Return the text; only its beginning and end where it has more than `longest` characters."""
     return text if len(text) <= longest else f"{text[: longest // 2]} … {text[3 - longest // 2 :]}"

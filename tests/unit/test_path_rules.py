@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.config.path_rules import EARLIEST, IMPOSSIBLE, Located, PathRules, compiled, judge_timezone
+from tagger.config.path_rules import EARLIEST, IMPOSSIBLE, Located, PathRules, checked_timezone, compiled
 
 CAMERA = r"(?P<camera>[^/.]+)\.(?P<captured_at>\d{8}_\d{6})\.jpg$"
 STEAM = r"760/remote/(?P<app_id>\d+)/screenshots/(?P<captured_at>\d{14})_\d+\.png$"
@@ -19,31 +19,31 @@ MTIME_NS = 1_774_918_923_456_000_000
 
 
 def captured(
-    place: PathRules, path: str = "a.jpg", taken_at: datetime | None = None
+    rules: PathRules, path: str = "a.jpg", taken_at: datetime | None = None
 ) -> tuple[datetime, str, bool]:
-    found = place.captured(place.read(path), taken_at, MTIME_NS, NOW)
+    found = rules.captured(rules.read(path), taken_at, MTIME_NS, NOW)
     return found.at, found.by, found.misdated
 
 
 def test_a_camera_and_its_time() -> None:
-    place = PathRules(CAMERA, SHANGHAI)
-    located = place.read("2026/Cam2.20260326_131715.jpg")
+    rules = PathRules(CAMERA, SHANGHAI)
+    located = rules.read("2026/Cam2.20260326_131715.jpg")
     assert (located.camera, located.app_id, located.attributes) == ("Cam2", None, {})
     time_ = datetime(2026, 3, 26, 5, 17, 15, tzinfo=UTC)
-    assert captured(place, "2026/Cam2.20260326_131715.jpg") == (time_, "path", False)
+    assert captured(rules, "2026/Cam2.20260326_131715.jpg") == (time_, "path", False)
 
 
 def test_a_game_of_steam() -> None:
-    place = PathRules(STEAM, "UTC")
+    rules = PathRules(STEAM, "UTC")
     path = "760/remote/570/screenshots/20260326131715_1.png"
-    assert place.read(path).app_id == "570"
-    assert captured(place, path) == (datetime(2026, 3, 26, 13, 17, 15, tzinfo=UTC), "path", False)
+    assert rules.read(path).app_id == "570"
+    assert captured(rules, path) == (datetime(2026, 3, 26, 13, 17, 15, tzinfo=UTC), "path", False)
 
 
 def test_all_other_groups_are_attributes_and_those_that_matched_nothing_are_none() -> None:
-    place = PathRules(r"(?P<floor>\d+)/(?P<room>[^/]+)?/(?P<camera>\w+)?")
-    assert place.read("3/Küche/").attributes == {"floor": "3", "room": "Küche"}
-    assert place.read("3//x") == Located("x", attributes={"floor": "3"})
+    rules = PathRules(r"(?P<floor>\d+)/(?P<room>[^/]+)?/(?P<camera>\w+)?")
+    assert rules.read("3/Küche/").attributes == {"floor": "3", "room": "Küche"}
+    assert rules.read("3//x") == Located("x", attributes={"floor": "3"})
 
 
 def test_a_path_that_does_not_match_tells_nothing() -> None:
@@ -62,8 +62,8 @@ def test_a_path_that_does_not_match_tells_nothing() -> None:
     ],
 )
 def test_times_are_written_in_many_ways(text: str, told: datetime) -> None:
-    place = PathRules(r"(?P<captured_at>.+)\.jpg", "UTC")
-    assert captured(place, f"{text}.jpg") == (told, "path", False)
+    rules = PathRules(r"(?P<captured_at>.+)\.jpg", "UTC")
+    assert captured(rules, f"{text}.jpg") == (told, "path", False)
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_times_are_written_in_many_ways(text: str, told: datetime) -> None:
     ],
 )
 def test_a_time_that_cannot_be_is_not_used_and_counted(text: str) -> None:
-    place = PathRules(r"(?P<captured_at>[\d_]+)\.jpg", "UTC")
-    assert captured(place, f"{text}.jpg") == (WRITTEN, "mtime", True)
+    rules = PathRules(r"(?P<captured_at>[\d_]+)\.jpg", "UTC")
+    assert captured(rules, f"{text}.jpg") == (WRITTEN, "mtime", True)
     exif = datetime(2026, 3, 30, tzinfo=UTC)
-    assert captured(place, f"{text}.jpg", exif) == (exif, "exif", True)
+    assert captured(rules, f"{text}.jpg", exif) == (exif, "exif", True)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_a_clock_without_an_offset_is_in_the_sources_zone_and_by_default_in_this
 
 @pytest.mark.parametrize(("hour", "told"), [(2, 1), (3, 1)])
 def test_an_hour_that_the_clocks_skip_or_repeat_is_some_time_all_the_same(hour: int, told: int) -> None:
-    place = PathRules(timezone="Europe/Berlin")
-    skipped = captured(place, taken_at=datetime(2026, 3, 29, hour, 30))[0]
+    rules = PathRules(timezone="Europe/Berlin")
+    skipped = captured(rules, taken_at=datetime(2026, 3, 29, hour, 30))[0]
     assert skipped == datetime(2026, 3, 29, told, 30, tzinfo=UTC)
-    assert captured(place, taken_at=datetime(2025, 10, 26, 2, 30))[1] == "exif"
+    assert captured(rules, taken_at=datetime(2025, 10, 26, 2, 30))[1] == "exif"
 
 
 @pytest.fixture
@@ -176,15 +176,15 @@ def test_a_slip_is_not_taken_for_looking_around(pattern: str) -> None:
 @pytest.mark.parametrize("name", ["Asia", "../UTC", "a\0b", "x" * 300, "Asia/Shangai"])
 def test_a_time_zone_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="there is no time zone"):
-        judge_timezone(name)
+        checked_timezone(name)
 
 
 @given(st.text(), st.none() | st.datetimes(), st.integers(-(2**63), 2**63 - 1))
 def test_every_picture_has_a_time_whatever_path_and_clock_tell(
     path: str, taken_at: datetime | None, mtime_ns: int
 ) -> None:
-    place = PathRules(r"(?P<camera>[^/]*)/(?P<captured_at>\d+)", SHANGHAI)
-    found = place.captured(place.read(path), taken_at, mtime_ns, NOW)
+    rules = PathRules(r"(?P<camera>[^/]*)/(?P<captured_at>\d+)", SHANGHAI)
+    found = rules.captured(rules.read(path), taken_at, mtime_ns, NOW)
     assert found.at.tzinfo is UTC
     assert found.by == "mtime" or EARLIEST <= found.at <= NOW + timedelta(days=1)
 
