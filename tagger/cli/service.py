@@ -30,7 +30,7 @@ def install(folders: Folders = None, user: User = False, dry_run: DryRun = False
 
     layout = _layout(user)
     if not dry_run:
-        service.expect_power(layout)
+        service.require_root(layout)
     _take(service.install(layout, [folder.absolute() for folder in folders or ()]), dry_run)
     if not dry_run:
         say(f"Tagger runs. Its config: {layout.config}; what it does: tagger service status")
@@ -43,7 +43,7 @@ def uninstall(user: User = False, dry_run: DryRun = False) -> None:
 
     layout = _layout(user)
     if not dry_run:
-        service.expect_power(layout)
+        service.require_root(layout)
     _take(service.uninstall(layout), dry_run)
     for what, path in (("config", layout.config), ("tags", layout.data), ("cache", layout.cache)):
         if path.exists():

@@ -38,6 +38,8 @@ AbsolutePath = Annotated[Path, Field(strict=False), AfterValidator(absolute)]
 
 
 class Section(BaseModel):
+    """Some keys of the config. A key that is not known is refused, and a value of another type, which is never converted."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")

@@ -35,7 +35,7 @@ class Step:
     take: Callable[[], object]
 
 
-def expect_power(layout: Layout) -> None:
+def require_root(layout: Layout) -> None:
     """Raises ServiceError where any step needs root, and we are not."""
     if layout.is_system and os.geteuid():
         hint = "sudo does; --user installs a service of your own"

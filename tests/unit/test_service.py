@@ -28,12 +28,15 @@ def dropins(wanted: Settings, version: int = 252) -> dict[str, str]:
 
 def test_a_new_config_is_the_annotated_one_for_the_folders_that_were_named(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(render.config(SYSTEM, [Path("/home/alice/My Pictures"), Path("/srv/cam: 1")]))
+    file.write_text(
+        render.config(SYSTEM, [Path("/home/alice/My Pictures"), Path("/srv/cam: 1"), Path("/srv/{{ x }}")])
+    )
     found = load(file, environ={})
     assert found.database == "/var/lib/tagger/tags.db"
     assert {source.name: str(source.path) for source in found.sources} == {
         "My Pictures": "/home/alice/My Pictures",
         "cam: 1": "/srv/cam: 1",
+        "{{ x }}": "/srv/{{ x }}",
     }
     assert "# Every key of Tagger's config" in file.read_text()
 
