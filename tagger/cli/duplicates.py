@@ -13,7 +13,7 @@ from tagger.cli.output import print_json, print_lines, print_table, say
 from tagger.wording.escape import shown
 
 if TYPE_CHECKING:
-    from tagger.similar.copies import Alike
+    from tagger.similar.groups import GroupMember
 
 COLUMNS = ("group", "score", "pixels", "bytes", "path")
 
@@ -47,7 +47,7 @@ def duplicates(
     from datetime import UTC, datetime
 
     from tagger.search.parse import parse
-    from tagger.similar.copies import groups
+    from tagger.similar.groups import groups
     from tagger.store.core.database import Database as Store
     from tagger.store.search import found
 
@@ -73,14 +73,14 @@ def _show(rows: list[tuple[str, ...]]) -> None:
         say("no two pictures are alike; try a lower --at-least", err=True)
 
 
-def _print_paths(groups: Iterable[list["Alike"]], end: bytes) -> None:
+def _print_paths(groups: Iterable[list["GroupMember"]], end: bytes) -> None:
     for _, *others in groups:
         for one in others:
             sys.stdout.buffer.write(os.fsencode(one.picture.path) + end)
     sys.stdout.buffer.flush()
 
 
-def _rows(groups: Iterable[list["Alike"]]) -> Iterator[tuple[str, ...]]:
+def _rows(groups: Iterable[list["GroupMember"]]) -> Iterator[tuple[str, ...]]:
     for number, group in enumerate(groups, 1):
         for one in group:
             score = "" if one.score is None else f"{one.score:.3f}"
@@ -89,11 +89,11 @@ def _rows(groups: Iterable[list["Alike"]]) -> Iterator[tuple[str, ...]]:
             yield str(number), score, pixels, str(picture.size), shown(picture.path)
 
 
-def _object(group: list["Alike"]) -> dict[str, Any]:
+def _object(group: list["GroupMember"]) -> dict[str, Any]:
     return {"pictures": [_picture(one) for one in group]}
 
 
-def _picture(one: "Alike") -> dict[str, Any]:
+def _picture(one: "GroupMember") -> dict[str, Any]:
     picture = one.picture
     return {
         "path": picture.path,

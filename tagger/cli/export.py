@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tagger.export.keywords import Vocabulary
     from tagger.export.sidecars import Beside, Mirror
     from tagger.store.core.database import Database as Store
-    from tagger.store.search.found import Picture
+    from tagger.store.search.found import FoundPicture
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     CSV = "csv"
     NDJSON = "ndjson"
     PARQUET = "parquet"
@@ -43,7 +43,7 @@ def export(
             show_default=False,
         ),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.CSV,
+    form: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = ExportFormat.CSV,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -86,10 +86,10 @@ def export(
     text = " ".join(words or ())
     query = parse(text, datetime.now(UTC))
     for_names = settings.search.min_score if min_score is None else min_score
-    least = for_names if form is Format.XMP else min_score or 0
+    least = for_names if form is ExportFormat.XMP else min_score or 0
     with closing(Store.open(settings.database, create=False)) as store:
         pictures = selection.pictures(store, query, text, for_names, least, limit)
-        if form is Format.XMP:
+        if form is ExportFormat.XMP:
             _write_sidecars(pictures, store, output, names or Names.EN)
         elif output:
             _write_file(pictures, form, output, store)
@@ -97,41 +97,45 @@ def export(
             _write_text(pictures, form)
 
 
-def _refuse_what_does_not_fit(form: Format, output: Path | None, beside: bool, names: Names | None) -> None:
-    if form is Format.XMP:
+def _refuse_what_does_not_fit(
+    form: ExportFormat, output: Path | None, beside: bool, names: Names | None
+) -> None:
+    if form is ExportFormat.XMP:
         if bool(output) == beside:
             what = "needs --output FOLDER, or --beside to write next to the pictures, and not both"
             raise ConfigError("--format xmp", what)
     elif beside or names:
         raise ConfigError("--beside" if beside else "--lang", "is for --format xmp only")
-    elif form is Format.PARQUET and not output:
+    elif form is ExportFormat.PARQUET and not output:
         raise ConfigError("--format parquet", "needs --output FILE", "it is not text")
 
 
-def _write_text(pictures: Iterable["Picture"], form: Format) -> None:
+def _write_text(pictures: Iterable["FoundPicture"], form: ExportFormat) -> None:
     from tagger.export import rows
 
-    (rows.write_csv if form is Format.CSV else rows.write_ndjson)(pictures, sys.stdout)
+    (rows.write_csv if form is ExportFormat.CSV else rows.write_ndjson)(pictures, sys.stdout)
     sys.stdout.flush()
 
 
-def _write_file(pictures: Iterable["Picture"], form: Format, output: Path, store: "Store") -> None:
+def _write_file(pictures: Iterable["FoundPicture"], form: ExportFormat, output: Path, store: "Store") -> None:
     from tagger.export import files, parquet, rows
 
     real = files.target(output)
     if str(real) == store.name:
         raise ConfigError(str(output), "is the database", "name another file")
-    if form is Format.PARQUET:
+    if form is ExportFormat.PARQUET:
         parquet.require()
     with files.whole(real, real.stat() if real.exists() else None) as file:
-        if form is Format.PARQUET:
+        if form is ExportFormat.PARQUET:
             parquet.write(pictures, file)
             return
         with files.as_text(file) as stream:
-            (rows.write_csv if form is Format.CSV else rows.write_ndjson)(pictures, stream)
+            (rows.write_csv if form is ExportFormat.CSV else rows.write_ndjson)(pictures, stream)
 
 
-def _write_sidecars(pictures: Iterable["Picture"], store: "Store", folder: Path | None, names: Names) -> None:
+def _write_sidecars(
+    pictures: Iterable["FoundPicture"], store: "Store", folder: Path | None, names: Names
+) -> None:
     from tagger.export.keywords import Language, Vocabulary
     from tagger.export.sidecars import Beside, Mirror
 
@@ -142,7 +146,7 @@ def _write_sidecars(pictures: Iterable["Picture"], store: "Store", folder: Path 
     raise typer.Exit(1 if ends["failed"] else 0)
 
 
-def _end(picture: "Picture", places: "Beside | Mirror", vocabulary: "Vocabulary") -> str:
+def _end(picture: "FoundPicture", places: "Beside | Mirror", vocabulary: "Vocabulary") -> str:
     """How it ended, in one word. One that fails is no reason to stop."""
     from tagger.export import sidecars
 

@@ -109,12 +109,12 @@ def _say_what_is_not_shown(
 
 
 def _why_nothing(store: "Store", query: "Query", text: str, least: float, top_k: int) -> Iterator[str]:
-    from tagger.store.search.shortfall import shortfalls
+    from tagger.store.search import nothing_found
 
     if not text.strip():
         yield "no picture is tagged yet; tagger scan FOLDER tags what is there"
         return
-    short = shortfalls(store, query, text, least, top_k)
+    short = nothing_found.reasons(store, query, text, least, top_k)
     for one in short:
         yield one.words + (f": tagger search {shlex.quote(one.query)}" if one.query else "")
     if not short:

@@ -15,7 +15,7 @@ from tagger.errors import ConfigError, TaggerError
 if TYPE_CHECKING:
     from tagger.config.settings import Settings
     from tagger.store.core.database import Database as Store
-    from tagger.store.search.features import Seen
+    from tagger.store.search.features import PictureFeatures
 
 
 def similar(
@@ -48,7 +48,7 @@ def similar(
         printer(as_json, as_csv, as_lines, as_nul)(found(store, seen, limit))
 
 
-def _seen(settings: "Settings", store: "Store", picture: str) -> "Seen":
+def _seen(settings: "Settings", store: "Store", picture: str) -> "PictureFeatures":
     from tagger.store.search import features
 
     if picture.isdecimal():
@@ -57,16 +57,16 @@ def _seen(settings: "Settings", store: "Store", picture: str) -> "Seen":
     return features.by_path(store, path) or _looked_at(settings, path)
 
 
-def _looked_at(settings: "Settings", path: str) -> "Seen":
+def _looked_at(settings: "Settings", path: str) -> "PictureFeatures":
     """A file whose features are not stored is looked at now."""
     if not Path(path).exists():
         raise ConfigError(path, "no such file", "name one that is there, or a seq")
     log_to_stderr("warning", settings.log_format)
     from tagger.records import Failed, Tagged
     from tagger.runtime.single import look
-    from tagger.store.search.features import Seen
+    from tagger.store.search.features import PictureFeatures
 
     model, outcome = look(settings, Path(path))
     if isinstance(outcome, Tagged) and outcome.features:
-        return Seen(None, outcome.features, model)
+        return PictureFeatures(None, outcome.features, model)
     raise TaggerError(path, outcome.reason if isinstance(outcome, Failed) else "cannot be compared")

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from tagger.store.core.database import Database
 from tagger.store.core.schema import category, category_within
-from tagger.store.search.found import Picture
+from tagger.store.search.found import FoundPicture
 
 _SEPARATOR = "|"
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -47,7 +47,7 @@ class Vocabulary:
         parents = {id_: [row.parent_id for row in within if row.category_id == id_] for id_ in names}
         return cls(language, {id_: tuple(_paths(id_, names, parents)) for id_ in names})
 
-    def of(self, picture: Picture) -> Keywords:
+    def of(self, picture: FoundPicture) -> Keywords:
         """Its labels and categories, all that it has."""
         labels = [_word(one.name, one.name_zh, self.language) for one in picture.tags]
         categories = [_word(one.name, one.name_zh, self.language) for one in picture.categories]

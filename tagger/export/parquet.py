@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from tagger.errors import ConfigError
 from tagger.export.rows import record
 from tagger.store.core import pathtext
-from tagger.store.search.found import Picture
+from tagger.store.search.found import FoundPicture
 
 _BATCH = 500
 _ROW_GROUP = 10
@@ -19,7 +19,7 @@ def require() -> None:
     _pyarrow()
 
 
-def write(pictures: Iterable[Picture], file: BinaryIO) -> None:
+def write(pictures: Iterable[FoundPicture], file: BinaryIO) -> None:
     """Raises ConfigError."""
     pa, pq = _pyarrow()
     schema = _schema(pa)
@@ -61,7 +61,7 @@ def _scored(pa: Any, kind: str) -> Any:
     return pa.list_(pa.struct([*names, ("score", pa.float64())]))
 
 
-def _row(picture: Picture) -> dict[str, Any]:
+def _row(picture: FoundPicture) -> dict[str, Any]:
     """Text must be UTF-8 here, so a path is spelled as it is in the database."""
     return record(picture) | {"path": pathtext.to_text(picture.path)}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, TextIO
 
-from tagger.store.search.found import Picture, Scored
+from tagger.store.search.found import FoundPicture, Scored
 
 COLUMNS = (
     "path", "source", "captured_at", "seen_at", "tagged_at", "seq",
@@ -16,7 +16,7 @@ COLUMNS = (
 DIGITS = 4
 
 
-def write_csv(pictures: Iterable[Picture], stream: TextIO) -> None:
+def write_csv(pictures: Iterable[FoundPicture], stream: TextIO) -> None:
     """A row for each label and each category of each picture. Paths are the file system's bytes."""
     writer = csv.writer(stream, lineterminator="\n")
     rows = (row for picture in pictures for row in _rows(picture))
@@ -25,12 +25,12 @@ def write_csv(pictures: Iterable[Picture], stream: TextIO) -> None:
     writer.writerows(itertools.chain(first, rows))
 
 
-def write_ndjson(pictures: Iterable[Picture], stream: TextIO) -> None:
+def write_ndjson(pictures: Iterable[FoundPicture], stream: TextIO) -> None:
     """An object per picture, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
     stream.writelines(json.dumps(record(picture), default=_iso) + "\n" for picture in pictures)
 
 
-def record(picture: Picture) -> dict[str, Any]:
+def record(picture: FoundPicture) -> dict[str, Any]:
     """A picture as one object, its tags and categories in lists; times are still datetimes."""
     return {
         "path": picture.path,
@@ -49,7 +49,7 @@ def _scored(kind: str, one: Scored) -> dict[str, Any]:
     return {kind: one.name, "name_zh": one.name_zh, "key": one.key, "score": round(one.score, DIGITS)}
 
 
-def _rows(picture: Picture) -> Iterator[tuple[Any, ...]]:
+def _rows(picture: FoundPicture) -> Iterator[tuple[Any, ...]]:
     times = (_iso(when) if when else "" for when in (picture.captured_at, picture.seen_at, picture.tagged_at))
     about = (picture.path, picture.source, *times, picture.seq)
     for kind, scored in (("label", picture.tags), ("category", picture.categories)):

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from tagger.search.query import Query
 from tagger.store.core.database import Database
-from tagger.store.search.found import Picture, Scored, search
+from tagger.store.search.found import FoundPicture, Scored, search
 
 
 def pictures(
     database: Database, query: Query, text: str, for_names: float, least: float, limit: int | None
-) -> Iterator[Picture]:
+) -> Iterator[FoundPicture]:
     """Newest first, with the tags and categories that score `least` or more; `for_names` is the search's `min_score`.
 
     Raises QueryError.

@@ -19,7 +19,7 @@ from tagger.host import beneath
 from tagger.store.core.database import Database
 from tagger.store.core.schema import State
 from tagger.store.queue import queries
-from tagger.store.search.found import Picture
+from tagger.store.search.found import FoundPicture
 
 SUFFIX = ".xmp"
 _LARGEST = 64 * 1024 * 1024
@@ -58,7 +58,7 @@ class Beside:
     def read(cls, database: Database) -> "Beside":
         return cls({name: root for root, name in queries.roots(database).items()})
 
-    def place(self, picture: Picture) -> Place | None:
+    def place(self, picture: FoundPicture) -> Place | None:
         """None where there is no picture any more."""
         root = self.roots.get(picture.source)
         if root is None or picture.state == State.GONE:
@@ -89,7 +89,7 @@ class Mirror:
                 raise ConfigError(str(folder), what, "name another folder, or say --beside")
         return cls(folder, roots)
 
-    def place(self, picture: Picture) -> Place | None:
+    def place(self, picture: FoundPicture) -> Place | None:
         """Raises TaggerError where it would be elsewhere than in the folder."""
         root = self.roots.get(picture.source, "")  # of a source that came meanwhile nothing is known
         within = picture.path.removeprefix(root.rstrip("/") + "/") if root else ""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tagger.similar.forest import Forest, Indices
 from tagger.similar.neighbours import WORDS, sound, words
-from tagger.store.search.features import Album
+from tagger.store.search.features import StoredFeatures
 
 LEAST = 0.85
 """Below this, too many pairs would be missed: their codes differ too much to begin alike anywhere (docs/similar.md)."""
@@ -32,7 +32,7 @@ Ids = NDArray[np.int64]
 Vectors = NDArray[np.float16]
 
 
-def link(forest: Forest, album: Album, ids: Ids, at_least: float) -> None:
+def link(forest: Forest, album: StoredFeatures, ids: Ids, at_least: float) -> None:
     """Links the pictures, by their place in `ids` (ascending), whose cosine is `at_least` so much."""
     codes = _codes(album, ids)
     there = np.flatnonzero(codes.any(axis=1))
@@ -51,7 +51,7 @@ def link(forest: Forest, album: Album, ids: Ids, at_least: float) -> None:
                     forest.link(there[one[alike]], there[other[alike]])
 
 
-def _codes(album: Album, ids: Ids) -> NDArray[np.uint64]:
+def _codes(album: StoredFeatures, ids: Ids) -> NDArray[np.uint64]:
     """N×8; zeros where there is none."""
     found = np.zeros((len(ids), WORDS), np.uint64)
     for first, text in album.codes():
@@ -62,7 +62,7 @@ def _codes(album: Album, ids: Ids) -> NDArray[np.uint64]:
 
 
 @contextmanager
-def _vectors(album: Album, ids: Ids, width: int) -> Iterator[Vectors]:
+def _vectors(album: StoredFeatures, ids: Ids, width: int) -> Iterator[Vectors]:
     """N×F, of length 1; zeros where there are none. In a file without a name, since a million are a gigabyte."""
     with tempfile.TemporaryFile() as file:
         for page in np.array_split(ids, len(ids) // _PAGE + 1):

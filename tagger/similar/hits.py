@@ -6,11 +6,11 @@ from tagger.errors import ConfigError
 from tagger.similar.neighbours import nearest
 from tagger.store.core.database import Database
 from tagger.store.search import features
-from tagger.store.search.features import MISSING, Seen
-from tagger.store.search.found import Hit, Picture, Scored
+from tagger.store.search.features import MISSING, PictureFeatures
+from tagger.store.search.found import FoundPicture, Hit, Scored
 
 
-def similar(database: Database, seen: Seen, limit: int) -> list[Hit]:
+def similar(database: Database, seen: PictureFeatures, limit: int) -> list[Hit]:
     """The most alike first: each by its best label, with the cosine (docs/similar.md) for a score.
 
     Raises ConfigError where no picture has features of this model, DatabaseError where those asked for are damaged.
@@ -23,12 +23,12 @@ def similar(database: Database, seen: Seen, limit: int) -> list[Hit]:
     return hits
 
 
-def _by(picture: Picture, score: float) -> Scored:
+def _by(picture: FoundPicture, score: float) -> Scored:
     best = next(iter(picture.tags), Scored(0, "", "", "", 0))
     return replace(best, score=score)
 
 
-def _refuse_strangers(database: Database, seen: Seen) -> None:
+def _refuse_strangers(database: Database, seen: PictureFeatures) -> None:
     """Features of two models are not comparable."""
     stored = features.models(database)
     if any((one.name, one.weights_sha256) == (seen.model.name, seen.model.weights_sha256) for one in stored):

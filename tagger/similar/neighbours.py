@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.errors import DatabaseError
-from tagger.store.search.features import Album, Seen
+from tagger.store.search.features import PictureFeatures, StoredFeatures
 
 CANDIDATES = 2000
 """At least so many are compared exactly, and ten for each one that is wanted."""
@@ -28,7 +28,7 @@ class Neighbour:
     score: float
 
 
-def nearest(album: Album, seen: Seen, limit: int) -> list[Neighbour]:
+def nearest(album: StoredFeatures, seen: PictureFeatures, limit: int) -> list[Neighbour]:
     """The most alike first, without the picture itself. What is damaged in the database is left out.
 
     Raises DatabaseError where the picture's own features are.
@@ -42,7 +42,7 @@ def nearest(album: Album, seen: Seen, limit: int) -> list[Neighbour]:
     return sorted(others, key=lambda one: (-one.score, one.file_id))[:limit]
 
 
-def scores(album: Album, ids: Sequence[int], vector: bytes) -> dict[int, float]:
+def scores(album: StoredFeatures, ids: Sequence[int], vector: bytes) -> dict[int, float]:
     """The cosine of each of these files' features with `vector`."""
     own = np.frombuffer(vector, np.float16).astype(np.float32)
     found, vectors = sound(album.vectors(ids), len(own))
@@ -64,7 +64,7 @@ def words(codes: bytes) -> NDArray[np.uint64]:
     return np.frombuffer(codes, np.uint64).reshape(-1, WORDS)
 
 
-def _nearest(album: Album, code: bytes, limit: int) -> list[int]:
+def _nearest(album: StoredFeatures, code: bytes, limit: int) -> list[int]:
     """The files whose codes differ from it in the fewest bits."""
     blocks = list(_distances(album, code))
     if not blocks:
@@ -75,7 +75,7 @@ def _nearest(album: Album, code: bytes, limit: int) -> list[int]:
     return found
 
 
-def _distances(album: Album, code: bytes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
+def _distances(album: StoredFeatures, code: bytes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
     """Files, and in how many bits their codes differ from `code`."""
     own = words(code)
     for first, codes in album.codes():

@@ -79,7 +79,7 @@ class Listener:
         self._query = parse(query, datetime.now(UTC))
         self._heard = house.bulletin.last
         self.seq = found.newest(database) if after is None else after
-        found.judge(database, self._query, query)
+        found.check(database, self._query, query)
 
     def news(self, database: Database) -> list[str]:
         """As events; none where there is nothing new."""

@@ -17,7 +17,7 @@ from tagger.store.core import pathtext
 from tagger.store.core.columns import instant_text
 from tagger.store.core.database import Database
 from tagger.store.search import features, found
-from tagger.store.search.found import Hit, Picture, Position, Scored
+from tagger.store.search.found import FoundPicture, Hit, Position, Scored
 from tagger.store.tags import corrections
 from tagger.web import answers
 from tagger.web.answers import Language
@@ -96,7 +96,7 @@ def _corrected(database: Database, id_: int, said: answers.Verdicts) -> answers.
     return answers.Corrected(images=corrections.apply(database, [path], ruling, datetime.now(UTC)))
 
 
-def picture_of(database: Database, id_: int) -> Picture:
+def picture_of(database: Database, id_: int) -> FoundPicture:
     if 0 < id_ < 2**63:
         with database.read() as connection:
             for picture in found.pictures(connection, [id_]):
@@ -104,7 +104,7 @@ def picture_of(database: Database, id_: int) -> Picture:
     raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")
 
 
-def described(picture: Picture, lang: Language) -> answers.Image:
+def described(picture: FoundPicture, lang: Language) -> answers.Image:
     fields = {name: getattr(picture, name) for name in answers.Image.model_fields}
     fields |= {"path": pathtext.to_text(picture.path)}
     fields |= {"conditions": list(picture.conditions)}
@@ -126,12 +126,12 @@ def _name(one: Scored, lang: Language) -> str:
     return one.name_zh or one.name if lang == "zh" else one.name
 
 
-def cursor_of(last: Picture) -> str:
+def cursor_of(last: FoundPicture) -> str:
     moment = last.captured_at and last.captured_at.isoformat()
     return base64.urlsafe_b64encode(json.dumps([moment, last.id]).encode()).decode()
 
 
-def look_alikes(database: Database, picture: Picture, limit: int) -> list[Hit]:
+def look_alikes(database: Database, picture: FoundPicture, limit: int) -> list[Hit]:
     """The most alike first; none of a picture without tags. Raises ConfigError where no features are stored."""
     if picture.seq is None:
         return []

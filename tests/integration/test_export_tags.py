@@ -22,7 +22,7 @@ from tagger.export.keywords import Keywords, Language, Vocabulary
 from tagger.export.sidecars import Beside, Mirror, Place
 from tagger.records import Gone
 from tagger.search.parse import parse
-from tagger.store.search.found import Picture
+from tagger.store.search.found import FoundPicture
 from tests.integration.shelf import Shelf, rewritten
 from tests.unit.test_xmp import keywords
 
@@ -38,24 +38,24 @@ def tagged(shelf: Shelf) -> Shelf:
     return shelf
 
 
-def found(shelf: Shelf, text: str = "", least: float = 0, limit: int | None = None) -> list[Picture]:
+def found(shelf: Shelf, text: str = "", least: float = 0, limit: int | None = None) -> list[FoundPicture]:
     query = parse(text, datetime.now(UTC))
     return list(selection.pictures(shelf.database, query, text, 0.3, least, limit))
 
 
-def as_csv(pictures: list[Picture]) -> list[str]:
+def as_csv(pictures: list[FoundPicture]) -> list[str]:
     stream = io.StringIO()
     rows.write_csv(pictures, stream)
     return stream.getvalue().splitlines()
 
 
-def as_ndjson(pictures: list[Picture]) -> list[dict[str, Any]]:
+def as_ndjson(pictures: list[FoundPicture]) -> list[dict[str, Any]]:
     stream = io.StringIO()
     rows.write_ndjson(pictures, stream)
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def as_parquet(pictures: list[Picture]) -> Any:
+def as_parquet(pictures: list[FoundPicture]) -> Any:
     file = io.BytesIO()
     parquet.write(pictures, file)
     return pyarrow.parquet.read_table(file)

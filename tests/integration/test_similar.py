@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tagger.errors import ConfigError, DatabaseError
 from tagger.records import Features, Known, ModelIdentity, Origin
-from tagger.similar.copies import groups
+from tagger.similar.groups import groups
 from tagger.similar.hits import similar
 from tagger.store.queue import retry
 from tagger.store.search import features
-from tagger.store.search.features import Seen
+from tagger.store.search.features import PictureFeatures
 from tagger.store.tags.corrections import Correction, apply
 from tagger.store.tags.writer import Writer
 from tagger.vision.features import features_of
@@ -122,7 +122,7 @@ def test_a_picture_of_another_model_is_not_compared(shelf: Shelf) -> None:
 def test_a_picture_that_is_not_in_the_database_is_compared_too(shelf: Shelf) -> None:
     one = scene()
     store(shelf, "one.jpg", one)
-    [hit] = similar(shelf.database, Seen(None, of(one), RESNET), 10)
+    [hit] = similar(shelf.database, PictureFeatures(None, of(one), RESNET), 10)
     assert hit.by
     assert hit.by.score == pytest.approx(1, abs=0.001)
     assert hit.by.name == "tabby"
@@ -136,7 +136,7 @@ def test_where_there_is_nothing_to_compare_with_it_says_what_to_do(
 ) -> None:
     store(shelf, "one.jpg", scene() if model else None, shelf.writer_for(model) if model else None)
     with pytest.raises(ConfigError) as refused:
-        similar(shelf.database, Seen(None, of(scene()), RESNET), 10)
+        similar(shelf.database, PictureFeatures(None, of(scene()), RESNET), 10)
     assert says in str(refused.value)
     assert "features: false" in str(refused.value)
     assert "tagger retag" in str(refused.value)

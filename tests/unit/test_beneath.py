@@ -21,7 +21,7 @@ from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling
 from tagger.records import Content, Gone, Origin, Sighting, Stamp
-from tagger.store.search.found import Original, Picture
+from tagger.store.search.found import FoundPicture, Original
 from tagger.vision.decode import read
 from tagger.web.original import GoneError, opened
 from tagger.web.thumbnails import Thumbnails, Wanted
@@ -240,8 +240,8 @@ def test_a_picture_s_own_file_and_its_thumbnail_are_not_shown_from_outside(
         thumbnails.ask(Wanted(original, 64)).result()
 
 
-def picture(root: Path) -> Picture:
-    return Picture(1, f"{root}/day/x.jpg", "cam", "done", NOON, NOON, NOON, 1, (), ())
+def picture(root: Path) -> FoundPicture:
+    return FoundPicture(1, f"{root}/day/x.jpg", "cam", "done", NOON, NOON, NOON, 1, (), ())
 
 
 def test_no_sidecar_is_written_outside_however_late_the_folder_becomes_a_link(root: Path) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, String, column, func, select, table
 from tagger.store.core.columns import Instant
 from tagger.store.core.database import Database
 from tagger.store.core.schema import category, category_score, reading
-from tagger.store.search.vocabulary import Named
+from tagger.store.search.vocabulary import Term
 
 _LATELY = timedelta(minutes=1)
 _ENOUGH = 1000
@@ -32,7 +32,7 @@ _CAMERAS = table(
 class Series:
     """How many pictures of a category there are, by hour, day or month as text; where there are none it is left out."""
 
-    category: Named
+    category: Term
     counts: Mapping[str, int]
 
 
@@ -67,10 +67,10 @@ def timeline(database: Database, since: datetime, precision: int, most: int) -> 
         .join(category_score, later)
         .group_by(category.c.id, period)
     )
-    counts: dict[Named, Counter[str]] = defaultdict(Counter)
+    counts: dict[Term, Counter[str]] = defaultdict(Counter)
     with database.read() as connection:
         for key, name, name_zh, when, count in connection.execute(query):
-            counts[Named(key, name, name_zh)][when] = count
+            counts[Term(key, name, name_zh)][when] = count
     frequent = sorted(counts, key=lambda one: counts[one].total(), reverse=True)
     return [Series(one, counts[one]) for one in frequent[:most]]
 

@@ -15,7 +15,7 @@ from tagger.store.core.database import Database
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import feature, file, model, reading
 from tagger.store.queue.stamps import Roots
-from tagger.store.search.found import Picture, pictures
+from tagger.store.search.found import FoundPicture, pictures
 from tagger.store.tags import codes
 from tagger.store.tags.vectors import unpacked
 
@@ -65,7 +65,7 @@ _BY_PATH = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PictureFeatures:
     """A picture's features, and the model's whose they are. `file_id` is None for one that is not in the database."""
 
     file_id: int | None
@@ -73,7 +73,7 @@ class Seen:
     model: ModelIdentity
 
 
-class Album:
+class StoredFeatures:
     """The features of one model, whatever crops it read, in one state of the database."""
 
     def __init__(self, connection: Connection, weights: ModelIdentity) -> None:
@@ -96,16 +96,16 @@ class Album:
         sizes = Counter(len(unpacked(stored)) for (stored,) in rows)
         return max(sizes, key=lambda size: sizes[size]) // 2 if sizes else 0
 
-    def pictures(self, ids: Sequence[int]) -> Iterator[Picture]:
+    def pictures(self, ids: Sequence[int]) -> Iterator[FoundPicture]:
         """Those files, in this order."""
         return pictures(self._connection, ids)
 
 
 @contextmanager
-def album(database: Database, weights: ModelIdentity) -> Iterator[Album]:
+def album(database: Database, weights: ModelIdentity) -> Iterator[StoredFeatures]:
     """Of the model with these weights."""
     with database.read() as connection:
-        yield Album(connection, weights)
+        yield StoredFeatures(connection, weights)
 
 
 def models(database: Database) -> list[ModelIdentity]:
@@ -119,7 +119,7 @@ def weights(database: Database) -> list[ModelIdentity]:
     return list({(one.name, one.weights_sha256): one for one in models(database)}.values())
 
 
-def by_seq(database: Database, seq: int) -> Seen:
+def by_seq(database: Database, seq: int) -> PictureFeatures:
     """What is stored of the picture that views show under `seq`. Raises ConfigError."""
     with database.read() as connection:
         rows = _BY_SEQ.rows(connection, seq=seq) if seq < 2**63 else []
@@ -131,7 +131,7 @@ def by_seq(database: Database, seq: int) -> Seen:
     raise ConfigError(str(seq), "no features are stored of this picture", MISSING)
 
 
-def by_path(database: Database, path: str) -> Seen | None:
+def by_path(database: Database, path: str) -> PictureFeatures | None:
     """What is stored of the file at an absolute path; None where that is nothing."""
     with database.read() as connection:
         for source, below in Roots(connection).places(path):
@@ -142,8 +142,8 @@ def by_path(database: Database, path: str) -> Seen | None:
 
 def _seen(
     connection: Connection, file_id: int, vector: bytes | None, look: int | None, *identity: str
-) -> Seen | None:
+) -> PictureFeatures | None:
     if vector is None or look is None:
         return None
     features = Features(unpacked(vector), codes.get(connection, file_id), look)
-    return Seen(file_id, features, ModelIdentity(*identity))
+    return PictureFeatures(file_id, features, ModelIdentity(*identity))

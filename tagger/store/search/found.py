@@ -20,7 +20,7 @@ from tagger.store.core import conditions
 from tagger.store.core.columns import Instant
 from tagger.store.core.database import Database
 from tagger.store.core.schema import category, category_score, file, label, reading, source, tag
-from tagger.store.search.sql import Search, understood
+from tagger.store.search.sql import ResolvedQuery, resolve
 
 _PAGE = 500
 _ARRIVED = 5_000
@@ -40,7 +40,7 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FoundPicture:
     """A file that was searched for. Times are UTC; `seq` and `tagged_at` are None where it has no tags."""
 
     id: int
@@ -83,14 +83,14 @@ class Position:
 class Hit:
     """A picture, and the label or category by which it was found: its best where it was not by name."""
 
-    picture: Picture
+    picture: FoundPicture
     by: Scored | None
 
 
-def judge(database: Database, query: Query, text: str) -> None:
+def check(database: Database, query: Query, text: str) -> None:
     """Raises QueryError where it names what this database does not know."""
     with database.read() as connection:
-        understood(connection, query, text, min_score=0, walks=False)
+        resolve(connection, query, text, min_score=0, walks=False)
 
 
 def search(
@@ -103,7 +103,7 @@ def search(
 ) -> Iterator[Hit]:
     """Newest first, from what comes `after` on. Raises QueryError."""
     with database.read() as connection:
-        asked = understood(connection, query, text, min_score)
+        asked = resolve(connection, query, text, min_score)
         start = (after.captured_at, after.id) if after else None
         rows = connection.execute(asked.found(limit, start).execution_options(yield_per=_PAGE))
         yield from _hits(connection, asked, (row.file_id for row in rows))
@@ -112,14 +112,14 @@ def search(
 def ids(database: Database, query: Query, text: str, min_score: float) -> "array[int]":
     """The files that it finds, newest first. Raises QueryError."""
     with database.read() as connection:
-        asked = understood(connection, query, text, min_score)
+        asked = resolve(connection, query, text, min_score)
         return array("q", (row.file_id for row in connection.execute(asked.found())))
 
 
 def count(database: Database, query: Query, text: str, min_score: float) -> int:
     """How many pictures it finds. Raises QueryError."""
     with database.read() as connection:
-        return connection.scalar(understood(connection, query, text, min_score).counted()) or 0
+        return connection.scalar(resolve(connection, query, text, min_score).counted()) or 0
 
 
 def newest(database: Database) -> int:
@@ -139,7 +139,7 @@ def arrived(
         select(reading.c.seq).where(reading.c.seq > after).order_by(reading.c.seq).limit(_ARRIVED).subquery()
     )
     with database.read() as connection:
-        asked = understood(connection, query, text, min_score, walks=False)
+        asked = resolve(connection, query, text, min_score, walks=False)
         last = connection.scalar(select(func.max(some.c.seq))) or after
         rows = connection.execute(asked.arrived(after, last, _PAGE)).all()
         hits = list(_hits(connection, asked, (row[0] for row in rows)))
@@ -151,7 +151,7 @@ def sql(
 ) -> tuple[str, dict[str, Any]]:
     """What is run, and the values bound to it. Raises QueryError."""
     with database.read() as connection:
-        asked = understood(connection, query, text, min_score)
+        asked = resolve(connection, query, text, min_score)
     statement = asked.counted() if counts else asked.found(limit)
     compiled = statement.compile(
         dialect=dialect(paramstyle="named"), compile_kwargs={"render_postcompile": True}
@@ -159,7 +159,7 @@ def sql(
     return str(compiled), dict(compiled.construct_params() or {})
 
 
-def _hits(connection: Connection, asked: Search, ids: Iterable[int]) -> Iterator[Hit]:
+def _hits(connection: Connection, asked: ResolvedQuery, ids: Iterable[int]) -> Iterator[Hit]:
     names = [{(scores, id_): least for scores, id_, least in asked.by(name)} for name in asked.names()]
     ids = iter(ids)
     while page := list(itertools.islice(ids, _PAGE)):
@@ -167,7 +167,7 @@ def _hits(connection: Connection, asked: Search, ids: Iterable[int]) -> Iterator
             yield Hit(picture, _by(picture, names))
 
 
-def _by(picture: Picture, names: Sequence[Mapping[tuple[FromClause, int], float]]) -> Scored | None:
+def _by(picture: FoundPicture, names: Sequence[Mapping[tuple[FromClause, int], float]]) -> Scored | None:
     scored = [(tag, one) for one in picture.tags] + [(category_score, one) for one in picture.categories]
     for least in names:
         named = [one for table, one in scored if one.score >= least.get((table, one.id), math.inf)]
@@ -230,7 +230,7 @@ def original(database: Database, id_: int) -> Original | None:
     return Original(*row) if row else None
 
 
-def beside(database: Database, picture: Picture) -> tuple[int | None, int | None]:
+def beside(database: Database, picture: FoundPicture) -> tuple[int | None, int | None]:
     """The pictures taken right after it and right before it, of all that have a time."""
     if picture.captured_at is None:
         return None, None
@@ -243,7 +243,7 @@ def beside(database: Database, picture: Picture) -> tuple[int | None, int | None
         return connection.scalar(later), connection.scalar(earlier)
 
 
-def pictures(connection: Connection, ids: Sequence[int]) -> Iterator[Picture]:
+def pictures(connection: Connection, ids: Sequence[int]) -> Iterator[FoundPicture]:
     """Those files, in this order; one that is gone from the database meanwhile is left out."""
     asked = {"ids": json.dumps(ids)}
     tags, categories = (_by_file(connection, query, asked) for query in (_TAGS, _CATEGORIES))
@@ -253,8 +253,8 @@ def pictures(connection: Connection, ids: Sequence[int]) -> Iterator[Picture]:
             yield _picture(rows[id_], tuple(tags[id_]), tuple(categories[id_]))
 
 
-def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...]) -> Picture:
-    return Picture(
+def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...]) -> FoundPicture:
+    return FoundPicture(
         row.id,
         f"{row.root.rstrip('/')}/{row.path}",
         row.name,

@@ -123,7 +123,7 @@ class _Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class ResolvedQuery:
     """A query whose words are known. `min_score` is for the names that come without one, and have no threshold.
 
     `rare` are the files, by id, of those parts that few files are.
@@ -297,9 +297,9 @@ def _comes_after(
     return and_(captured_at <= moment, or_(captured_at < moment, id_ < place[1]))
 
 
-def understood(
+def resolve(
     connection: Connection, query: Query, text: str, min_score: float, walks: bool = True
-) -> Search:
+) -> ResolvedQuery:
     """The query with what its words stand for in this database. Raises QueryError, which points at the one unknown.
 
     Where it finds pictures by no walk, there is no need to know what is rare.
@@ -316,7 +316,7 @@ def understood(
         if isinstance(part, Field):
             _judge_field(connection, text, part)
     few = rare(connection, _sought(query), sources) if walks else {}
-    return Search(query, min_score, meanings, sources, Thresholds.read(connection), few)
+    return ResolvedQuery(query, min_score, meanings, sources, Thresholds.read(connection), few)
 
 
 def _meanings(connection: Connection, query: Query, text: str) -> dict[str, Meaning]:

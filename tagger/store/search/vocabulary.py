@@ -9,7 +9,7 @@ from tagger.store.core.schema import category, category_within, label, model, mo
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class Term:
     """A label or category. `name_zh` is empty where it has none."""
 
     key: str
@@ -17,7 +17,7 @@ class Named:
     name_zh: str
 
 
-def labels(database: Database) -> list[Named]:
+def labels(database: Database) -> list[Term]:
     """What the model that was last put to use may say, by name."""
     in_use = select(model.c.id).order_by(model.c.used_at.desc()).limit(1).scalar_subquery()
     of_model = select(model_class.c.label_id).where(model_class.c.model_id == in_use)
@@ -25,14 +25,14 @@ def labels(database: Database) -> list[Named]:
         label.c.id.in_(of_model)
     )
     with database.read() as connection:
-        return [Named(*row) for row in connection.execute(query.order_by(label.c.name))]
+        return [Term(*row) for row in connection.execute(query.order_by(label.c.name))]
 
 
-def categories(database: Database) -> list[Named]:
+def categories(database: Database) -> list[Term]:
     """All that there are, by name."""
     query = select(category.c.key, category.c.name, func.coalesce(category.c.name_zh, ""))
     with database.read() as connection:
-        return [Named(*row) for row in connection.execute(query.order_by(category.c.name))]
+        return [Term(*row) for row in connection.execute(query.order_by(category.c.name))]
 
 
 def wholes(database: Database) -> dict[str, list[str]]:

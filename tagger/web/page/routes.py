@@ -19,9 +19,8 @@ from tagger.store.core.budget import TooLongError
 from tagger.store.core.database import Database
 from tagger.store.core.schema import State
 from tagger.store.queue import queries
-from tagger.store.search import activity, found, vocabulary
+from tagger.store.search import activity, found, nothing_found, vocabulary
 from tagger.store.search.found import Position
-from tagger.store.search.shortfall import shortfalls
 from tagger.store.tags import corrections
 from tagger.vision.certainty import certainty
 from tagger.web.house import AppContext
@@ -108,11 +107,11 @@ def _choices(database: Database) -> dict[str, Any]:
     }
 
 
-def _answers(house: AppContext) -> Callable[[found.Picture], Answer]:
+def _answers(house: AppContext) -> Callable[[found.FoundPicture], Answer]:
     """Return what tells of each picture what it is said to show."""
     within = vocabulary.wholes(house.database)
 
-    def answer(picture: found.Picture) -> Answer:
+    def answer(picture: found.FoundPicture) -> Answer:
         categories = {one.key: one for one in picture.categories}
         scores = {key: one.score for key, one in categories.items()}
         top_score = picture.tags[0].score if picture.tags else 0.0
@@ -150,10 +149,10 @@ def _shown(house: AppContext, filters: Filters, cursor: str, start: Position | N
     return shown | {"pictures": pictures[:PAGE], "after": after, "here": here}
 
 
-def _found(house: AppContext, filters: Filters, start: Position | None) -> list[found.Picture]:
+def _found(house: AppContext, filters: Filters, start: Position | None) -> list[found.FoundPicture]:
     """What was typed is understood first, alone, so that a mistake is shown where it was made. Raises QueryError."""
     now, database, least = datetime.now(UTC), house.database, house.min_score
-    found.judge(database, parse(filters.q, now), filters.q)
+    found.check(database, parse(filters.q, now), filters.q)
     text = filters.query()
     hits = found.search(database, parse(text, now), text, least, PAGE + 1, start)
     return [hit.picture for hit in hits]
@@ -162,7 +161,7 @@ def _found(house: AppContext, filters: Filters, start: Position | None) -> list[
 def _short(house: AppContext, filters: Filters) -> list[tuple[str, str]]:
     """Why the names that were typed find nothing, and the address of a search that would find something."""
     query = parse(filters.q, datetime.now(UTC))
-    short = shortfalls(house.database, query, filters.q, house.min_score, house.top_k)
+    short = nothing_found.reasons(house.database, query, filters.q, house.min_score, house.top_k)
     return [(one.words, one.query and filters.instead(one.query).address()) for one in short]
 
 

@@ -10,41 +10,41 @@ from tagger.search.query import Name, Query
 from tagger.search.suggestions import written
 from tagger.store.core.database import Database
 from tagger.store.core.schema import tag
-from tagger.store.search.sql import ID_OF, Search, understood
+from tagger.store.search.sql import ID_OF, ResolvedQuery, resolve
 
 _MOST = 3
 """Names that are told of; a longer query is not read word by word."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shortfall:
+class Reason:
     """What is the matter with one name. `query` would find pictures; it is empty where none would."""
 
     words: str
     query: str = ""
 
 
-def shortfalls(database: Database, query: Query, text: str, min_score: float, top_k: int) -> list[Shortfall]:
+def reasons(database: Database, query: Query, text: str, min_score: float, top_k: int) -> list[Reason]:
     """Return what keeps the names of a query that finds nothing from being found, from the left. Raises QueryError.
 
     `top_k` is how many labels of each picture are stored. The scores are those of all pictures, whatever else is asked.
     """
     with database.read() as connection:
-        asked = understood(connection, query, text, min_score, walks=False)
+        asked = resolve(connection, query, text, min_score, walks=False)
         names = list(dict.fromkeys(asked.names()))[:_MOST]
-        return [_shortfall(connection, asked, name, top_k) for name in names]
+        return [_reason(connection, asked, name, top_k) for name in names]
 
 
-def _shortfall(connection: Connection, asked: Search, name: Name, top_k: int) -> Shortfall:
+def _reason(connection: Connection, asked: ResolvedQuery, name: Name, top_k: int) -> Reason:
     named, typed = list(asked.by(name)), written(name.text)
     best = max(_best_scores(connection, named), default=None)
     least = min(least for _, _, least in named)
     if best is None:
-        return Shortfall(f"{typed} has no score in any picture: {_stored(named, top_k)}")
+        return Reason(f"{typed} has no score in any picture: {_stored(named, top_k)}")
     if best >= least:
-        return Shortfall(f"{typed} alone is found; the rest of the query leaves none of its pictures", typed)
+        return Reason(f"{typed} alone is found; the rest of the query leaves none of its pictures", typed)
     words = f"no picture scores {typed} at {least:.2f} or more; the best is {_cut(best)}"
-    return Shortfall(words, f"{typed} >= {_cut(best)}")
+    return Reason(words, f"{typed} >= {_cut(best)}")
 
 
 def _best_scores(connection: Connection, named: list[tuple[FromClause, int, float]]) -> Iterator[float]:

@@ -12,7 +12,7 @@ from tagger.similar.forest import Forest
 from tagger.similar.neighbours import scores
 from tagger.store.core.database import Database
 from tagger.store.search import features
-from tagger.store.search.features import Album
+from tagger.store.search.features import StoredFeatures
 from tagger.store.tags import copies
 from tagger.store.tags.copies import Copy
 
@@ -20,7 +20,7 @@ _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class GroupMember:
     """A picture of a group. `score` is its cosine to the group's best; None where one of the two has no features."""
 
     picture: Copy
@@ -29,7 +29,7 @@ class Alike:
 
 def groups(
     database: Database, at_least: float, among: "array[int] | None", limit: int
-) -> Iterator[list[Alike]]:
+) -> Iterator[list[GroupMember]]:
     """The largest groups first, in each the best picture first: of most pixels, then of most bytes.
 
     `among` are ids of files, or None for all. Groups hang together: in each, two pictures may be further apart.
@@ -54,18 +54,18 @@ def _link_same(forest: Forest, database: Database, ids: duplicates.Ids) -> None:
     forest.link(*np.searchsorted(ids, pairs.T))
 
 
-def _described(database: Database, albums: Sequence[Album], ids: list[int]) -> list[Alike]:
+def _described(database: Database, albums: Sequence[StoredFeatures], ids: list[int]) -> list[GroupMember]:
     pages = [ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE)]
     pictures = [one for page in pages for one in copies.facts(database, page)]
     if not pictures:
         return []
     best = max(pictures, key=lambda one: (one.width * one.height, one.size, -one.id))
     near = {id_: score for page in pages for id_, score in _scores(albums, best, page).items()}
-    alike = [Alike(one, 1.0 if one.sha256 == best.sha256 else near.get(one.id)) for one in pictures]
+    alike = [GroupMember(one, 1.0 if one.sha256 == best.sha256 else near.get(one.id)) for one in pictures]
     return sorted(alike, key=lambda one: (one.picture is not best, -(one.score or 0), one.picture.path))
 
 
-def _scores(albums: Sequence[Album], best: Copy, ids: Sequence[int]) -> dict[int, float]:
+def _scores(albums: Sequence[StoredFeatures], best: Copy, ids: Sequence[int]) -> dict[int, float]:
     for album in albums:
         for _, vector in album.vectors([best.id]):
             return scores(album, ids, vector)
