@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tagger.export.keywords import Vocabulary
     from tagger.export.sidecars import Beside, Mirror
     from tagger.store.core.database import Database as Store
-    from tagger.store.search.found import FoundPicture
+    from tagger.store.search.pictures import FoundPicture
 
 
 class ExportFormat(StrEnum):

@@ -70,6 +70,7 @@ def _sample(settings: "Settings", text: str, most: int) -> tuple[list[Path], dic
     from tagger.store.core.database import Database as Store
     from tagger.store.queue import queries
     from tagger.store.search import found
+    from tagger.store.search.pictures import pictures
 
     query = parse(text, datetime.now(UTC))
     with closing(Store.open(settings.database, create=False)) as store:
@@ -77,8 +78,8 @@ def _sample(settings: "Settings", text: str, most: int) -> tuple[list[Path], dic
         random.Random(0).shuffle(ids)  # noqa: S311
         roots = {name: root for root, name in queries.roots(store).items()}
         with store.read() as connection:
-            pictures = found.pictures(connection, ids[: 2 * most])
-            there = [Path(one.path) for one in pictures if _is_there(roots.get(one.source, "/"), one.path)]
+            some = pictures(connection, ids[: 2 * most])
+            there = [Path(one.path) for one in some if _is_there(roots.get(one.source, "/"), one.path)]
             return there[:most], registry.thresholds(connection)
 
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from tagger.store.core.database import Database
 from tagger.store.core.schema import category, category_within
-from tagger.store.search.found import FoundPicture
+from tagger.store.search.pictures import FoundPicture
 
 _SEPARATOR = "|"
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

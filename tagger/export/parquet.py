@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from tagger.errors import ConfigError
 from tagger.export.rows import record
 from tagger.store.core import pathtext
-from tagger.store.search.found import FoundPicture
+from tagger.store.search.pictures import FoundPicture
 
 _BATCH = 500
 _ROW_GROUP = 10

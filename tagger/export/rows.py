@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, TextIO
 
-from tagger.store.search.found import FoundPicture, Scored
+from tagger.store.search.pictures import FoundPicture, Scored
 
 COLUMNS = (
     "path", "source", "captured_at", "seen_at", "tagged_at", "seq",

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from tagger.search.query import Query
 from tagger.store.core.database import Database
-from tagger.store.search.found import FoundPicture, Scored, search
+from tagger.store.search.found import search
+from tagger.store.search.pictures import FoundPicture, Scored
 
 
 def pictures(

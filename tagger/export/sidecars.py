@@ -19,7 +19,7 @@ from tagger.host import beneath
 from tagger.store.core.database import Database
 from tagger.store.core.schema import State
 from tagger.store.queue import queries
-from tagger.store.search.found import FoundPicture
+from tagger.store.search.pictures import FoundPicture
 
 SUFFIX = ".xmp"
 _LARGEST = 64 * 1024 * 1024

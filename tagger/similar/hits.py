@@ -7,7 +7,8 @@ from tagger.similar.neighbours import nearest
 from tagger.store.core.database import Database
 from tagger.store.search import features
 from tagger.store.search.features import MISSING, PictureFeatures
-from tagger.store.search.found import FoundPicture, Hit, Scored
+from tagger.store.search.found import Hit
+from tagger.store.search.pictures import FoundPicture, Scored
 
 
 def similar(database: Database, seen: PictureFeatures, limit: int) -> list[Hit]:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from tagger.errors import TaggerError
 from tagger.host import beneath
-from tagger.store.search.found import Original
+from tagger.store.search.pictures import Original
 from tagger.wording.escape import shown
 
 

@@ -15,8 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from tagger.errors import TaggerError
-from tagger.store.search import found
-from tagger.store.search.found import Original
+from tagger.store.search import pictures
+from tagger.store.search.pictures import Original
 from tagger.vision.thumbnail import MEDIA_TYPE
 from tagger.web.house import AppContext
 from tagger.web.original import GoneError, opened
@@ -92,7 +92,7 @@ def router(house: AppContext) -> APIRouter:
 
 
 def _original(house: AppContext, id_: int) -> Original:
-    original = found.original(house.database, id_) if 0 < id_ < 2**63 else None
+    original = pictures.original(house.database, id_) if 0 < id_ < 2**63 else None
     if original is None:
         raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")
     return original

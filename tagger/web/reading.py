@@ -17,7 +17,9 @@ from tagger.store.core import pathtext
 from tagger.store.core.columns import instant_text
 from tagger.store.core.database import Database
 from tagger.store.search import features, found
-from tagger.store.search.found import FoundPicture, Hit, Position, Scored
+from tagger.store.search.found import Hit
+from tagger.store.search.pictures import FoundPicture, Scored, picture
+from tagger.store.search.statement import Position
 from tagger.store.tags import corrections
 from tagger.web import answers
 from tagger.web.answers import Language
@@ -97,10 +99,8 @@ def _corrected(database: Database, id_: int, said: answers.Verdicts) -> answers.
 
 
 def picture_of(database: Database, id_: int) -> FoundPicture:
-    if 0 < id_ < 2**63:
-        with database.read() as connection:
-            for picture in found.pictures(connection, [id_]):
-                return picture
+    if 0 < id_ < 2**63 and (there := picture(database, id_)):
+        return there
     raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")
 
 

@@ -19,7 +19,7 @@ from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.host.replace import replacing
 from tagger.pipeline.predict_queue import BusyError
-from tagger.store.search.found import Original
+from tagger.store.search.pictures import Original
 from tagger.supervision import Closed
 from tagger.vision.apart import Apart
 from tagger.vision.thumbnail import Thumbnailer

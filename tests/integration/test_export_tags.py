@@ -22,7 +22,7 @@ from tagger.export.keywords import Keywords, Language, Vocabulary
 from tagger.export.sidecars import Beside, Mirror, Place
 from tagger.records import Gone
 from tagger.search.parse import parse
-from tagger.store.search.found import FoundPicture
+from tagger.store.search.pictures import FoundPicture
 from tests.integration.shelf import Shelf, rewritten
 from tests.unit.test_xmp import keywords
 

@@ -21,7 +21,7 @@ from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling
 from tagger.records import Content, Gone, Origin, Sighting, Stamp
-from tagger.store.search.found import FoundPicture, Original
+from tagger.store.search.pictures import FoundPicture, Original
 from tagger.vision.decode import read
 from tagger.web.original import GoneError, opened
 from tagger.web.thumbnails import Thumbnails, Wanted

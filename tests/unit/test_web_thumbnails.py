@@ -14,7 +14,7 @@ from PIL import Image
 
 from tagger.config.tagging import DecodeSettings
 from tagger.pipeline.predict_queue import BusyError
-from tagger.store.search.found import Original
+from tagger.store.search.pictures import Original
 from tagger.supervision import Closed
 from tagger.web.thumbnails import WAITING, Thumbnails, Wanted
 

@@ -1,4 +1,4 @@
-"""How fast it goes, what was seen when, and how the cameras fare: what the status page shows and no command asks."""
+"""Activity: pictures a second, what was seen when, and the state of each camera, as the status page shows them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _CAMERAS = table(
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """How many pictures of a category there are, by hour, day or month as text; where there are none it is left out."""
+    """How many pictures of a category there are, by hour, day or month as text; a time without any is left out."""
 
     category: Term
     counts: Mapping[str, int]
@@ -38,7 +38,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """As the view `camera_health` judges it. `camera` is None for a source without cameras."""
+    """A camera's row in the view `camera_health`. `camera` is None for a source without cameras."""
 
     source: str
     camera: str | None
@@ -48,7 +48,7 @@ class Camera:
 
 
 def pace(database: Database, now: datetime) -> float:
-    """Pictures tagged a second, lately."""
+    """Return how many pictures a second were tagged in the last minute; 0 for fewer than two."""
     newest = select(reading.c.tagged_at).order_by(reading.c.seq.desc()).limit(_ENOUGH)
     with database.read() as connection:
         lately = [moment for moment in connection.scalars(newest) if moment > now - _LATELY]
@@ -59,7 +59,7 @@ def pace(database: Database, now: datetime) -> float:
 
 
 def timeline(database: Database, since: datetime, precision: int, most: int) -> list[Series]:
-    """The categories that most pictures since then are in, the most frequent first. `precision`: HOUR, DAY or MONTH."""
+    """Return the categories that most pictures since then are in, the most frequent first, by HOUR, DAY or MONTH (`precision`)."""
     period = func.substr(category_score.c.captured_at, 1, precision)
     later = (category_score.c.category_id == category.c.id) & (category_score.c.captured_at >= since)
     query = (
@@ -76,7 +76,7 @@ def timeline(database: Database, since: datetime, precision: int, most: int) -> 
 
 
 def cameras(database: Database) -> list[Camera]:
-    """All that pictures came from, those in trouble first."""
+    """Return all cameras that pictures came from, those in trouble first."""
     fields = [_CAMERAS.c[name] for name in Camera.__dataclass_fields__]
     healthy = _CAMERAS.c.state.in_(("ok", "night"))
     with database.read() as connection:

@@ -15,7 +15,7 @@ from tagger.store.core.database import Database
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import feature, file, model, reading
 from tagger.store.queue.stamps import Roots
-from tagger.store.search.found import FoundPicture, pictures
+from tagger.store.search.pictures import FoundPicture, pictures
 from tagger.store.tags import codes
 from tagger.store.tags.vectors import unpacked
 

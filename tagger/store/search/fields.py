@@ -1,4 +1,4 @@
-"""What is asked of a file by name: its path, its state, its camera, and what else its path tells."""
+"""Fields of a file, such as `camera:yard`, as SQL: its path, its state, its camera, and what else its path tells."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,28 +13,33 @@ OWN = ("path", "state", "camera", "app_id")
 """The fields that every database has."""
 
 
-def test(field: Field) -> ColumnElement[bool]:
-    """Whether the file at hand is so."""
+def matches(field: Field) -> ColumnElement[bool]:
+    """Return the test whether the file at hand has this value in this field."""
     return _TESTS.get(field.name, _attribute_test)(field)
 
 
 def is_pattern(value: str) -> bool:
+    """Return whether a value stands for several, by `*` or `?`."""
     return not {"*", "?"}.isdisjoint(value)
 
 
 def some_have(name: str) -> Select[Any]:
+    """Return the SELECT whether any file's path tells a value of this name."""
     return select(exists(1).where(file_attribute.c.name == literal(pathtext.storable(name), String)))
 
 
 def with_attribute(field: Field) -> Select[Any]:
-    """The files whose paths tell so, by id."""
+    """Return the SELECT of the files, by id, whose paths tell this value."""
     its = file_attribute.c
     is_named = its.name == literal(pathtext.storable(field.name), String)
     return select(its.file_id).where(is_named, _is_like(its.value, field.value))
 
 
 def path_is(field: Field, root: ColumnElement[str]) -> ColumnElement[bool]:
-    """A pattern for the whole path, or, if it begins with a name, for the end of one. `root` is its source's folder."""
+    """Return the test whether a file's path is of this pattern; `root` is its source's folder.
+
+    The pattern is for the whole path, or, where it begins with a name, for the end of one.
+    """
     pattern = field.value
     whole = pattern if pattern.startswith(("/", "*")) else f"*/{pattern}"
     path = func.rtrim(root, "/", type_=String).concat("/").concat(type_coerce(file.c.path, String))
@@ -58,7 +63,7 @@ def _state_test(field: Field) -> ColumnElement[bool]:
 
 
 def _is_like(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
-    """The same, or, where it is a pattern, of that form."""
+    """Return the test whether a column has this value, or, where that is a pattern, one of its form."""
     bound = literal(pathtext.storable(value).replace("\0", pathtext.NOWHERE), String)
     return column.op("GLOB", is_comparison=True)(bound) if is_pattern(value) else column == bound
 

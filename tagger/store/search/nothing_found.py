@@ -1,31 +1,31 @@
-"""Why a search found nothing: what the best score of each of its names is, and the query that would find something."""
+"""Why a search found nothing: the best score of each of its names, and the query that would find something."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-from sqlalchemy import Connection, FromClause, func, select
+from sqlalchemy import Connection, func, select
 
 from tagger.search.query import Name, Query
 from tagger.search.suggestions import written
 from tagger.store.core.database import Database
 from tagger.store.core.schema import tag
-from tagger.store.search.sql import ID_OF, ResolvedQuery, resolve
+from tagger.store.search.resolve import NamedScore, ResolvedQuery, resolve
 
 _MOST = 3
-"""Names that are told of; a longer query is not read word by word."""
+"""Names that are explained; a longer query is not read word by word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What is the matter with one name. `query` would find pictures; it is empty where none would."""
+    """Why one name finds nothing, in words. `query` would find pictures; it is empty where none would."""
 
     words: str
     query: str = ""
 
 
 def reasons(database: Database, query: Query, text: str, min_score: float, top_k: int) -> list[Reason]:
-    """Return what keeps the names of a query that finds nothing from being found, from the left. Raises QueryError.
+    """Return why the names of a query that finds nothing find none, from the left. Raises QueryError.
 
     `top_k` is how many labels of each picture are stored. The scores are those of all pictures, whatever else is asked.
     """
@@ -36,9 +36,9 @@ def reasons(database: Database, query: Query, text: str, min_score: float, top_k
 
 
 def _reason(connection: Connection, asked: ResolvedQuery, name: Name, top_k: int) -> Reason:
-    named, typed = list(asked.by(name)), written(name.text)
+    named, typed = list(asked.scores(name)), written(name.text)
     best = max(_best_scores(connection, named), default=None)
-    least = min(least for _, _, least in named)
+    least = min(one.least for one in named)
     if best is None:
         return Reason(f"{typed} has no score in any picture: {_stored(named, top_k)}")
     if best >= least:
@@ -47,20 +47,20 @@ def _reason(connection: Connection, asked: ResolvedQuery, name: Name, top_k: int
     return Reason(words, f"{typed} >= {_cut(best)}")
 
 
-def _best_scores(connection: Connection, named: list[tuple[FromClause, int, float]]) -> Iterator[float]:
-    for scores, id_, _ in named:
-        query = select(func.max(scores.c.score)).where(scores.c[ID_OF[scores]] == id_)
+def _best_scores(connection: Connection, named: Sequence[NamedScore]) -> Iterator[float]:
+    for one in named:
+        query = select(func.max(one.table.c.score)).where(one.is_its)
         if (best := connection.scalar(query)) is not None:
             yield best
 
 
-def _stored(named: list[tuple[FromClause, int, float]], top_k: int) -> str:
-    if any(scores is tag for scores, _, _ in named):
+def _stored(named: Sequence[NamedScore], top_k: int) -> str:
+    if any(one.table is tag for one in named):
         return f"only each picture's best {top_k} labels are stored (model.top_k)"
     return "a category's score is stored only from 0.2 on"
 
 
 def _cut(score: float) -> str:
-    """Two digits, cut and not rounded: what is said to be the best is never said to be enough."""
+    """Return the score to two digits, cut and not rounded: asked for again, it is still found."""
     digits = Decimal("0.01") if score >= 0.01 else Decimal(10) ** Decimal(score or 1).adjusted()
     return f"{Decimal(score).quantize(digits, ROUND_DOWN):f}"

@@ -18,7 +18,7 @@ class Term:
 
 
 def labels(database: Database) -> list[Term]:
-    """What the model that was last put to use may say, by name."""
+    """Return the labels that the model last put to use may give, by name."""
     in_use = select(model.c.id).order_by(model.c.used_at.desc()).limit(1).scalar_subquery()
     of_model = select(model_class.c.label_id).where(model_class.c.model_id == in_use)
     query = select(label.c.key, label.c.name, func.coalesce(label.c.name_zh, "")).where(
@@ -29,7 +29,7 @@ def labels(database: Database) -> list[Term]:
 
 
 def categories(database: Database) -> list[Term]:
-    """All that there are, by name."""
+    """Return all categories, by name."""
     query = select(category.c.key, category.c.name, func.coalesce(category.c.name_zh, ""))
     with database.read() as connection:
         return [Term(*row) for row in connection.execute(query.order_by(category.c.name))]

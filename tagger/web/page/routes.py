@@ -20,7 +20,8 @@ from tagger.store.core.database import Database
 from tagger.store.core.schema import State
 from tagger.store.queue import queries
 from tagger.store.search import activity, found, nothing_found, vocabulary
-from tagger.store.search.found import Position
+from tagger.store.search.pictures import FoundPicture, Scored, newer_and_older
+from tagger.store.search.statement import Position
 from tagger.store.tags import corrections
 from tagger.vision.certainty import certainty
 from tagger.web.house import AppContext
@@ -46,7 +47,7 @@ class Answer:
     """Where the best tag is not sure, `category` is what is said in its place; None: nothing is sure."""
 
     is_sure: bool
-    category: found.Scored | None
+    category: Scored | None
 
 
 def files() -> StaticFiles:
@@ -107,11 +108,11 @@ def _choices(database: Database) -> dict[str, Any]:
     }
 
 
-def _answers(house: AppContext) -> Callable[[found.FoundPicture], Answer]:
+def _answers(house: AppContext) -> Callable[[FoundPicture], Answer]:
     """Return what tells of each picture what it is said to show."""
     within = vocabulary.wholes(house.database)
 
-    def answer(picture: found.FoundPicture) -> Answer:
+    def answer(picture: FoundPicture) -> Answer:
         categories = {one.key: one for one in picture.categories}
         scores = {key: one.score for key, one in categories.items()}
         top_score = picture.tags[0].score if picture.tags else 0.0
@@ -149,7 +150,7 @@ def _shown(house: AppContext, filters: Filters, cursor: str, start: Position | N
     return shown | {"pictures": pictures[:PAGE], "after": after, "here": here}
 
 
-def _found(house: AppContext, filters: Filters, start: Position | None) -> list[found.FoundPicture]:
+def _found(house: AppContext, filters: Filters, start: Position | None) -> list[FoundPicture]:
     """What was typed is understood first, alone, so that a mistake is shown where it was made. Raises QueryError."""
     now, database, least = datetime.now(UTC), house.database, house.min_score
     found.check(database, parse(filters.q, now), filters.q)
@@ -169,7 +170,7 @@ def _add_picture(routes: APIRouter, house: AppContext, renderer: Renderer) -> No
     @routes.get("/pictures/{id}")
     def picture(request: Request, id: int) -> Response:  # noqa: A002 (it is in the address)
         one = picture_of(house.database, id)
-        newer, older = found.beside(house.database, one)
+        newer, older = newer_and_older(house.database, one)
         rulings = corrections.rulings(house.database, id)
         return renderer.page(
             request,

@@ -1,6 +1,6 @@
-"""Which parts of a search are so few files that they are looked at one by one, instead of in the order of time.
+"""Which parts of a query so few files match that these are looked at one by one, instead of in the order of time.
 
-To know, it is tried, within bounds. Rejected: SQLite's own statistics, which know of columns, and not of the pattern that is
+To know, the files are counted, within bounds. Rejected: SQLite's own statistics, which know of columns, and not of the pattern that is
 asked for; an index of all pieces of paths (FTS5's trigrams), for which every new picture would pay.
 """
 
@@ -14,18 +14,18 @@ from tagger.store.core.schema import file, source
 from tagger.store.search import fields
 
 _FEW = 10_000
-"""What more have is soon met in the order of time."""
+"""What more files match is soon met in the order of time."""
 _NEWEST = 20_000
 """Files among which a pattern for paths is looked for first: one that is met there is met soon enough."""
 
 _OFTEN = 5
-"""Of so many."""
+"""Matches among those that make a path one that is met soon."""
 
 
-def rare(
+def few_files(
     connection: Connection, parts: Iterable[Query], sources: Mapping[str, int]
 ) -> dict[Query, Sequence[int]]:
-    """Those of the parts that few files are, with the files, by id; with none for a source, whose files lie together."""
+    """Return the parts that few files match, each with these files, by id; without them for a source, whose files lie together."""
     parts = set(parts)
     paths = [part for part in parts if isinstance(part, Field) and part.name == "path"]
     found = dict[Query, Sequence[int]]()
@@ -47,12 +47,12 @@ def _is_small(connection: Connection, source_id: int) -> bool:
 
 def _is_often(connection: Connection, path: Field) -> bool:
     newest = select(file.c.id).order_by(file.c.captured_at.desc()).limit(_NEWEST).subquery()
-    some = select(file.c.id).join(newest, newest.c.id == file.c.id).where(fields.test(path)).limit(_OFTEN)
+    some = select(file.c.id).join(newest, newest.c.id == file.c.id).where(fields.matches(path)).limit(_OFTEN)
     return len(connection.scalars(some).all()) == _OFTEN
 
 
 def _at(connection: Connection, path: Field) -> Iterator[int]:
-    """No more than one too many. In the order of their paths, which is an index of its own, and a short one."""
+    """Yield the files at such paths, one too many at most, in the order of their paths, which is a short index."""
     left = _FEW + 1
     for row in connection.execute(select(source.c.id, source.c.root)).all():
         is_it = fields.path_is(path, literal(row.root, PathText))

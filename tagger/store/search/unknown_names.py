@@ -1,4 +1,4 @@
-"""A query names what the database does not know: the error that says what is known, or how such a thing is asked for."""
+"""Names in a query that the database does not know: the error that says what is known, or how to ask for such a thing."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
