@@ -1,6 +1,5 @@
 """`tagger duplicates`: pictures that are all but the same."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -9,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.output import print_json, print_lines, print_table, say
+from tagger.cli.output import print_json, print_lines, print_paths, print_table, say
+from tagger.cli.query import read_query
 from tagger.wording.escape import shown
+from tagger.wording.times import iso
 
 if TYPE_CHECKING:
     from tagger.similar.groups import GroupMember
@@ -44,22 +45,18 @@ def duplicates(
     Of pictures that were tagged with `features: false` in the config, only exact copies are found.
     """
     settings = load_settings(config, database)
-    from datetime import UTC, datetime
-
-    from tagger.search.parse import parse
     from tagger.similar.groups import groups
     from tagger.store.core.database import Database as Store
     from tagger.store.search import found
 
-    text = " ".join(words or ())
-    query = parse(text, datetime.now(UTC))
+    text, query = read_query(words)
     with closing(Store.open(settings.database, create=False)) as store:
         among = found.ids(store, query, text, settings.search.min_score) if text else None
         alike = groups(store, at_least, among, limit)
         if as_json:
             print_json(map(_object, alike))
         elif as_lines or as_nul:
-            _print_paths(alike, b"\0" if as_nul else b"\n")
+            print_paths((one.picture.path for _, *others in alike for one in others), as_nul)
         elif sys.stdout.isatty():
             _show(list(_rows(alike)))
         else:
@@ -71,13 +68,6 @@ def _show(rows: list[tuple[str, ...]]) -> None:
         print_table(COLUMNS, rows)
     else:
         say("no two pictures are alike; try a lower --at-least", err=True)
-
-
-def _print_paths(groups: Iterable[list["GroupMember"]], end: bytes) -> None:
-    for _, *others in groups:
-        for one in others:
-            sys.stdout.buffer.write(os.fsencode(one.picture.path) + end)
-    sys.stdout.buffer.flush()
 
 
 def _rows(groups: Iterable[list["GroupMember"]]) -> Iterator[tuple[str, ...]]:
@@ -103,6 +93,6 @@ def _picture(one: "GroupMember") -> dict[str, Any]:
         "width": picture.width,
         "height": picture.height,
         "bytes": picture.size,
-        "captured_at": picture.captured_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "captured_at": iso(picture.captured_at),
         "sha256": picture.sha256,
     }

@@ -6,6 +6,7 @@ a terminal's cursor. Programs that read a pipe get paths as they are, where they
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -44,6 +45,14 @@ def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
     """An object per line, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
     for one in objects:
         say(json.dumps(one))
+
+
+def print_paths(paths: Iterable[str], ended_by_nul: bool) -> None:
+    """The paths alone, as the file system has them, whatever bytes they are; on a terminal as they can be shown."""
+    is_seen, end = sys.stdout.isatty(), b"\0" if ended_by_nul else b"\n"
+    for path in paths:
+        sys.stdout.buffer.write((shown(path).encode() if is_seen else os.fsencode(path)) + end)
+    sys.stdout.buffer.flush()
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

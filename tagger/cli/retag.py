@@ -1,24 +1,15 @@
 """`tagger retag`: tags made anew."""
 
 from contextlib import closing
-from typing import Annotated
-
-import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.wording.plural import counted
+from tagger.cli.query import WhichPictures, read_query
 
 
 def retag(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="QUERY",
-            help="Which pictures, as for `tagger search`. Without one: every tagged picture.",
-            show_default=False,
-        ),
-    ] = None,
+    words: WhichPictures = None,
     config: Config = None,
     database: Database = None,
 ) -> None:
@@ -28,14 +19,13 @@ def retag(
     """
     settings = load_settings(config, database)
     from datetime import UTC, datetime
-
     from tagger.search.parse import parse
+    from tagger.records import counted
     from tagger.store.core.database import Database as Store
     from tagger.store.queue import retry
     from tagger.store.search import found
 
-    text = " ".join(words or ())
-    query = parse(text, datetime.now(UTC))
+    text, query = read_query(words)
     with closing(Store.open(settings.database, create=False)) as store:
         count = retry.retag(store, found.ids(store, query, text, settings.search.min_score))
     say(f"{counted(count, 'picture')} {'is' if count == 1 else 'are'} tagged anew")

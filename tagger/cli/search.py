@@ -1,31 +1,28 @@
 """`tagger search`: the pictures that a query finds."""
 
-import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tagger.cli.hits import AsCsv, AsJson, AsLines, AsNul, Print, printer
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.output import print_csv, print_json, print_lines, print_table, say
+from tagger.cli.output import say
+from tagger.cli.query import read_query
 from tagger.cli.redirected import refuse_what_the_shell_took
-from tagger.wording.escape import shown
 
 if TYPE_CHECKING:
     from tagger.search.query import Query
     from tagger.store.core.database import Database as Store
     from tagger.store.search.found import Hit
 
-COLUMNS = ("captured_at", "score", "label", "source", "path")
 EVERY = 1.0
 """Seconds between two looks for what arrived."""
-
-Print = Callable[[Iterable["Hit"]], None]
 
 
 def search(
@@ -45,10 +42,10 @@ def search(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="The most pictures to show.")] = 100,
     count: Annotated[bool, typer.Option("--count", help="Only how many there are.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per picture.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
-    as_lines: Annotated[bool, typer.Option("--nl", help="Only paths, one per line.")] = False,
-    as_nul: Annotated[bool, typer.Option("-0", help="Only paths, each ended by NUL, for xargs -0.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    as_lines: AsLines = False,
+    as_nul: AsNul = False,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what is tagged from now on.")
     ] = False,
@@ -59,14 +56,10 @@ def search(
     """Show the pictures that a query finds, newest first."""
     refuse_what_the_shell_took(" ".join(words or ()))
     settings = load_settings(config, database)
-    from datetime import UTC, datetime
-
-    from tagger.search.parse import parse
     from tagger.store.core.database import Database as Store
     from tagger.store.search import found
 
-    text = " ".join(words or ())
-    query = parse(text, datetime.now(UTC))
+    text, query = read_query(words)
     least = settings.search.min_score if min_score is None else min_score
     with closing(Store.open(settings.database, create=False)) as store:
         if sql:
@@ -138,65 +131,7 @@ def _follow(store: "Store", query: "Query", text: str, least: float, limit: int,
         raise typer.Exit(130) from None
 
 
-def printer(as_json: bool, as_csv: bool, as_lines: bool, as_nul: bool, follow: bool = False) -> Print:
-    """What shows hits in the form that the options ask for."""
-    header = iter([COLUMNS])
-    if as_json:
-        return lambda hits: print_json(map(_object, hits))
-    if as_csv:
-        return lambda hits: print_csv(next(header, ()), map(_row, hits))
-    if as_lines or as_nul:
-        return lambda hits: _print_paths(hits, b"\0" if as_nul else b"\n")
-    if sys.stdout.isatty() and not follow:
-        return _print_table_if_any
-    return lambda hits: print_lines(_texts(hits))
-
-
-def _print_table_if_any(hits: Iterable["Hit"]) -> None:
-    if rows := list(_texts(hits)):
-        print_table(COLUMNS, rows)
-
-
-def _print_paths(hits: Iterable["Hit"], end: bytes) -> None:
-    """As the file system has them, whatever bytes they are; on a terminal as they can be shown."""
-    is_seen = sys.stdout.isatty()
-    for hit in hits:
-        path = hit.picture.path
-        sys.stdout.buffer.write((shown(path).encode() if is_seen else os.fsencode(path)) + end)
-    sys.stdout.buffer.flush()
-
-
 def _print_sql(statement: str, values: dict[str, Any]) -> None:
     say(statement)
     for name, value in values.items():
         say(f"-- {name} = {value!r}")
-
-
-def _row(hit: "Hit") -> tuple[str, float | None, str, str, str]:
-    picture, by = hit.picture, hit.by
-    when = picture.captured_at
-    score, label = (round(by.score, 4), by.name) if by else (None, "")
-    return _iso(when) if when else "", score, label, picture.source, picture.path
-
-
-def _object(hit: "Hit") -> dict[str, Any]:
-    picture = hit.picture
-    return {name: None if value == "" else value for name, value in zip(COLUMNS, _row(hit), strict=True)} | {
-        "state": picture.state,
-        "seq": picture.seq,
-        "tags": [
-            {"label": one.name, "name_zh": one.name_zh, "key": one.key, "score": round(one.score, 4)}
-            for one in picture.tags
-        ],
-        "categories": {one.key: round(one.score, 4) for one in picture.categories},
-        "conditions": list(picture.conditions),
-    }
-
-
-def _texts(hits: Iterable["Hit"]) -> Iterator[tuple[str, ...]]:
-    for when, score, label, source, path in map(_row, hits):
-        yield when, "" if score is None else f"{score:.3f}", label, source, shown(path)
-
-
-def _iso(moment: Any) -> str:
-    return str(moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tagger.cli.hits import AsCsv, AsJson, AsLines, AsNul, printer
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
-from tagger.cli.search import printer
 from tagger.errors import ConfigError, TaggerError
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ def similar(
         ),
     ],
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The most pictures to show.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per picture.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
-    as_lines: Annotated[bool, typer.Option("--nl", help="Only paths, one per line.")] = False,
-    as_nul: Annotated[bool, typer.Option("-0", help="Only paths, each ended by NUL, for xargs -0.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    as_lines: AsLines = False,
+    as_nul: AsNul = False,
     config: Config = None,
     database: Database = None,
 ) -> None:

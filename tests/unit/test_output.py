@@ -10,7 +10,7 @@ from contextlib import redirect_stdout, suppress
 import pytest
 
 from tagger.cli.logs import Text
-from tagger.cli.output import print_csv, print_json, print_lines, print_table, say
+from tagger.cli.output import print_csv, print_json, print_lines, print_paths, print_table, say
 from tagger.errors import TaggerError
 
 LOUD = "\x1b[2J\x07\x9b31m\u202egnp.exe\r2026-11-30 10:00:00 INFO forged"
@@ -38,8 +38,10 @@ def on_a_terminal(show: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> 
         lambda: print_lines([[LOUD, "x"]]),
         lambda: print_csv(["path"], [[LOUD, 3]]),
         lambda: print_json([{"path": LOUD}]),
+        lambda: print_paths([LOUD], ended_by_nul=False),
+        lambda: print_paths([LOUD], ended_by_nul=True),
     ],
-    ids=["say", "table", "lines", "csv", "json"],
+    ids=["say", "table", "lines", "csv", "json", "paths", "nul"],
 )
 def test_a_terminal_sees_nothing_but_text(show: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     seen = on_a_terminal(show, monkeypatch)
