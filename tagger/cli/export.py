@@ -12,11 +12,13 @@ import typer
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
+from tagger.cli.query import WhichPictures, read_query
 from tagger.errors import ConfigError, TaggerError
 from tagger.host import garbage
+from tagger.export.language import Language
 
 if TYPE_CHECKING:
-    from tagger.export.keywords import Vocabulary
+    from tagger.export.keywords import Hierarchy
     from tagger.export.sidecars import Beside, Mirror
     from tagger.store.core.database import Database as Store
     from tagger.store.search.pictures import FoundPicture
@@ -29,20 +31,8 @@ class ExportFormat(StrEnum):
     XMP = "xmp"
 
 
-class Names(StrEnum):
-    EN = "en"
-    ZH = "zh"
-
-
 def export(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="QUERY",
-            help="Which pictures, as for `tagger search`. Without one: every tagged picture.",
-            show_default=False,
-        ),
-    ] = None,
+    words: WhichPictures = None,
     form: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = ExportFormat.CSV,
     output: Annotated[
         Path | None,
@@ -66,31 +56,27 @@ def export(
     limit: Annotated[
         int | None, typer.Option(min=1, help="The most pictures. Default: all.", show_default=False)
     ] = None,
-    names: Annotated[
-        Names | None,
+    language: Annotated[
+        Language | None,
         typer.Option("--lang", help="Of xmp's keywords. Default: en.", show_default=False),
     ] = None,
     config: Config = None,
     database: Database = None,
 ) -> None:
     """Write tags for other programs: as csv, ndjson or parquet, or as keywords in xmp sidecars."""
-    _refuse_what_does_not_fit(form, output, beside, names)
+    _refuse_what_does_not_fit(form, output, beside, language)
     settings = load_settings(config, database)
-    from datetime import UTC, datetime
-
     from tagger.export import selection
-    from tagger.search.parse import parse
     from tagger.store.core.database import Database as Store
 
     garbage.look_for()  # an XML tree is a circle, and there may be a million
-    text = " ".join(words or ())
-    query = parse(text, datetime.now(UTC))
+    text, query = read_query(words)
     for_names = settings.search.min_score if min_score is None else min_score
     least = for_names if form is ExportFormat.XMP else min_score or 0
     with closing(Store.open(settings.database, create=False)) as store:
         pictures = selection.pictures(store, query, text, for_names, least, limit)
         if form is ExportFormat.XMP:
-            _write_sidecars(pictures, store, output, names or Names.EN)
+            _write_sidecars(pictures, store, output, language or Language.EN)
         elif output:
             _write_file(pictures, form, output, store)
         else:
@@ -98,13 +84,13 @@ def export(
 
 
 def _refuse_what_does_not_fit(
-    form: ExportFormat, output: Path | None, beside: bool, names: Names | None
+    form: ExportFormat, output: Path | None, beside: bool, language: Language | None
 ) -> None:
     if form is ExportFormat.XMP:
         if bool(output) == beside:
             what = "needs --output FOLDER, or --beside to write next to the pictures, and not both"
             raise ConfigError("--format xmp", what)
-    elif beside or names:
+    elif beside or language:
         raise ConfigError("--beside" if beside else "--lang", "is for --format xmp only")
     elif form is ExportFormat.PARQUET and not output:
         raise ConfigError("--format parquet", "needs --output FILE", "it is not text")
@@ -134,27 +120,27 @@ def _write_file(pictures: Iterable["FoundPicture"], form: ExportFormat, output: 
 
 
 def _write_sidecars(
-    pictures: Iterable["FoundPicture"], store: "Store", folder: Path | None, names: Names
+    pictures: Iterable["FoundPicture"], store: "Store", folder: Path | None, language: Language
 ) -> None:
-    from tagger.export.keywords import Language, Vocabulary
+    from tagger.export.keywords import Hierarchy
     from tagger.export.sidecars import Beside, Mirror
 
-    vocabulary = Vocabulary.read(store, Language(names.value))
+    hierarchy = Hierarchy.read(store, language)
     places = Mirror.read(store, folder) if folder else Beside.read(store)
-    ends = Counter(_end(picture, places, vocabulary) for picture in pictures)
+    ends = Counter(_end(picture, places, hierarchy) for picture in pictures)
     say(", ".join(f"{ends[end]} {end}" for end in ("written", "unchanged", "missing", "failed")))
     raise typer.Exit(1 if ends["failed"] else 0)
 
 
-def _end(picture: "FoundPicture", places: "Beside | Mirror", vocabulary: "Vocabulary") -> str:
-    """How it ended, in one word. One that fails is no reason to stop."""
+def _end(picture: "FoundPicture", places: "Beside | Mirror", hierarchy: "Hierarchy") -> str:
+    """Write a picture's sidecar, and return how that ended, in one word. One that fails is no reason to stop."""
     from tagger.export import sidecars
 
     try:
-        place = places.place(picture)
-        if place is None:
+        sidecar = places.sidecar(picture)
+        if sidecar is None:
             return "missing"
-        return "written" if sidecars.write(place, vocabulary.of(picture)) else "unchanged"
+        return "written" if sidecars.write(sidecar, hierarchy.keywords(picture)) else "unchanged"
     except TaggerError as error:
         say(f"tagger: {error}", err=True)
         return "failed"

@@ -4,10 +4,10 @@ import csv
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any, TextIO
 
 from tagger.store.search.pictures import FoundPicture, Scored
+from tagger.wording.times import iso
 
 COLUMNS = (
     "path", "source", "captured_at", "seen_at", "tagged_at", "seq",
@@ -27,7 +27,7 @@ def write_csv(pictures: Iterable[FoundPicture], stream: TextIO) -> None:
 
 def write_ndjson(pictures: Iterable[FoundPicture], stream: TextIO) -> None:
     """An object per picture, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
-    stream.writelines(json.dumps(record(picture), default=_iso) + "\n" for picture in pictures)
+    stream.writelines(json.dumps(record(picture), default=iso) + "\n" for picture in pictures)
 
 
 def record(picture: FoundPicture) -> dict[str, Any]:
@@ -50,12 +50,8 @@ def _scored(kind: str, one: Scored) -> dict[str, Any]:
 
 
 def _rows(picture: FoundPicture) -> Iterator[tuple[Any, ...]]:
-    times = (_iso(when) if when else "" for when in (picture.captured_at, picture.seen_at, picture.tagged_at))
+    times = (iso(when) if when else "" for when in (picture.captured_at, picture.seen_at, picture.tagged_at))
     about = (picture.path, picture.source, *times, picture.seq)
     for kind, scored in (("label", picture.tags), ("category", picture.categories)):
         for rank, one in enumerate(scored, 1):
             yield *about, kind, one.name, one.name_zh, one.key, round(one.score, DIGITS), rank
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,7 +17,6 @@ from tagger.export.files import whole
 from tagger.export.keywords import Keywords
 from tagger.host import beneath
 from tagger.store.core.database import Database
-from tagger.store.core.schema import State
 from tagger.store.queue import queries
 from tagger.store.search.pictures import FoundPicture
 
@@ -27,15 +26,15 @@ _LEFT_ALONE = "it is left as it was"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A sidecar's. `root` is the source's folder beneath which it lies, None in a mirror."""
+class Sidecar:
+    """A sidecar's file. `root` is the source's folder beneath which it lies, None in a mirror."""
 
     path: Path
     root: str | None = None
 
     @contextmanager
     def folder(self) -> Iterator[int]:
-        """A descriptor of its folder, which a mirror makes. Raises OSError."""
+        """Give a descriptor of its folder, which is made in a mirror. Raises OSError."""
         folder, flags = self.path.parent, beneath.PLACE | os.O_DIRECTORY
         if self.root is None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -50,66 +49,74 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Each beside its picture. `roots` are the sources' folders by name."""
+    """Sidecars that lie beside their pictures. `roots` are the sources' folders by name."""
 
     roots: Mapping[str, str]
 
     @classmethod
     def read(cls, database: Database) -> "Beside":
-        return cls({name: root for root, name in queries.roots(database).items()})
+        """Return the way to place sidecars of this database's sources."""
+        return cls(_roots(database))
 
-    def place(self, picture: FoundPicture) -> Place | None:
-        """None where there is no picture any more."""
+    def sidecar(self, picture: FoundPicture) -> Sidecar | None:
+        """Return the picture's sidecar; None where the picture is not there any more."""
         root = self.roots.get(picture.source)
-        if root is None or picture.state == State.GONE:
+        if root is None or picture.is_gone:
             return None
         try:
             beneath.stat(root, picture.path)
         except OSError:
             return None
-        return Place(Path(picture.path + SUFFIX), root)
+        return Sidecar(Path(picture.path + SUFFIX), root)
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """All in one folder, as `SOURCE/path/within/it`. `roots` are the sources' folders by name."""
+    """Sidecars that lie all in one folder, as `SOURCE/path/within/it`. `roots` are the sources' folders by name."""
 
     folder: Path
     roots: Mapping[str, str]
 
     @classmethod
     def read(cls, database: Database, folder: Path) -> "Mirror":
-        """Raises ConfigError where the mirror would be the pictures' own folder."""
+        """Return the way to place sidecars in the folder. Raises ConfigError where that is the pictures' own."""
         if folder.exists() and not folder.is_dir():
             raise ConfigError(str(folder), "is not a folder", "name one that is, or a new one")
-        roots = {name: root for root, name in queries.roots(database).items()}
+        roots = _roots(database)
         for name, root in roots.items():
             if os.path.realpath(folder / _folder_name(name)) == os.path.realpath(root):
                 what = "sidecars there would be beside the pictures"
                 raise ConfigError(str(folder), what, "name another folder, or say --beside")
         return cls(folder, roots)
 
-    def place(self, picture: FoundPicture) -> Place | None:
-        """Raises TaggerError where it would be elsewhere than in the folder."""
+    def sidecar(self, picture: FoundPicture) -> Sidecar:
+        """Return the picture's sidecar. Raises TaggerError where it would be elsewhere than in the folder."""
         root = self.roots.get(picture.source, "")  # of a source that came meanwhile nothing is known
         within = picture.path.removeprefix(root.rstrip("/") + "/") if root else ""
         if not {"", ".", ".."}.isdisjoint(within.split("/")):
             raise TaggerError(picture.path, "is no path within its source")
-        return Place(self.folder / _folder_name(picture.source) / (within + SUFFIX))
+        return Sidecar(self.folder / _folder_name(picture.source) / (within + SUFFIX))
+
+
+def _roots(database: Database) -> dict[str, str]:
+    return {name: root for root, name in queries.roots(database).items()}
 
 
 def _folder_name(name: str) -> str:
-    """A source's name as one folder's: two names stay two."""
+    """Return a source's name as one folder's: two names stay two."""
     plain = name.replace("%", "%25").replace("/", "%2F")
     return plain.replace(".", "%2E") if plain in (".", "..") else plain or "%"
 
 
-def write(place: Place, keywords: Keywords) -> bool:
-    """Whether there was anything to write. Raises TaggerError where the sidecar cannot be read or written."""
-    path = place.path
-    if place.root is None and not keywords.flat and not path.parent.is_dir():
+def write(sidecar: Sidecar, keywords: Keywords) -> bool:
+    """Bring the sidecar up to date, and return whether there was anything to write.
+
+    Raises TaggerError where it cannot be read or written.
+    """
+    path = sidecar.path
+    if sidecar.root is None and not keywords.flat and not path.parent.is_dir():
         return False  # no folder of a mirror is made for nothing
-    with _in_words(path), place.folder() as folder:
+    with _in_words(path), sidecar.folder() as folder:
         data, like = _read(path, folder)
         new = xmp.merged(data, keywords)
         if new is None:
@@ -121,7 +128,7 @@ def write(place: Place, keywords: Keywords) -> bool:
 
 
 def _read(path: Path, folder: int) -> tuple[bytes, os.stat_result | None]:
-    """Never through a link: whoever made it may mean any file of the user's."""
+    """Return what is there, and its stat. Never through a link: whoever made it may mean any file of the user's."""
     try:
         with open(
             path.name, "rb", opener=lambda name, _: beneath.descend(folder, name, beneath.FILE)

@@ -18,8 +18,9 @@ import pytest
 from tagger.errors import ConfigError, TaggerError
 from tagger.export import parquet, rows, selection, sidecars, xmp
 from tagger.export.files import whole
-from tagger.export.keywords import Keywords, Language, Vocabulary
-from tagger.export.sidecars import Beside, Mirror, Place
+from tagger.export.keywords import Hierarchy, Keywords
+from tagger.export.language import Language
+from tagger.export.sidecars import Beside, Mirror, Sidecar
 from tagger.records import Gone
 from tagger.search.parse import parse
 from tagger.store.search.pictures import FoundPicture
@@ -121,39 +122,39 @@ def test_a_path_that_is_no_text_survives_in_every_format(shelf: Shelf, tmp_path:
     assert os.fsencode(one["path"]) == b"/data/cam/caf\xe9,\n.jpg"
     assert as_parquet(pictures)["path"].to_pylist() == ["/data/cam/caf\uf7e9,\n.jpg"]
     assert as_csv(pictures)[1].startswith('"/data/cam/caf\udce9,')
-    place = Mirror.read(shelf.database, tmp_path / "out").place(pictures[0])
-    assert place and sidecars.write(place, DOG)
+    sidecar = Mirror.read(shelf.database, tmp_path / "out").sidecar(pictures[0])
+    assert sidecars.write(sidecar, DOG)
     assert os.listdir(os.fsencode(tmp_path / "out/cam")) == [b"caf\xe9,\n.jpg.xmp"]
 
 
 def test_keywords_are_labels_and_categories_with_what_these_are_within(tagged: Shelf) -> None:
     [car] = found(tagged, "sports car", least=0.5)
-    english = Vocabulary.read(tagged.database, Language.EN).of(car)
+    english = Hierarchy.read(tagged.database, Language.EN).keywords(car)
     assert set(english.flat) == {"sports car", "vehicle", "car"}
     assert set(english.paths) == {"sports car", "vehicle", "vehicle|car"}
-    chinese = Vocabulary.read(tagged.database, Language.ZH).of(car)
+    chinese = Hierarchy.read(tagged.database, Language.ZH).keywords(car)
     assert set(chinese.paths) == {"跑车", "交通工具", "交通工具|汽车"}
 
 
 def test_a_picture_that_is_tagged_anew_loses_the_keywords_that_no_longer_hold(
     shelf: Shelf, tmp_path: Path
 ) -> None:
-    stamp, place = shelf.stamp("one.jpg"), tmp_path / "one.jpg.xmp"
-    vocabulary = Vocabulary.read(shelf.database, Language.EN)
+    stamp, path = shelf.stamp("one.jpg"), tmp_path / "one.jpg.xmp"
+    hierarchy = Hierarchy.read(shelf.database, Language.EN)
     shelf.tag(stamp, {"sports car": 0.8})
-    assert sidecars.write(Place(place), vocabulary.of(found(shelf)[0]))
+    assert sidecars.write(Sidecar(path), hierarchy.keywords(found(shelf)[0]))
     shelf.tag(rewritten(stamp), {"tabby": 0.8}, "another")
-    assert sidecars.write(Place(place), vocabulary.of(found(shelf)[0]))
-    assert keywords(place.read_bytes()) == ["tabby", "animal"]
-    assert not sidecars.write(Place(place), vocabulary.of(found(shelf)[0]))
+    assert sidecars.write(Sidecar(path), hierarchy.keywords(found(shelf)[0]))
+    assert keywords(path.read_bytes()) == ["tabby", "animal"]
+    assert not sidecars.write(Sidecar(path), hierarchy.keywords(found(shelf)[0]))
 
 
 def test_a_mirror_keeps_sources_and_folders_apart(tagged: Shelf, tmp_path: Path) -> None:
     mirror = Mirror.read(tagged.database, tmp_path)
-    assert [mirror.place(one) for one in found(tagged)] == [
-        Place(tmp_path / "phone/cat.jpg.xmp"),
-        Place(tmp_path / "cam/cat.jpg.xmp"),
-        Place(tmp_path / "cam/red/car.jpg.xmp"),
+    assert [mirror.sidecar(one) for one in found(tagged)] == [
+        Sidecar(tmp_path / "phone/cat.jpg.xmp"),
+        Sidecar(tmp_path / "cam/cat.jpg.xmp"),
+        Sidecar(tmp_path / "cam/red/car.jpg.xmp"),
     ]
 
 
@@ -165,20 +166,20 @@ def test_no_name_of_a_source_leads_out_of_the_mirror_or_to_another_s(tmp_path: P
     for name in NAMES:
         shelf.tag(shelf.stamp("x.jpg", name), {"tabby": 0.9}, name)
     mirror = Mirror.read(shelf.database, tmp_path / "out")
-    places = {place for one in found(shelf) if (place := mirror.place(one))}
+    paths = {mirror.sidecar(one).path for one in found(shelf)}
     shelf.database.close()
-    assert len(places) == len(NAMES)
-    assert {Path(os.path.normpath(place.path)).parent.parent for place in places} == {tmp_path / "out"}
+    assert len(paths) == len(NAMES)
+    assert {Path(os.path.normpath(path)).parent.parent for path in paths} == {tmp_path / "out"}
 
 
 def test_a_path_that_leads_out_of_its_source_is_refused(tagged: Shelf, tmp_path: Path) -> None:
     [car] = found(tagged, "sports car")
     mirror = Mirror(tmp_path, {"cam": "/data/cam/red"})
-    assert mirror.place(car) == Place(tmp_path / "cam/car.jpg.xmp")
+    assert mirror.sidecar(car) == Sidecar(tmp_path / "cam/car.jpg.xmp")
     with pytest.raises(TaggerError, match="no path within its source"):
-        Mirror(tmp_path, {"cam": "/elsewhere"}).place(car)
+        Mirror(tmp_path, {"cam": "/elsewhere"}).sidecar(car)
     with pytest.raises(TaggerError, match="no path within its source"):
-        Mirror(tmp_path, {}).place(car)
+        Mirror(tmp_path, {}).sidecar(car)
 
 
 def test_a_mirror_that_would_lie_on_the_pictures_is_refused(tagged: Shelf, tmp_path: Path) -> None:
@@ -190,49 +191,49 @@ def test_a_mirror_that_would_lie_on_the_pictures_is_refused(tagged: Shelf, tmp_p
 def test_beside_a_picture_that_is_gone_nothing_is_written(shelf: Shelf) -> None:
     stamp = shelf.stamp("cat.jpg")
     shelf.tag(stamp, {"tabby": 0.9})
-    assert [Beside.read(shelf.database).place(one) for one in found(shelf)] == [None]
+    assert [Beside.read(shelf.database).sidecar(one) for one in found(shelf)] == [None]
     shelf.writer.write([Gone(stamp)])
-    assert [Beside.read(shelf.database).place(one) for one in found(shelf)] == [None]
+    assert [Beside.read(shelf.database).sidecar(one) for one in found(shelf)] == [None]
 
 
 def test_a_sidecar_keeps_its_mode(tmp_path: Path) -> None:
-    place = tmp_path / "a.jpg.xmp"
-    sidecars.write(Place(place), DOG)
-    place.chmod(0o640)
-    assert sidecars.write(Place(place), Keywords(("cat",), ()))
-    assert place.stat().st_mode & 0o7777 == 0o640
+    path = tmp_path / "a.jpg.xmp"
+    sidecars.write(Sidecar(path), DOG)
+    path.chmod(0o640)
+    assert sidecars.write(Sidecar(path), Keywords(("cat",), ()))
+    assert path.stat().st_mode & 0o7777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg.xmp"]
 
 
 def test_an_empty_sidecar_is_begun(tmp_path: Path) -> None:
-    place = tmp_path / "a.jpg.xmp"
-    place.touch()
-    assert sidecars.write(Place(place), DOG)
-    assert keywords(place.read_bytes()) == ["dog"]
+    path = tmp_path / "a.jpg.xmp"
+    path.touch()
+    assert sidecars.write(Sidecar(path), DOG)
+    assert keywords(path.read_bytes()) == ["dog"]
 
 
-def _link(place: Path) -> None:
-    (place.parent / "precious").write_bytes(b"")
-    place.symlink_to(place.parent / "precious")
+def _link(path: Path) -> None:
+    (path.parent / "precious").write_bytes(b"")
+    path.symlink_to(path.parent / "precious")
 
 
 @pytest.mark.parametrize(
     ("make", "why"),
     [
         (_link, "symbolic link"),
-        (lambda place: place.symlink_to("nowhere"), "symbolic link"),
+        (lambda path: path.symlink_to("nowhere"), "symbolic link"),
         (Path.mkdir, "directory"),
         (os.mkfifo, "no file that a sidecar could be"),
-        (lambda place: place.write_text("<x:xmpmeta"), "not XMP"),
+        (lambda path: path.write_text("<x:xmpmeta"), "not XMP"),
     ],
 )
 def test_what_is_no_sidecar_is_left_as_it_is(tmp_path: Path, make: Any, why: str) -> None:
-    place = tmp_path / "a.jpg.xmp"
-    make(place)
-    before = place.lstat(), sorted(path.name for path in tmp_path.iterdir())
+    path = tmp_path / "a.jpg.xmp"
+    make(path)
+    before = path.lstat(), sorted(path.name for path in tmp_path.iterdir())
     with pytest.raises(TaggerError, match=why):
-        sidecars.write(Place(place), DOG)
-    after = place.lstat(), sorted(path.name for path in tmp_path.iterdir())
+        sidecars.write(Sidecar(path), DOG)
+    after = path.lstat(), sorted(path.name for path in tmp_path.iterdir())
     assert (after[0].st_ino, after[0].st_size, after[1]) == (before[0].st_ino, before[0].st_size, before[1])
     if (tmp_path / "precious").exists():
         assert (tmp_path / "precious").read_bytes() == b""
@@ -241,16 +242,16 @@ def test_what_is_no_sidecar_is_left_as_it_is(tmp_path: Path, make: Any, why: str
 def test_a_sidecar_that_someone_else_writes_at_the_same_time_is_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, merge = tmp_path / "a.jpg.xmp", xmp.merged
+    path, merge = tmp_path / "a.jpg.xmp", xmp.merged
 
     def slow(data: bytes, wanted: Keywords) -> bytes | None:
-        place.write_text("theirs")
+        path.write_text("theirs")
         return merge(data, wanted)
 
     monkeypatch.setattr(xmp, "merged", slow)
     with pytest.raises(TaggerError, match="another program"):
-        sidecars.write(Place(place), DOG)
-    assert place.read_text() == "theirs"
+        sidecars.write(Sidecar(path), DOG)
+    assert path.read_text() == "theirs"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

@@ -245,24 +245,24 @@ def picture(root: Path) -> FoundPicture:
 
 
 def test_no_sidecar_is_written_outside_however_late_the_folder_becomes_a_link(root: Path) -> None:
-    place = Beside({"cam": str(root)}).place(picture(root))
-    assert place
-    assert sidecars.write(place, Keywords(("dog",), ()))
-    with place.folder() as folder:
+    sidecar = Beside({"cam": str(root)}).sidecar(picture(root))
+    assert sidecar
+    assert sidecars.write(sidecar, Keywords(("dog",), ()))
+    with sidecar.folder() as folder:
         swap_folder(root)
-        assert sidecars._read(place.path, folder)[0]  # its descriptor still is the picture's folder
+        assert sidecars._read(sidecar.path, folder)[0]  # its descriptor still is the picture's folder
     with pytest.raises(TaggerError, match="link"):
-        sidecars.write(place, Keywords(("cat",), ()))
+        sidecars.write(sidecar, Keywords(("cat",), ()))
     assert sorted(os.listdir(root.parent / "outside")) == ["x.jpg"]
-    assert Beside({"cam": str(root)}).place(picture(root)) is None
+    assert Beside({"cam": str(root)}).sidecar(picture(root)) is None
 
 
 def test_a_link_in_a_sidecar_s_place_is_left_alone(root: Path) -> None:
     (root / "day" / "x.jpg.xmp").symlink_to(root.parent / "outside" / "x.jpg")
-    place = Beside({"cam": str(root)}).place(picture(root))
-    assert place
+    sidecar = Beside({"cam": str(root)}).sidecar(picture(root))
+    assert sidecar
     with pytest.raises(TaggerError, match="symbolic link"):
-        sidecars.write(place, Keywords(("dog",), ()))
+        sidecars.write(sidecar, Keywords(("dog",), ()))
     assert (root.parent / "outside" / "x.jpg").read_bytes() == SECRET
 
 

@@ -14,7 +14,7 @@ from tagger.search.conditions import NAMES
 from tagger.store.core import conditions
 from tagger.store.core.columns import Instant
 from tagger.store.core.database import Database
-from tagger.store.core.schema import category, category_score, file, label, reading, source, tag
+from tagger.store.core.schema import State, category, category_score, file, label, reading, source, tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,11 @@ class FoundPicture:
     height: int | None = None
     health: Health | None = None
     conditions: tuple[str, ...] = ()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file is no longer where it was."""
+        return self.state == State.GONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,12 @@ def categories(database: Database) -> list[Term]:
 
 
 def wholes(database: Database) -> dict[str, list[str]]:
-    """Return the keys of the categories that each category is within, by its key."""
+    """Return the keys of the categories that each category is within, by its key, in the order of their ids."""
     part, whole = category.alias("part"), category.alias("whole")
     query = select(part.c.key, whole.c.key).select_from(category_within)
     query = query.join(part, part.c.id == category_within.c.category_id)
     query = query.join(whole, whole.c.id == category_within.c.parent_id)
+    query = query.order_by(category_within.c.category_id, category_within.c.parent_id)
     found: dict[str, list[str]] = {}
     with database.read() as connection:
         for key, parent in connection.execute(query):
