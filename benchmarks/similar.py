@@ -80,7 +80,7 @@ def _report_similar(file: Path, vectors: NDArray[np.float16]) -> None:
         for at in asked:
             start = time.perf_counter()
             seen = features.by_seq(database, int(at) + 1)
-            with features.album(database, seen.model) as album:
+            with features.of_model(database, seen.model) as album:
                 found = {one.file_id for one in nearest(album, seen, 10)}
             times.append((time.perf_counter() - start) * 1000)
             hits += len(found & _nearest(vectors, int(at)))
@@ -108,7 +108,7 @@ def _report_copies(file: Path, vectors: NDArray[np.float16], at_least: float, ex
     forest = Forest(len(vectors))
     with (
         closing(Database.open(str(file), create=False)) as database,
-        features.album(database, MODEL) as album,
+        features.of_model(database, MODEL) as album,
     ):
         duplicates.link(forest, album, np.arange(1, len(vectors) + 1), at_least)
     groups = forest.groups()

@@ -55,7 +55,7 @@ def label(
 
 
 def _changed(named: int, files: int) -> str:
-    """What has changed: `files` are the pictures that were `named` and all their copies."""
+    """Return in words what has changed: `files` are the pictures that were `named` and all their copies."""
     copies = files - named
     if copies <= 0:
         return f"{counted(files, 'picture')} {'has' if files == 1 else 'have'} other tags now"

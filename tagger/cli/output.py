@@ -17,12 +17,12 @@ from tagger.wording.escape import shown, shown_lines
 
 
 def say(text: object, *, err: bool = False, nl: bool = True) -> None:
-    """A sentence, or several lines."""
+    """Print a sentence, or several lines."""
     typer.echo(shown_lines(str(text)), err=err, nl=nl)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on the terminal's full width; its cells are printed as they are."""
+    """Print a table on the terminal's full width."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -36,19 +36,19 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_lines(rows: Iterable[Sequence[str]]) -> None:
-    """A line per row, its cells set apart by tabs."""
+    """Print a line per row, its cells set apart by tabs."""
     for row in rows:
         typer.echo("\t".join(shown(cell) for cell in row))
 
 
 def print_json(objects: Iterable[Mapping[str, Any]]) -> None:
-    """An object per line, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
+    """Print an object per line, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
     for one in objects:
         say(json.dumps(one))
 
 
 def print_paths(paths: Iterable[str], ended_by_nul: bool) -> None:
-    """The paths alone, as the file system has them, whatever bytes they are; on a terminal as they can be shown."""
+    """Print paths alone, as the file system has them, whatever bytes they are; on a terminal, as they can be shown."""
     is_seen, end = sys.stdout.isatty(), b"\0" if ended_by_nul else b"\n"
     for path in paths:
         sys.stdout.buffer.write((shown(path).encode() if is_seen else os.fsencode(path)) + end)
@@ -56,6 +56,7 @@ def print_paths(paths: Iterable[str], ended_by_nul: bool) -> None:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows as CSV, below a header where there are `columns`; on a terminal, as they can be shown."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     if columns:
         writer.writerow(columns)

@@ -23,7 +23,7 @@ def refuse_what_the_shell_took(text: str) -> None:
 
 
 def _file_made() -> str:
-    """The file's name; empty where it is no such file."""
+    """Return the name of the file that standard output is; empty where the shell did not make it so."""
     try:
         if not stat.S_ISREG(os.fstat(_STDOUT).st_mode):
             return ""
@@ -35,7 +35,7 @@ def _file_made() -> str:
 
 
 def _meant(text: str, score: str) -> str:
-    """The query as it was typed, as far as can be told: of `>= 0.5` the score is among the words that are left."""
+    """Return the query as it was typed, as far as can be told: of `>= 0.5` the score is among the words that are left."""
     if score:
         return f"{text} >= {score}"
     meant = re.sub(r"(?<=\S)\s+(\d*\.?\d+\s*%?)(?!\S)", r" >= \1", text, count=1)

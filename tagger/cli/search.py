@@ -91,7 +91,7 @@ class _Counted:
 def _say_what_is_not_shown(
     store: "Store", query: "Query", text: str, least: float, shown: int, limit: int, top_k: int
 ) -> None:
-    """To people: that there are more, or why there is nothing."""
+    """Tell people that there are more pictures than are shown, or why there are none."""
     from tagger.store.search import found
 
     if shown == limit and (total := found.count(store, query, text, least)) > shown:
@@ -115,7 +115,7 @@ def _why_nothing(store: "Store", query: "Query", text: str, least: float, top_k:
 
 
 def _follow(store: "Store", query: "Query", text: str, least: float, limit: int, show: Print) -> None:
-    """The newest first found, the oldest of them first, and then what arrives."""
+    """Show the newest pictures, the oldest of them first, and then what arrives, until Ctrl+C."""
     from tagger.store.search import found
 
     try:

@@ -44,21 +44,21 @@ def similar(
     from tagger.store.core.database import Database as Store
 
     with closing(Store.open(settings.database, create=False)) as store:
-        seen = _seen(settings, store, picture)
-        printer(as_json, as_csv, as_lines, as_nul)(found(store, seen, limit))
+        wanted = _features(settings, store, picture)
+        printer(as_json, as_csv, as_lines, as_nul)(found(store, wanted, limit))
 
 
-def _seen(settings: "Settings", store: "Store", picture: str) -> "PictureFeatures":
+def _features(settings: "Settings", store: "Store", picture: str) -> "PictureFeatures":
     from tagger.store.search import features
 
     if picture.isdecimal():
         return features.by_seq(store, int(picture))
     path = os.path.abspath(picture)
-    return features.by_path(store, path) or _looked_at(settings, path)
+    return features.by_path(store, path) or _features_now(settings, path)
 
 
-def _looked_at(settings: "Settings", path: str) -> "PictureFeatures":
-    """A file whose features are not stored is looked at now."""
+def _features_now(settings: "Settings", path: str) -> "PictureFeatures":
+    """Return the features of a file of which none are stored: it is looked at now. Raises TaggerError where that fails."""
     if not Path(path).exists():
         raise ConfigError(path, "no such file", "name one that is there, or a seq")
     log_to_stderr("warning", settings.log_format)

@@ -12,7 +12,7 @@ from tagger.host.replace import replacing
 
 
 def target(path: Path) -> Path:
-    """The file that is meant, links followed. Raises ConfigError where no file can be written there."""
+    """Return the file that is meant, links followed. Raises ConfigError where no file can be written there."""
     real = Path(os.path.realpath(path))
     if real.exists() and not real.is_file():
         raise ConfigError(str(path), "is not a file", "name one that is, or a new one")
@@ -23,9 +23,10 @@ def target(path: Path) -> Path:
 
 @contextmanager
 def whole(path: Path, like: os.stat_result | None = None, folder: int | None = None) -> Iterator[BinaryIO]:
-    """Yield what takes the place of `path` once it is complete, with the mode and the owner of `like`. Raises TaggerError.
+    """Give a file to write that takes the place of `path` once it is complete, with the mode and the owner of `like`.
 
-    With the descriptor of its `folder`, it is written through that, wherever the path leads by then.
+    With the descriptor of its `folder`, it is written through that, wherever the path leads by then. Raises TaggerError
+    where it cannot be written.
     """
     try:
         with replacing(path, folder=folder) as file:
@@ -38,7 +39,7 @@ def whole(path: Path, like: os.stat_result | None = None, folder: int | None = N
 
 @contextmanager
 def as_text(file: BinaryIO) -> Iterator[TextIO]:
-    """UTF-8, but for the bytes of a path that are not."""
+    """Give the file to write text to: UTF-8, but for the bytes of a path that are not."""
     text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="")
     try:
         yield text

@@ -15,12 +15,12 @@ _ROW_GROUP = 10
 
 
 def require() -> None:
-    """Raises ConfigError where pyarrow is not installed, which is better known before the first picture."""
+    """Do nothing where pyarrow is installed. Raises ConfigError where not, which is better known before the first picture."""
     _pyarrow()
 
 
 def write(pictures: Iterable[FoundPicture], file: BinaryIO) -> None:
-    """Raises ConfigError."""
+    """Write the pictures as they come. Raises ConfigError where pyarrow is not installed."""
     pa, pq = _pyarrow()
     schema = _schema(pa)
     batches = (pa.RecordBatch.from_pylist(rows, schema) for rows in _pages(map(_row, pictures), _BATCH))
@@ -62,7 +62,7 @@ def _scored(pa: Any, kind: str) -> Any:
 
 
 def _row(picture: FoundPicture) -> dict[str, Any]:
-    """Text must be UTF-8 here, so a path is spelled as it is in the database."""
+    """Return a picture as a row. Text must be UTF-8 here, so a path is spelled as it is in the database."""
     return record(picture) | {"path": pathtext.to_text(picture.path)}
 
 

@@ -17,7 +17,7 @@ DIGITS = 4
 
 
 def write_csv(pictures: Iterable[FoundPicture], stream: TextIO) -> None:
-    """A row for each label and each category of each picture. Paths are the file system's bytes."""
+    """Write a row for each label and each category of each picture. Paths are the file system's bytes."""
     writer = csv.writer(stream, lineterminator="\n")
     rows = (row for picture in pictures for row in _rows(picture))
     first = list(itertools.islice(rows, 1))  # where the query is wrong, no header stands alone
@@ -26,12 +26,12 @@ def write_csv(pictures: Iterable[FoundPicture], stream: TextIO) -> None:
 
 
 def write_ndjson(pictures: Iterable[FoundPicture], stream: TextIO) -> None:
-    """An object per picture, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
+    """Write an object per picture, in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
     stream.writelines(json.dumps(record(picture), default=iso) + "\n" for picture in pictures)
 
 
 def record(picture: FoundPicture) -> dict[str, Any]:
-    """A picture as one object, its tags and categories in lists; times are still datetimes."""
+    """Return a picture as one object, its tags and categories in lists; times are still datetimes."""
     return {
         "path": picture.path,
         "source": picture.source,

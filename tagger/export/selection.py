@@ -12,9 +12,9 @@ from tagger.store.search.pictures import FoundPicture, Scored
 def pictures(
     database: Database, query: Query, text: str, for_names: float, least: float, limit: int | None
 ) -> Iterator[FoundPicture]:
-    """Newest first, with the tags and categories that score `least` or more; `for_names` is the search's `min_score`.
+    """Yield the pictures that a query finds, newest first, with the tags and categories that score `least` or more.
 
-    Raises QueryError.
+    `for_names` is the search's `min_score`. Raises QueryError where the query names what the database does not know.
     """
     for hit in search(database, query, text, for_names, limit):
         found = hit.picture

@@ -59,9 +59,9 @@ _PATHS = (
 
 
 def merged(data: bytes, keywords: Keywords) -> bytes | None:
-    """The packet with these keywords in place of ours of before; None where it has them. `data` may be empty.
+    """Return the packet with these keywords in place of ours of before; None where it has them. `data` may be empty.
 
-    Raises MalformedError.
+    Raises MalformedError where it cannot be read as XMP.
     """
     if not data and not keywords.flat:
         return None
@@ -75,7 +75,7 @@ def merged(data: bytes, keywords: Keywords) -> bytes | None:
 
 
 def _merge(rdf: Any, public: _Property, record: _Property, wanted: Iterable[str]) -> bool:
-    """Whether anything had to change."""
+    """Bring one property up to date, and return whether anything had to change."""
     there, recorded = _values(rdf, public), _values(rdf, record)
     stale = [word for word in recorded if word not in wanted]
     new = [word for word in wanted if word not in there and word not in recorded]
@@ -95,7 +95,7 @@ def _parsed(data: bytes) -> Any:
 
 
 def _refuse_traps(data: bytes) -> None:
-    """Entities, which may stand for gigabytes, need a DOCTYPE; XMP has none."""
+    """Refuse what could swell or reach out: entities, which may stand for gigabytes, need a DOCTYPE, and XMP has none."""
     parser, depth = expat.ParserCreate(), 0
 
     def refuse(*_: object) -> None:
@@ -144,14 +144,14 @@ def _items(rdf: Any, wanted: _Property) -> Iterator[Any]:
 
 
 def _attributes(rdf: Any, wanted: _Property) -> Iterator[tuple[Any, Any]]:
-    """A property with one value may be written as an attribute; each with its element."""
+    """Yield each element that has the property as an attribute, and that: one with a single value may be written so."""
     for about in _elements(rdf):
         if found := about.getAttributeNodeNS(wanted.uri, wanted.local):
             yield about, found
 
 
 def _plain(node: Any) -> str:
-    """Its text; empty where it is more than text."""
+    """Return the node's text; empty where it is more than text."""
     if _elements(node):
         return ""
     texts = (Node.TEXT_NODE, Node.CDATA_SECTION_NODE)
@@ -165,7 +165,7 @@ def _values(rdf: Any, wanted: _Property) -> list[str]:
 
 
 def _remove(rdf: Any, wanted: _Property, words: Iterable[str]) -> None:
-    """Each once: a second of the same word is someone else's."""
+    """Remove each word once: a second of the same is someone else's."""
     for word in words:
         for item in _items(rdf, wanted):
             if _plain(item) == word:
@@ -195,7 +195,7 @@ def _add_item(items: Any, word: str) -> None:
 
 
 def _list(rdf: Any, wanted: _Property) -> Any:
-    """Where its items are; a single value becomes the first of them."""
+    """Return the element with the property's items; a single value becomes the first of them."""
     single = [word for word in _values(rdf, wanted) if word]
     found = next(_properties(rdf, wanted), None) or _new(_subject(rdf), wanted.uri, wanted.name)
     for items in _elements(found):
@@ -218,7 +218,7 @@ def _made_a_list(rdf: Any, found: Any, wanted: _Property, single: list[str]) -> 
 
 
 def _subject(rdf: Any) -> Any:
-    """The element with what is said of the picture."""
+    """Return the element with what is said of the picture."""
     if about := _elements(rdf):
         return about[0]
     made = _new(rdf, _RDF, "rdf:Description")
@@ -227,7 +227,10 @@ def _subject(rdf: Any) -> Any:
 
 
 def _new(parent: Any, uri: str, name: str) -> Any:
-    """A last child, on a line of its own where the others are; it says what its prefix means where that is not said around it."""
+    """Add a last child, on a line of its own where the others are, and return it.
+
+    It says what its prefix means where nothing around it does.
+    """
     document = parent.ownerDocument
     made = document.createElementNS(uri, name)
     if _meaning(parent, made.prefix) != uri:
@@ -244,7 +247,7 @@ def _new(parent: Any, uri: str, name: str) -> Any:
 
 
 def _line(parent: Any) -> str:
-    """The line's end and the indentation before a child: as before the others, else one deeper than the parent's."""
+    """Return the line's end and the indentation before a child: as before the others, else one deeper than the parent's."""
     for child in _elements(parent):
         if child.previousSibling is not None and _is_blank(child.previousSibling):
             return str(child.previousSibling.data)
@@ -270,7 +273,7 @@ def _packet(document: Any) -> str:
 
 
 def _written(node: Any) -> Iterator[str]:
-    """The tree as text that is read back as the same tree."""
+    """Yield the tree as text that is read back as the same tree."""
     match node.nodeType:
         case Node.ELEMENT_NODE:
             yield from _element(node)

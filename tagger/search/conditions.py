@@ -44,7 +44,7 @@ Without 640×480 and 800×600, in which cameras take pictures, and the web is fu
 
 
 def conditions_of(facts: Facts, outdoor: float | None, limits: ConditionSettings) -> tuple[str, ...]:
-    """Those that a picture is in. `outdoor` is its reading's."""
+    """Return the conditions that a picture is in, in the order of NAMES. `outdoor` is its reading's."""
     seen = frozenset((*_by_pixels(facts, limits), *_by_model(outdoor, limits)))
     return tuple(name for name in NAMES if name in seen)
 

@@ -1,4 +1,4 @@
-"""What a search trips over, in words: the word that does not fit, seen with what stands before it."""
+"""What is wrong with a query, in words: the word that does not fit, seen with what stands before it."""
 
 import re
 
@@ -27,17 +27,17 @@ _COMPARISON = re.compile("[<>=≤＜＞＝]+")
 _CLOSING = {'"': '"', "“": "”", "＂": "＂"}
 
 
-def place(token: Token) -> tuple[int, int]:
-    """Where a token starts and ends."""
+def span(token: Token) -> tuple[int, int]:
+    """Return where a token starts and ends in the text."""
     start = token.start_pos or 0
     return start, start + len(token)
 
 
 def unexpected(text: str, read: list[Token], found: Token) -> QueryError:
-    """`found` does not fit behind the tokens that were `read`."""
+    """Return the error for `found`, which does not fit behind the tokens that were `read`."""
     if read and read[-1].type in _MISSING:
         what, hint = _MISSING[read[-1].type]
-        return QueryError(text, *place(read[-1]), f"{said(read[-1])} is followed by {what}", hint)
+        return QueryError(text, *span(read[-1]), f"{said(read[-1])} is followed by {what}", hint)
     match found.type:
         case "$END":
             return _left_open(text, read)
@@ -46,11 +46,11 @@ def unexpected(text: str, read: list[Token], found: Token) -> QueryError:
         case "_AND" | "_OR" | "_AT_LEAST":
             return _nothing_before(text, read, found)
     what = f"nothing joins {said(found)} to what is before it"
-    return QueryError(text, *place(found), what, _join(read, found))
+    return QueryError(text, *span(found), what, _join(read, found))
 
 
 def unreadable(text: str, start: int) -> QueryError:
-    """The lexer knows every character but comparisons that are not `>=`, and quotes without their other half."""
+    """Return the error for what is no token: a comparison that is not `>=`, or a quote without its other half."""
     if comparison := _COMPARISON.match(text, start):
         hint = "only NAME >= 0.5 is; for less than that, write not NAME >= 0.5"
         return QueryError(text, start, comparison.end(), f"{said(comparison[0])} is not understood", hint)
@@ -62,21 +62,21 @@ def unreadable(text: str, start: int) -> QueryError:
 
 
 def _left_open(text: str, read: list[Token]) -> QueryError:
-    """The innermost bracket that is not closed."""
+    """Return the error for the innermost bracket that is not closed."""
     closed = 0
     for token in reversed(read):
         closed += {"RIGHT": 1, "LEFT": -1}.get(token.type, 0)
         if closed < 0:
             break
     hint = 'put ) where it ends; quote a name with brackets, as in "crane (bird)"'
-    return QueryError(text, *place(token), "this bracket is never closed", hint)
+    return QueryError(text, *span(token), "this bracket is never closed", hint)
 
 
 def _closed_too_soon(text: str, read: list[Token], found: Token) -> QueryError:
-    start, end = place(found)
+    start, end = span(found)
     if read and read[-1].type == "LEFT":
         hint = "write a name or a clause between them, or remove them"
-        return QueryError(text, place(read[-1])[0], end, "these brackets are empty", hint)
+        return QueryError(text, span(read[-1])[0], end, "these brackets are empty", hint)
     return QueryError(text, start, end, "this bracket closes nothing", "remove it, or put ( where it begins")
 
 
@@ -90,7 +90,7 @@ def _nothing_before(text: str, read: list[Token], found: Token) -> QueryError:
     else:
         what = f"{said(found)} behind a clause could mean two things"
         hint = "say which by brackets: (dog since 2h) or cat, or: dog and (since 2h or cat)"
-    return QueryError(text, *place(found), what, hint)
+    return QueryError(text, *span(found), what, hint)
 
 
 def _join(read: list[Token], found: Token) -> str:

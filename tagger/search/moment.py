@@ -1,4 +1,4 @@
-"""When: `2h` before now, `today`, an ISO time. Apart from the parser, for commands that take a time and no query."""
+"""Times in a query: `2h` before now, `today`, an ISO time. Apart from the parser, for commands that take a time alone."""
 
 import re
 from datetime import UTC, datetime, time, timedelta
@@ -7,7 +7,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """In UTC; a time without an offset is one of this machine's zone.
+    """Return the time that a text means, in UTC; one without an offset is of this machine's zone.
 
     Raises KeyError for a unit of time that there is not, OverflowError past the years 1 to 9999, and ValueError or
     OSError for what is no time.

@@ -9,7 +9,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from tagger.search import mistakes
-from tagger.search.mistakes import TIMES, UNITS, place
+from tagger.search.mistakes import TIMES, UNITS, span
 from tagger.search.moment import moment
 from tagger.search.query import (
     Everything,
@@ -43,7 +43,7 @@ _LONG_CLASS = re.compile(rf"\[\^?\]?[^\]]{{{LONGEST_CLASS + 1}}}")
 
 
 def parse(text: str, now: datetime) -> Query:
-    """The tree of a query; durations count back from `now`. Raises QueryError, which says where and what to do."""
+    """Return the tree of a query; durations count back from `now`. Raises QueryError, which says where and what to do."""
     if len(text) > LONGEST:
         what = f"a query of {len(text)} characters is too long"
         raise QueryError(text, LONGEST, len(text), what, f"keep it to {LONGEST}, or ask in several queries")
@@ -58,7 +58,7 @@ def _lark() -> Lark:
 
 
 def _tree(text: str, reader: "_Reader") -> "Tree[Token]":
-    """What lark makes of it. It does not recurse, however deep the query is."""
+    """Return lark's tree of the text. Raises QueryError. lark does not recurse, however deep the query is."""
     parser, read = _lark().parse_interactive(text), list[Token]()
     try:
         for token in parser.iter_parse():
@@ -74,14 +74,14 @@ def _tree(text: str, reader: "_Reader") -> "Tree[Token]":
 
 
 class _Reader:
-    """From lark's tree to ours."""
+    """Makes our tree of lark's, and keeps the query within its bounds."""
 
     def __init__(self, text: str, now: datetime) -> None:
         self._text, self._now = text, now
         self._parts, self._patterns = set[Query](), set[Query]()
 
     def check(self, token: Token) -> None:
-        """Raises what is wrong with a word by itself."""
+        """Do nothing. Raises QueryError where something is wrong with a word by itself."""
         match token.type:
             case "SCORE":
                 self._score(token)
@@ -91,7 +91,7 @@ class _Reader:
                 self._plain(token)
 
     def query(self, tree: "Tree[Token]", depth: int) -> Query:
-        """`depth` counts the brackets and `not`s around it."""
+        """Return the tree of a part; `depth` counts the brackets and `not`s around it. Raises QueryError past a bound."""
         words = [child for child in tree.children if isinstance(child, Token)]
         trees = [child for child in tree.children if isinstance(child, Tree)]
         if not trees:
@@ -110,17 +110,17 @@ class _Reader:
         return parts[0]
 
     def _counted(self, leaf: Query, words: list[Token]) -> Query:
-        """The leaf. Raises QueryError where it is one too many."""
+        """Return the name or clause as it is. Raises QueryError where it is one too many."""
         self._parts.add(leaf)
         if isinstance(leaf, Field) and _WILDCARD.search(leaf.value):
             self._patterns.add(leaf)
-            self._judge_pattern(words[-1], leaf.value)
+            self._check_pattern(words[-1], leaf.value)
         if len(self._parts) > MOST_PARTS:
             what = f"more than {MOST_PARTS} different names and clauses are asked for"
             raise self._error(words[0], what, "take some of them away, or ask in several queries")
         return leaf
 
-    def _judge_pattern(self, word: Token, pattern: str) -> None:
+    def _check_pattern(self, word: Token, pattern: str) -> None:
         if len(self._patterns) > MOST_PATTERNS:
             what = f"more than {MOST_PATTERNS} different patterns are asked for"
             raise self._error(word, what, "let one pattern stand for several, or ask in several queries")
@@ -141,9 +141,9 @@ class _Reader:
             case "until":
                 return Until(self._moment(last))
             case "source":
-                return In(self._plain(last), *place(last))
+                return In(self._plain(last), *span(last))
             case "field":
-                return Field(first[:-1].lower(), self._plain(last), place(first)[0], place(last)[1])
+                return Field(first[:-1].lower(), self._plain(last), span(first)[0], span(last)[1])
             case "uncertain":
                 return Uncertain()
         return self._name(words)
@@ -151,10 +151,10 @@ class _Reader:
     def _name(self, words: list[Token]) -> Name:
         score = self._score(words.pop()) if words[-1].type == "SCORE" else None
         text = " ".join(self._plain(word) for word in words)
-        return Name(text, score, place(words[0])[0], place(words[-1])[1])
+        return Name(text, score, span(words[0])[0], span(words[-1])[1])
 
     def _plain(self, word: Token) -> str:
-        """A word as it is, a phrase without its quotes."""
+        """Return a word as it is, a phrase without its quotes. Raises QueryError for an empty phrase."""
         if word.type != "PHRASE":
             return str(word)
         if not word[1:-1].strip():
@@ -184,4 +184,4 @@ class _Reader:
         raise self._error(word, what, hint)
 
     def _error(self, word: Token, what: str, hint: str) -> QueryError:
-        return QueryError(self._text, *place(word), what, hint)
+        return QueryError(self._text, *span(word), what, hint)

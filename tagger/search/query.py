@@ -92,6 +92,8 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class Not:
+    """All but what the part asks for."""
+
     part: "Query"
 
 
@@ -159,12 +161,12 @@ class QueryError(ConfigError):
 
 
 def said(text: str) -> str:
-    """A piece of the query for a message: in quotes, short, and harmless to a terminal."""
+    """Return a piece of the query for a message: in quotes, short, and harmless to a terminal."""
     return f"'{shown(text if len(text) <= 40 else text[:39] + '…')}'"
 
 
 def _pointed(text: str, start: int, end: int) -> tuple[str, str]:
-    """The query on a line, and carets that stand under the part once both are printed."""
+    """Return the query on a line, and carets that stand under the part once both are printed."""
     first = max(0, min(start - COLUMNS // 3, len(text) - COLUMNS))
     last = first + COLUMNS
     before = ("…" if first else "") + shown(text[first:start])
@@ -174,7 +176,7 @@ def _pointed(text: str, start: int, end: int) -> tuple[str, str]:
 
 
 def _width(text: str) -> int:
-    """How many columns a terminal gives it: two for a Chinese character, none for an accent put on the one before."""
+    """Return how many columns a terminal gives it: two for a Chinese character, none for an accent put on the one before."""
     return sum(
         0 if unicodedata.category(c) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text

@@ -68,7 +68,7 @@ _MEANT = {
 
 
 def meant(given: str, known: Collection[str]) -> list[str]:
-    """Names that mean what `given` says, of those `known`; both without capitals."""
+    """Return names that mean what `given` says, of those `known`; both without capitals."""
     plain = _OF_A_PICTURE.sub("", given)
     if plain != given and plain in known:
         return [plain]
@@ -78,7 +78,7 @@ def meant(given: str, known: Collection[str]) -> list[str]:
 
 
 def names_like(given: str, known: Collection[str]) -> list[str]:
-    """Names, of those `known`, that `given` is likely meant for; all without capitals."""
+    """Return names, of those `known`, that `given` is likely meant for; all without capitals."""
     return meant(given, known) or spelled(given, known)
 
 
@@ -112,13 +112,13 @@ _SCORE = re.compile(r"(.*\S)\s+(0?\.\d+|1\.0+|\d{1,2}\s?%)", re.DOTALL)
 
 
 def with_its_score(given: str) -> str | None:
-    """`vehicle >= 0.5` for `vehicle 0.5`; None where no score ends it."""
+    """Return `vehicle >= 0.5` for `vehicle 0.5`; None where no score ends it."""
     found = _SCORE.fullmatch(given)
     return f"{found[1]} >= {found[2]}" if found else None
 
 
 def as_clause(given: str) -> str | None:
-    """The query for a name that ends in words about a time or a condition; None where it does not.
+    """Return the query for a name that ends in words about a time or a condition; None where it does not.
 
     What is before them stays: of `dog yesterday` comes `dog since yesterday until today`.
     """
@@ -132,12 +132,12 @@ def as_clause(given: str) -> str | None:
 
 
 def is_about_a_time(given: str) -> bool:
-    """Whether it ends in words about a time that no clause is sure of, such as a month or a day of the week."""
+    """Return whether it ends in words about a time that no clause is sure of, such as a month or a day of the week."""
     return bool(_SOME_TIME.fullmatch(given.casefold()))
 
 
 def written(name: str) -> str:
-    """As it is written in a query: what would be read as something else there, in quotes."""
+    """Return a name as it is written in a query: what would be read as something else there, in quotes."""
     if not (re.search(r'[()（）:：<>=≤≥"“”]', name) or _RESERVED.search(name)):
         return name
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')

@@ -32,15 +32,15 @@ Ids = NDArray[np.int64]
 Vectors = NDArray[np.float16]
 
 
-def link(forest: Forest, album: StoredFeatures, ids: Ids, at_least: float) -> None:
-    """Links the pictures, by their place in `ids` (ascending), whose cosine is `at_least` so much."""
-    codes = _codes(album, ids)
+def link(forest: Forest, stored: StoredFeatures, ids: Ids, at_least: float) -> None:
+    """Link the pictures, by their place in `ids` (ascending), whose cosine is `at_least` so much."""
+    codes = _codes(stored, ids)
     there = np.flatnonzero(codes.any(axis=1))
-    width = album.width()
+    width = stored.width()
     if not len(there) or not width:
         return
     codes, most = codes[there], _most_bits(at_least)
-    with _vectors(album, ids[there], width) as vectors:
+    with _vectors(stored, ids[there], width) as vectors:
         for order in _orders(codes):
             ordered = codes[order]
             for step in range(1, _NEXT + 1):
@@ -51,10 +51,10 @@ def link(forest: Forest, album: StoredFeatures, ids: Ids, at_least: float) -> No
                     forest.link(there[one[alike]], there[other[alike]])
 
 
-def _codes(album: StoredFeatures, ids: Ids) -> NDArray[np.uint64]:
-    """N×8; zeros where there is none."""
+def _codes(stored: StoredFeatures, ids: Ids) -> NDArray[np.uint64]:
+    """Return the codes as N×8; zeros where there is none."""
     found = np.zeros((len(ids), WORDS), np.uint64)
-    for first, text in album.codes():
+    for first, text in stored.codes():
         block = words(text)
         start, end = np.searchsorted(ids, [first, first + len(block)])
         found[start:end] = block[ids[start:end] - first]
@@ -62,11 +62,11 @@ def _codes(album: StoredFeatures, ids: Ids) -> NDArray[np.uint64]:
 
 
 @contextmanager
-def _vectors(album: StoredFeatures, ids: Ids, width: int) -> Iterator[Vectors]:
-    """N×F, of length 1; zeros where there are none. In a file without a name, since a million are a gigabyte."""
+def _vectors(stored: StoredFeatures, ids: Ids, width: int) -> Iterator[Vectors]:
+    """Give the vectors as N×F, of length 1; zeros where there are none. A million are a gigabyte, so a file holds them."""
     with tempfile.TemporaryFile() as file:
         for page in np.array_split(ids, len(ids) // _PAGE + 1):
-            file.write(_placed(page, album.vectors(page.tolist()), width).tobytes())
+            file.write(_placed(page, stored.vectors(page.tolist()), width).tobytes())
         file.flush()
         yield np.memmap(file, np.float16, "r", shape=(len(ids), width))
 
@@ -79,7 +79,7 @@ def _placed(ids: Ids, rows: Sequence[tuple[int, bytes]], width: int) -> Vectors:
 
 
 def _orders(codes: NDArray[np.uint64]) -> Iterator[Indices]:
-    """By the 64 bits from each of so many places on."""
+    """Yield the pictures in order of the 64 bits from each of so many places of their codes on."""
     octets = codes.view(np.uint8)
     width = octets.shape[1]
     for start in range(0, width, width // _ORDERS):
@@ -93,13 +93,13 @@ def _bits(differing: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def _most_bits(at_least: float) -> int:
-    """In how many bits codes of pictures that are so much alike may differ: 999 of 1,000 pairs do in no more."""
+    """Return in how many bits codes of pictures that are so much alike may differ: 999 of 1,000 pairs do in no more."""
     share, bits = math.acos(at_least) / math.pi, WORDS * 64
     return math.ceil(bits * share + 3 * math.sqrt(bits * share * (1 - share)))
 
 
 def _apart(forest: Forest, there: Indices, one: Indices, other: Indices) -> tuple[Indices, Indices]:
-    """Those pairs that are not in one group yet: in the end, few are."""
+    """Return those pairs that are not in one group yet: in the end, few are."""
     apart = forest.roots(there[one]) != forest.roots(there[other])
     return one[apart], other[apart]
 

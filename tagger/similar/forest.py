@@ -1,4 +1,4 @@
-"""Which of N things belong together, by what links two of them: a union-find whose steps are numpy's."""
+"""Groups of things that belong together, by what links two of them: a union-find whose steps are numpy's."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,13 +7,13 @@ Indices = NDArray[np.int64]
 
 
 class Forest:
-    """At first, each of N things is a group of its own, which is known by its least member."""
+    """Groups of N things: at first each is one of its own. A group is known by its least member."""
 
     def __init__(self, count: int) -> None:
         self._parents = np.arange(count)
 
     def roots(self, things: Indices) -> Indices:
-        """The groups that these are in."""
+        """Return the groups that these things are in."""
         found = self._parents[things]
         while not np.array_equal(found, above := self._parents[found]):
             found = above
@@ -21,7 +21,7 @@ class Forest:
         return found
 
     def link(self, some: Indices, others: Indices) -> None:
-        """Each of `some` is with its one of `others`."""
+        """Put each of `some` into one group with its one of `others`."""
         while True:
             one, other = self.roots(some), self.roots(others)
             apart = one != other
@@ -32,7 +32,7 @@ class Forest:
             self._parents[np.maximum(one, other)[apart]] = np.minimum(one, other)[apart]
 
     def groups(self) -> list[Indices]:
-        """Those of two and more, the largest first."""
+        """Return the groups of two and more, the largest first."""
         roots = self.roots(np.arange(len(self._parents)))
         order = np.argsort(roots, kind="stable")
         starts = np.flatnonzero(np.diff(roots[order], prepend=-1))

@@ -30,7 +30,7 @@ class GroupMember:
 def groups(
     database: Database, at_least: float, among: "array[int] | None", limit: int
 ) -> Iterator[list[GroupMember]]:
-    """The largest groups first, in each the best picture first: of most pixels, then of most bytes.
+    """Yield the largest groups first, in each the best picture first: of most pixels, then of most bytes.
 
     `among` are ids of files, or None for all. Groups hang together: in each, two pictures may be further apart.
     """
@@ -38,13 +38,13 @@ def groups(
     if among is not None:
         ids = np.intersect1d(ids, np.array(among, np.int64))
     with ExitStack() as stack:
-        albums = [stack.enter_context(features.album(database, one)) for one in features.weights(database)]
+        models = [stack.enter_context(features.of_model(database, one)) for one in features.weights(database)]
         forest = Forest(len(ids))
         _link_same(forest, database, ids)
-        for album in albums:
-            duplicates.link(forest, album, ids, at_least)
+        for stored in models:
+            duplicates.link(forest, stored, ids, at_least)
         for group in forest.groups()[:limit]:
-            if len(found := _described(database, albums, ids[group].tolist())) > 1:
+            if len(found := _described(database, models, ids[group].tolist())) > 1:
                 yield found
 
 
@@ -54,19 +54,19 @@ def _link_same(forest: Forest, database: Database, ids: duplicates.Ids) -> None:
     forest.link(*np.searchsorted(ids, pairs.T))
 
 
-def _described(database: Database, albums: Sequence[StoredFeatures], ids: list[int]) -> list[GroupMember]:
+def _described(database: Database, models: Sequence[StoredFeatures], ids: list[int]) -> list[GroupMember]:
     pages = [ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE)]
     pictures = [one for page in pages for one in copies.facts(database, page)]
     if not pictures:
         return []
     best = max(pictures, key=lambda one: (one.width * one.height, one.size, -one.id))
-    near = {id_: score for page in pages for id_, score in _scores(albums, best, page).items()}
+    near = {id_: score for page in pages for id_, score in _scores(models, best, page).items()}
     alike = [GroupMember(one, 1.0 if one.sha256 == best.sha256 else near.get(one.id)) for one in pictures]
     return sorted(alike, key=lambda one: (one.picture is not best, -(one.score or 0), one.picture.path))
 
 
-def _scores(albums: Sequence[StoredFeatures], best: Copy, ids: Sequence[int]) -> dict[int, float]:
-    for album in albums:
-        for _, vector in album.vectors([best.id]):
-            return scores(album, ids, vector)
+def _scores(models: Sequence[StoredFeatures], best: Copy, ids: Sequence[int]) -> dict[int, float]:
+    for stored in models:
+        for _, vector in stored.vectors([best.id]):
+            return scores(stored, ids, vector)
     return {}

@@ -28,29 +28,29 @@ class Neighbour:
     score: float
 
 
-def nearest(album: StoredFeatures, seen: PictureFeatures, limit: int) -> list[Neighbour]:
-    """The most alike first, without the picture itself. What is damaged in the database is left out.
+def nearest(stored: StoredFeatures, wanted: PictureFeatures, limit: int) -> list[Neighbour]:
+    """Return the most alike first, without the picture itself. What is damaged in the database is left out.
 
     Raises DatabaseError where the picture's own features are.
     """
-    vector, code = seen.features.vector, seen.features.code
-    width = album.width() or len(vector) // 2
+    vector, code = wanted.features.vector, wanted.features.code
+    width = stored.width() or len(vector) // 2
     if len(code) != WORDS * 8 or not sound([(0, vector)], width)[0]:
         raise DatabaseError("features", "those of this picture are damaged", "tagger retag makes them anew")
-    ids = _nearest(album, code, max(CANDIDATES, 10 * limit) + 1)
-    others = [Neighbour(*one) for one in scores(album, ids, vector).items() if one[0] != seen.file_id]
+    ids = _nearest(stored, code, max(CANDIDATES, 10 * limit) + 1)
+    others = [Neighbour(*one) for one in scores(stored, ids, vector).items() if one[0] != wanted.file_id]
     return sorted(others, key=lambda one: (-one.score, one.file_id))[:limit]
 
 
-def scores(album: StoredFeatures, ids: Sequence[int], vector: bytes) -> dict[int, float]:
-    """The cosine of each of these files' features with `vector`."""
+def scores(stored: StoredFeatures, ids: Sequence[int], vector: bytes) -> dict[int, float]:
+    """Return the cosine of each of these files' features with `vector`, by the file's id."""
     own = np.frombuffer(vector, np.float16).astype(np.float32)
-    found, vectors = sound(album.vectors(ids), len(own))
+    found, vectors = sound(stored.vectors(ids), len(own))
     return dict(zip(found, (vectors @ own).clip(-1, 1).tolist(), strict=True))
 
 
 def sound(rows: Sequence[tuple[int, bytes]], width: int) -> tuple[list[int], NDArray[np.float32]]:
-    """Files and N×F vectors of length 1: those that are so many numbers, and finite."""
+    """Return files and N×F vectors of length 1: those that are so many numbers (`width`), and finite."""
     whole = [row for row in rows if len(row[1]) == 2 * width]
     vectors = np.frombuffer(b"".join(vector for _, vector in whole), np.float16).reshape(len(whole), width)
     wide = vectors.astype(np.float32)
@@ -60,13 +60,13 @@ def sound(rows: Sequence[tuple[int, bytes]], width: int) -> tuple[list[int], NDA
 
 
 def words(codes: bytes) -> NDArray[np.uint64]:
-    """Codes one after the other → N×8."""
+    """Return codes, given one after the other, as N×8."""
     return np.frombuffer(codes, np.uint64).reshape(-1, WORDS)
 
 
-def _nearest(album: StoredFeatures, code: bytes, limit: int) -> list[int]:
-    """The files whose codes differ from it in the fewest bits."""
-    blocks = list(_distances(album, code))
+def _nearest(stored: StoredFeatures, code: bytes, limit: int) -> list[int]:
+    """Return the files, by id, whose codes differ from this one in the fewest bits."""
+    blocks = list(_distances(stored, code))
     if not blocks:
         return []
     ids, distances = (np.concatenate(part) for part in zip(*blocks, strict=True))
@@ -75,9 +75,9 @@ def _nearest(album: StoredFeatures, code: bytes, limit: int) -> list[int]:
     return found
 
 
-def _distances(album: StoredFeatures, code: bytes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
-    """Files, and in how many bits their codes differ from `code`."""
+def _distances(stored: StoredFeatures, code: bytes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint16]]]:
+    """Yield files, by id, and in how many bits their codes differ from `code`."""
     own = words(code)
-    for first, codes in album.codes():
+    for first, codes in stored.codes():
         differing = np.bitwise_count(words(codes) ^ own).sum(axis=1, dtype=np.uint16)
         yield np.arange(first, first + len(differing)), differing

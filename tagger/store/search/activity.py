@@ -59,7 +59,10 @@ def pace(database: Database, now: datetime) -> float:
 
 
 def timeline(database: Database, since: datetime, precision: int, most: int) -> list[Series]:
-    """Return the categories that most pictures since then are in, the most frequent first, by HOUR, DAY or MONTH (`precision`)."""
+    """Return the categories that most pictures since then are in, the most frequent first.
+
+    `precision` is HOUR, DAY or MONTH: what is counted together.
+    """
     period = func.substr(category_score.c.captured_at, 1, precision)
     later = (category_score.c.category_id == category.c.id) & (category_score.c.captured_at >= since)
     query = (

@@ -1,4 +1,4 @@
-"""Stored features: whose there are, what a picture's are, and all those of one model."""
+"""Stored features, by which pictures are compared: those of a picture, and all those of one model."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ from tagger.store.search.pictures import FoundPicture, pictures
 from tagger.store.tags import codes
 from tagger.store.tags.vectors import unpacked
 
-MISSING = (
+HOW_THEY_ARE_MADE = (
     "leave `features: false` out of the config, and let `tagger retag` make them for what is tagged already"
 )
 
@@ -51,14 +51,14 @@ _WITH_FEATURES = Prepared(
         exists(1).where(reading.c.model_id == model.c.id, reading.c.file_id == feature.c.file_id)
     )
 )
-_SEEN = (
+_STORED = (
     select(reading.c.file_id, _VECTOR, reading.c.look, *_IDENTITY)
     .join(model, model.c.id == reading.c.model_id)
     .outerjoin(feature, feature.c.file_id == reading.c.file_id)
 )
-_BY_SEQ = Prepared(_SEEN.where(reading.c.seq == bindparam("seq")))
+_BY_SEQ = Prepared(_STORED.where(reading.c.seq == bindparam("seq")))
 _BY_PATH = Prepared(
-    _SEEN.join(file, file.c.id == reading.c.file_id).where(
+    _STORED.join(file, file.c.id == reading.c.file_id).where(
         file.c.source_id == bindparam("source"), file.c.path == bindparam("path", type_=String)
     )
 )
@@ -66,7 +66,7 @@ _BY_PATH = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class PictureFeatures:
-    """A picture's features, and the model's whose they are. `file_id` is None for one that is not in the database."""
+    """A picture's features, and the model that they are of. `file_id` is None for a picture that is not in the database."""
 
     file_id: int | None
     features: Features
@@ -82,65 +82,65 @@ class StoredFeatures:
         self._models = json.dumps([id_ for (id_,) in _SAME_WEIGHTS.rows(connection, **asked)])
 
     def codes(self) -> Iterator[tuple[int, bytes]]:
-        """As `codes.every` gives them: other models' are among them, and those of pictures that are gone."""
+        """Yield codes as `codes.every` does: other models' are among them, and those of pictures that are gone."""
         return codes.every(self._connection)
 
     def vectors(self, ids: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Those of these files that the model has read, in no order."""
+        """Return the vectors of those of these files that the model has read, in no order."""
         rows = _VECTORS.rows(self._connection, ids=json.dumps(list(ids)), models=self._models)
         return [(id_, unpacked(stored)) for id_, stored in rows]
 
     def width(self) -> int:
-        """How many numbers a vector has: most of them, for one that is damaged may have any."""
+        """Return how many numbers a vector has: most of them, for one that is damaged may have any."""
         rows = _SOME.rows(self._connection, models=self._models)
         sizes = Counter(len(unpacked(stored)) for (stored,) in rows)
         return max(sizes, key=lambda size: sizes[size]) // 2 if sizes else 0
 
     def pictures(self, ids: Sequence[int]) -> Iterator[FoundPicture]:
-        """Those files, in this order."""
+        """Yield the pictures of these ids, in this order."""
         return pictures(self._connection, ids)
 
 
 @contextmanager
-def album(database: Database, weights: ModelIdentity) -> Iterator[StoredFeatures]:
-    """Of the model with these weights."""
+def of_model(database: Database, weights: ModelIdentity) -> Iterator[StoredFeatures]:
+    """Give the features of the model with these weights, in one state of the database."""
     with database.read() as connection:
         yield StoredFeatures(connection, weights)
 
 
 def models(database: Database) -> list[ModelIdentity]:
-    """Those that features are stored of, each crop one of its own."""
+    """Return the models of which features are stored, each crop one of its own."""
     with database.read() as connection:
         return [ModelIdentity(*row) for row in _WITH_FEATURES.rows(connection)]
 
 
 def weights(database: Database) -> list[ModelIdentity]:
-    """The same, each once whatever its crops."""
+    """Return the models of which features are stored, each once whatever its crops."""
     return list({(one.name, one.weights_sha256): one for one in models(database)}.values())
 
 
 def by_seq(database: Database, seq: int) -> PictureFeatures:
-    """What is stored of the picture that views show under `seq`. Raises ConfigError."""
+    """Return what is stored of the picture that views show under `seq`. Raises ConfigError where that is nothing."""
     with database.read() as connection:
         rows = _BY_SEQ.rows(connection, seq=seq) if seq < 2**63 else []
         if not rows:
             hint = "tagger search --json shows the seq of each; a file whose name is a number is ./NUMBER"
             raise ConfigError(str(seq), "no picture has this seq", hint)
-        if seen := _seen(connection, *rows[0]):
-            return seen
-    raise ConfigError(str(seq), "no features are stored of this picture", MISSING)
+        if found := _features(connection, *rows[0]):
+            return found
+    raise ConfigError(str(seq), "no features are stored of this picture", HOW_THEY_ARE_MADE)
 
 
 def by_path(database: Database, path: str) -> PictureFeatures | None:
-    """What is stored of the file at an absolute path; None where that is nothing."""
+    """Return what is stored of the file at an absolute path; None where that is nothing."""
     with database.read() as connection:
         for source, below in Roots(connection).places(path):
             for row in _BY_PATH.rows(connection, source=source, path=below):
-                return _seen(connection, *row)
+                return _features(connection, *row)
     return None
 
 
-def _seen(
+def _features(
     connection: Connection, file_id: int, vector: bytes | None, look: int | None, *identity: str
 ) -> PictureFeatures | None:
     if vector is None or look is None:

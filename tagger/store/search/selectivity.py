@@ -1,7 +1,7 @@
 """Which parts of a query so few files match that these are looked at one by one, instead of in the order of time.
 
-To know, the files are counted, within bounds. Rejected: SQLite's own statistics, which know of columns, and not of the pattern that is
-asked for; an index of all pieces of paths (FTS5's trigrams), for which every new picture would pay.
+To know, the files are counted, within bounds. Rejected: SQLite's own statistics, which know of columns, and not of the
+pattern that is asked for; an index of all pieces of paths (FTS5's trigrams), for which every new picture would pay.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,10 @@ _OFTEN = 5
 def few_files(
     connection: Connection, parts: Iterable[Query], sources: Mapping[str, int]
 ) -> dict[Query, Sequence[int]]:
-    """Return the parts that few files match, each with these files, by id; without them for a source, whose files lie together."""
+    """Return the parts that few files match, each with these files, by id.
+
+    Those of a source are left out: they lie together.
+    """
     parts = set(parts)
     paths = [part for part in parts if isinstance(part, Field) and part.name == "path"]
     found = dict[Query, Sequence[int]]()

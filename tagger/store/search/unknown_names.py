@@ -28,7 +28,7 @@ def _advice(connection: Connection, given: str) -> tuple[str, Sequence[str]]:
     if scored := suggestions.with_its_score(given):
         return f"write {scored}; in a shell, put the whole query in single quotes", [scored]
     clause = suggestions.as_clause(given)
-    if ways := [*([clause] if clause else []), *_places(connection, given)]:
+    if ways := [*([clause] if clause else []), *_clauses(connection, given)]:
         return f"that is asked for by: {', or '.join(ways)}", ways
     if suggestions.is_about_a_time(given):
         return suggestions.HOW_TIMES_ARE_ASKED, []
@@ -39,8 +39,8 @@ def _advice(connection: Connection, given: str) -> tuple[str, Sequence[str]]:
     return f"{suggestions.UNTAUGHT}; there are {some}{' and others' * (len(known) > _SOME)}", []
 
 
-def _places(connection: Connection, given: str) -> Iterator[str]:
-    """The clauses that ask for a source, a camera, a group of `path_pattern` or a folder of that name."""
+def _clauses(connection: Connection, given: str) -> Iterator[str]:
+    """Yield the clauses that ask for a source, a camera, a group of `path_pattern` or a folder of that name."""
     stored, value = pathtext.storable(given), _value(given)
     names = connection.scalars(select(source.c.name))
     yield from (f"in {_value(name)}" for name in names if name.casefold() == given.casefold())
@@ -64,7 +64,7 @@ def _value(text: str) -> str:
 def unknown_source(connection: Connection, text: str, part: In, sources: Iterable[str]) -> QueryError:
     """Return what to say of a source that there is not; a camera or a folder may be what was meant."""
     what = f"there is no source {said(part.source)}"
-    if ways := list(_places(connection, part.source)):
+    if ways := list(_clauses(connection, part.source)):
         hint = f"that is asked for by: {', or '.join(ways)}"
         return QueryError(text, part.start, part.end, what, hint)
     hint, near = _near("sources", part.source, list(sources))

@@ -86,7 +86,10 @@ def _by_name(asked: ResolvedQuery, name: Name) -> Iterator[Walk]:
 
 
 def _by_camera_or_game(asked: ResolvedQuery, field: Field) -> Iterator[Walk]:
-    """A camera's pictures lie by source: which of them has it is quickly seen. What has either has a time."""
+    """Yield a walk in each source for a camera, whose pictures lie by source, and one for a game.
+
+    What has either has a time.
+    """
     is_it = fields.matches(field)
     if field.name == "app_id":
         yield Walk(file, is_it)
