@@ -15,6 +15,7 @@ from tagger.errors import ConfigError, TaggerError
 from tagger.export import xmp
 from tagger.export.files import whole
 from tagger.export.keywords import Keywords
+from tagger.export.xml_tree import MalformedError
 from tagger.host import beneath
 from tagger.store.core.database import Database
 from tagger.store.queue import queries
@@ -160,7 +161,7 @@ def _version(found: os.stat_result | None) -> tuple[int, ...]:
 def _in_words(path: Path) -> Iterator[None]:
     try:
         yield
-    except xmp.MalformedError as error:
+    except MalformedError as error:
         raise TaggerError(str(path), str(error), _LEFT_ALONE) from None
     except OSError as error:
         raise TaggerError(str(path), error.strerror or str(error)) from None

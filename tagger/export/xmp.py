@@ -3,19 +3,16 @@
 Which keywords are ours is kept in the packet itself, in a namespace of our own. What was there before us is not ours
 and stays; what is ours and was taken out by someone is not put back.
 
-Rejected: ElementTree, which gives foreign namespaces new prefixes and loses line ends in values; minidom's own
-writer, which loses them too; lxml, one more compiled dependency for so little; python-xmp-toolkit, which needs a
-library of the system's.
+Rejected: python-xmp-toolkit, which needs a library of the system's.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from xml.dom import Node, minidom
-from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
+from xml.dom import Node
 
 from tagger.export.keywords import Keywords
+from tagger.export.xml_tree import MalformedError, parsed, written
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _DC = "http://purl.org/dc/elements/1.1/"
@@ -23,7 +20,6 @@ _LIGHTROOM = "http://ns.adobe.com/lightroom/1.0/"
 OURS = "https://tagger.invalid/xmp/1.0/"
 """`.invalid` is reserved: nobody else can come to own this name."""
 
-_DEEPEST = 100
 _LISTS = ("Bag", "Seq", "Alt")
 _EMPTY = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -35,10 +31,6 @@ _EMPTY = (
     "</x:xmpmeta>\n"
     '<?xpacket end="w"?>'
 ).encode()
-
-
-class MalformedError(ValueError):
-    """What is there cannot be read as XMP, so nothing may be written in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +57,13 @@ def merged(data: bytes, keywords: Keywords) -> bytes | None:
     """
     if not data and not keywords.flat:
         return None
-    with _parsed(data or _EMPTY) as document:
+    with parsed(data or _EMPTY) as document:
         rdf = _rdf(document)
         changes = [
             _merge(rdf, *_FLAT, keywords.flat),
             _merge(rdf, *_PATHS, keywords.paths),
         ]
-        return _packet(document).encode() if any(changes) else None
+        return written(document).encode() if any(changes) else None
 
 
 def _merge(rdf: Any, public: _Property, record: _Property, wanted: Iterable[str]) -> bool:
@@ -84,36 +76,6 @@ def _merge(rdf: Any, public: _Property, record: _Property, wanted: Iterable[str]
     _add(rdf, public, new)
     _add(rdf, record, new)
     return bool(stale or new)
-
-
-def _parsed(data: bytes) -> Any:
-    try:
-        _refuse_traps(data)
-        return minidom.parseString(data)  # noqa: S318 - what could swell or reach out has just been refused
-    except (expat.ExpatError, LookupError, ValueError) as error:
-        raise MalformedError(f"is not XMP: {error}") from None
-
-
-def _refuse_traps(data: bytes) -> None:
-    """Refuse what could swell or reach out: entities, which may stand for gigabytes, need a DOCTYPE, and XMP has none."""
-    parser, depth = expat.ParserCreate(), 0
-
-    def refuse(*_: object) -> None:
-        raise MalformedError("it has a DOCTYPE")
-
-    def begin(*_: object) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > _DEEPEST:
-            raise MalformedError("its elements are too deep in one another")
-
-    def end(_: object) -> None:
-        nonlocal depth
-        depth -= 1
-
-    parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler, parser.EndElementHandler = begin, end
-    parser.Parse(data, True)
 
 
 def _rdf(document: Any) -> Any:
@@ -265,34 +227,3 @@ def _meaning(node: Any, prefix: str) -> str | None:
             return str(node.getAttribute(f"xmlns:{prefix}"))
         node = node.parentNode
     return None
-
-
-def _packet(document: Any) -> str:
-    begin = '<?xml version="1.0" encoding="UTF-8"?>\n' if document.version else ""
-    return begin + "\n".join("".join(_written(child)) for child in document.childNodes)
-
-
-def _written(node: Any) -> Iterator[str]:
-    """Yield the tree as text that is read back as the same tree."""
-    match node.nodeType:
-        case Node.ELEMENT_NODE:
-            yield from _element(node)
-        case Node.TEXT_NODE:
-            yield escape(node.data, {"\r": "&#13;"})
-        case Node.CDATA_SECTION_NODE:
-            yield f"<![CDATA[{node.data}]]>"
-        case Node.COMMENT_NODE:
-            yield f"<!--{node.data}-->"
-        case Node.PROCESSING_INSTRUCTION_NODE:
-            yield f"<?{node.target} {node.data}?>"
-
-
-def _element(node: Any) -> Iterator[str]:
-    attributes = "".join(f" {name}={quoteattr(value)}" for name, value in node.attributes.items())
-    if not node.childNodes:
-        yield f"<{node.tagName}{attributes}/>"
-        return
-    yield f"<{node.tagName}{attributes}>"
-    for child in node.childNodes:
-        yield from _written(child)
-    yield f"</{node.tagName}>"

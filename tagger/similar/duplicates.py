@@ -63,7 +63,7 @@ def _codes(stored: StoredFeatures, ids: Ids) -> NDArray[np.uint64]:
 
 @contextmanager
 def _vectors(stored: StoredFeatures, ids: Ids, width: int) -> Iterator[Vectors]:
-    """Give the vectors as N×F, of length 1; zeros where there are none. A million are a gigabyte, so a file holds them."""
+    """Give the vectors as N×F, of length 1; zeros where there are none. A million are a gigabyte, so they lie in a file."""
     with tempfile.TemporaryFile() as file:
         for page in np.array_split(ids, len(ids) // _PAGE + 1):
             file.write(_placed(page, stored.vectors(page.tolist()), width).tobytes())

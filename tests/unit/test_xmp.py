@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.export.keywords import Keywords
-from tagger.export.xmp import OURS, MalformedError, merged
+from tagger.export.xml_tree import MalformedError
+from tagger.export.xmp import OURS, merged
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 DC = "{http://purl.org/dc/elements/1.1/}"
