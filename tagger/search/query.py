@@ -157,7 +157,7 @@ class QueryError(ConfigError):
 
     def __str__(self) -> str:
         query, carets = _pointed(self.text, self.start, self.end)
-        return f"{self.what}\n  {query}\n  {carets}\n  {self.hint}"
+        return f"{self.what}\n  {query}\n  {carets}\n  {shown(self.hint)}"
 
 
 def said(text: str) -> str:

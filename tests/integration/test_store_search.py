@@ -598,6 +598,7 @@ TEXTS = st.text(st.characters(exclude_categories=())) | st.lists(
 
 
 @given(TEXTS)
+@example("\ud800 .0")
 @settings(max_examples=300, deadline=None)
 def test_any_text_finds_pictures_or_is_refused_in_words(full: Cabinet, text: str) -> None:
     try:
