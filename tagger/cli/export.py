@@ -14,8 +14,8 @@ from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 from tagger.cli.query import WhichPictures, read_query
 from tagger.errors import ConfigError, TaggerError
-from tagger.host import garbage
 from tagger.export.language import Language
+from tagger.host import garbage
 
 if TYPE_CHECKING:
     from tagger.export.keywords import Hierarchy

@@ -4,8 +4,8 @@ from contextlib import closing
 
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
-from tagger.wording.plural import counted
 from tagger.cli.query import WhichPictures, read_query
+from tagger.wording.plural import counted
 
 
 def retag(
@@ -18,9 +18,6 @@ def retag(
     Their tags stay until the new ones are there. After a change of model, crop or categories nobody need ask for it.
     """
     settings = load_settings(config, database)
-    from datetime import UTC, datetime
-    from tagger.search.parse import parse
-    from tagger.records import counted
     from tagger.store.core.database import Database as Store
     from tagger.store.queue import retry
     from tagger.store.search import found
