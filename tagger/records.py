@@ -273,6 +273,27 @@ class Known:
     sha256: str
 
 
+class FailureKind(StrEnum):
+    """What is wrong with a file that could not be tagged, for whoever must choose by it; people read the reason."""
+
+    UNREADABLE = "unreadable"
+    """The file cannot be read."""
+    TOO_LARGE = "too large"
+    """It takes more pixels, frames, memory or time than is allowed, or than there is."""
+    UNSUPPORTED = "unsupported"
+    """It is no picture in a format that is decoded here."""
+    CORRUPT = "corrupt"
+    """It is damaged, empty, or claims what no honest picture has."""
+    TIMEOUT = "timeout"
+    """It had not been decoded when its time was over."""
+    CRASHED = "crashed"
+    """To decode it ended its process, or made that answer nonsense."""
+    NOT_INFERRED = "not inferred"
+    """The model failed on it."""
+    INTERRUPTED = "interrupted"
+    """Tagger ends, or cannot start what decodes it: the file is not to blame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failed:
     """A picture that could not be tagged: at which stage, why, and whether trying again could help."""
@@ -281,6 +302,7 @@ class Failed:
     stage: str
     reason: str
     retryable: bool = False
+    kind: FailureKind = FailureKind.CORRUPT
 
     @property
     def stamp(self) -> Stamp:

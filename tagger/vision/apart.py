@@ -22,6 +22,7 @@ from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.host import confinement
 from tagger.records import Content, Facts, Failed, Picture
+from tagger.records import Content, Facts, Failed, FailureKind, Picture, counted
 from tagger.supervision import queued
 from tagger.vision import wire
 from tagger.vision.budget import PixelBudget
@@ -51,9 +52,9 @@ def is_risky(data: bytes) -> bool:
 
 
 class _RefusedError(Exception):
-    def __init__(self, reason: str, retryable: bool) -> None:
+    def __init__(self, kind: FailureKind, reason: str, retryable: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.retryable = reason, retryable
+        self.kind, self.reason, self.retryable = kind, reason, retryable
 
 
 class Apart:
@@ -78,11 +79,11 @@ class Apart:
         try:
             told, data = self._ask(content.target.path, task, content.data)
         except _RefusedError as error:
-            return Failed(content.target, "decode", error.reason, error.retryable)
+            return Failed(content.target, "decode", error.reason, error.retryable, error.kind)
+        if isinstance(told, wire.Refused):
+            return Failed(content.target, "decode", told.reason, kind=told.failure)
         if not isinstance(told, wire.Decoded):
-            return Failed(
-                content.target, "decode", told.reason if isinstance(told, wire.Refused) else _NONSENSE
-            )
+            return Failed(content.target, "decode", _NONSENSE, kind=FailureKind.CRASHED)
         taken_at = datetime.fromisoformat(told.taken_at) if told.taken_at else None
         facts = Facts(
             content.sha256, told.width, told.height, told.format, taken_at, told.health, told.from_camera
@@ -120,9 +121,8 @@ class Apart:
             return self._asked_once(name, task, data)
         except EndedError as ended:
             was_wanted_elsewhere = ended.code == -signal.SIGKILL
-            raise _RefusedError(
-                f"decoding it ended its process twice: {ended}", was_wanted_elsewhere
-            ) from None
+            reason = f"decoding it ended its process twice: {ended}"
+            raise _RefusedError(FailureKind.CRASHED, reason, was_wanted_elsewhere) from None
 
     def _asked_once(self, name: str, task: wire.Task, data: bytes) -> tuple[wire.Result, bytes]:
         child = self._taken()
@@ -163,18 +163,17 @@ class Apart:
     def _judged(self, error: BaseException) -> BaseException:
         """What is to be said of a picture whose child did not answer; its end is for others to judge."""
         if isinstance(error, EndedError) and error.code in (-signal.SIGPROF, -signal.SIGXCPU):
-            return _RefusedError(f"decoding it took more than {self._seconds:g} s", False)
-        if isinstance(
-            error, TimeoutError
-        ):  # though it did not take the processor for so long: others may have
-            return _RefusedError(f"decoding it did not end within {self._within:g} s", True)
-        return _RefusedError(_NONSENSE, False) if isinstance(error, ValueError) else error
+            return _RefusedError(FailureKind.TIMEOUT, f"decoding it took more than {self._seconds:g} s")
+        if isinstance(error, TimeoutError):  # it did not take the processor for so long: others may have
+            reason = f"decoding it did not end within {self._within:g} s"
+            return _RefusedError(FailureKind.TIMEOUT, reason, retryable=True)
+        return _RefusedError(FailureKind.CRASHED, _NONSENSE) if isinstance(error, ValueError) else error
 
     def _taken(self) -> Child:
         """One that waits, or else a new one."""
         with self._lock:
             if self._closed:
-                raise _RefusedError("Tagger ends", True)
+                raise _RefusedError(FailureKind.INTERRUPTED, "Tagger ends", retryable=True)
             while self._idle:
                 child = self._idle.pop()
                 if child.lives:
@@ -188,7 +187,8 @@ class Apart:
         try:
             child = Child(self._command, confinement.without_settings(os.environ))
         except OSError as error:
-            raise _RefusedError(f"no process can be started to decode it: {error.strerror}", True) from None
+            reason = f"no process can be started to decode it: {error.strerror}"
+            raise _RefusedError(FailureKind.INTERRUPTED, reason, retryable=True) from None
         child.until = time.monotonic() + _READY_WITHIN
         try:
             with queued():
@@ -197,7 +197,7 @@ class Apart:
             words = child.words()
             child.end()
             reason = f"the process to decode it in does not start: {words or error or 'it hangs'}"
-            raise _RefusedError(reason, True) from None
+            raise _RefusedError(FailureKind.INTERRUPTED, reason, retryable=True) from None
         with self._lock:
             self._busy.add(child)
         return child

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from tagger.config.sources import Crop
 from tagger.records import Failed, Features, Label, ModelIdentity, Picture, Reading, Tag, Tagged
+from tagger.config.settings import Crop
+from tagger.records import Failed, FailureKind, Features, Label, ModelIdentity, Picture, Reading, Tag, Tagged
 from tagger.vision.categories import FLOOR, Categories
 from tagger.vision.engines import Engine, Inference
 from tagger.vision.features import features_of
@@ -106,7 +108,7 @@ class Classifier:
         log.warning("%r cannot be inferred", target.path, exc_info=error)
         # Retryable, because the fault may be the engine's: out of memory, a device that went away.
         reason = " ".join(str(error).split()) or type(error).__name__
-        return [Failed(target, "infer", f"the model failed on it: {reason}", retryable=True)]
+        return [Failed(target, "infer", f"the model failed on it: {reason}", True, FailureKind.NOT_INFERRED)]
 
     def _reading(self, rows: NDArray[np.float32], sums: NDArray[np.float32], top_k: int) -> Reading:
         """Of a picture, a row for each frame: of each label the best. How sure the model is, the surest frame tells."""

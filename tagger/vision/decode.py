@@ -25,7 +25,7 @@ from tagger.config.path_rules import IMPOSSIBLE
 from tagger.config.sources import Crop
 from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
-from tagger.records import Changed, Content, Facts, Failed, Gone, Health, Picture, Stamp
+from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
 from tagger.vision import limits, png, resize
 from tagger.vision.apart import Apart, is_risky
 from tagger.vision.budget import Budget
@@ -105,7 +105,8 @@ def read(
     except (FileNotFoundError, NotADirectoryError):
         return Gone(stamp)
     except OSError as error:
-        return Failed(stamp, "read", f"the file cannot be read: {error.strerror}", retryable=True)
+        reason = f"the file cannot be read: {error.strerror}"
+        return Failed(stamp, "read", reason, retryable=True, kind=FailureKind.UNREADABLE)
 
 
 def _read(descriptor: int, stamp: Stamp, max_bytes: int) -> Content | Failed | Changed:
@@ -115,7 +116,7 @@ def _read(descriptor: int, stamp: Stamp, max_bytes: int) -> Content | Failed | C
         return Failed(stamp, "read", "the file is empty")
     if stamp.size > max_bytes:
         reason = f"the file has {stamp.size:,} bytes, more than decode.max_bytes allows ({max_bytes:,})"
-        return Failed(stamp, "read", reason)
+        return Failed(stamp, "read", reason, kind=FailureKind.TOO_LARGE)
     with os.fdopen(descriptor, "rb", closefd=False) as file:
         data = file.read(stamp.size)
     if len(data) != stamp.size or not _is_stamped(descriptor, stamp):
@@ -165,7 +166,8 @@ class Decoder:
             return self._decode(content, preprocessing)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
             log.debug("%r cannot be decoded", content.target.path, exc_info=True)
-            return Failed(content.target, "decode", reason(error, self._limits))
+            kind, reason = why(error, self._limits)
+            return Failed(content.target, "decode", reason, kind=kind)
 
     def _decode(self, content: Content, preprocessing: Preprocessing) -> Picture | Failed:
         draft = partial(_smallest, preprocessing) if self._fast else None
@@ -198,10 +200,6 @@ class Decoder:
         return resize.exact(upright, preprocessing)
 
 
-class ExcessError(Exception):
-    """A picture has more of something than it may; the message says of what."""
-
-
 @contextmanager
 def opened(
     data: bytes,
@@ -224,8 +222,7 @@ def opened(
         if draft:
             image.draft(None, draft(whole))
         held = limits.held(image, whole, data)
-        if excess := bounds.excess(image, whole, held, data):
-            raise ExcessError(excess)
+        bounds.judge(image, whole, held, data)
         with budget.hold(held):
             yield image, whole
 
@@ -244,17 +241,18 @@ def _health(image: Image.Image) -> Health | None:
         return None
 
 
-def reason(error: Exception, bounds: limits.Limits) -> str:
-    """Why a picture cannot be decoded, as a sentence."""
-    if isinstance(error, ExcessError):
-        return str(error)
+def why(error: Exception, bounds: limits.Limits) -> tuple[FailureKind, str]:
+    """Return why a picture cannot be decoded: of what kind that is, and a sentence."""
     if isinstance(error, Image.DecompressionBombError):
-        return bounds.bombed(error)
+        error = bounds.bombed(error)
+    if isinstance(error, limits.ExcessError):
+        return error.kind, str(error)
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture in a format that can be decoded here"
+        return FailureKind.UNSUPPORTED, "not a picture in a format that can be decoded here"
     if isinstance(error, MemoryError):
-        return "there is not enough memory to decode it"
-    return f"the picture is damaged: {' '.join(str(error).split()) or type(error).__name__}"
+        return FailureKind.TOO_LARGE, "there is not enough memory to decode it"
+    told = " ".join(str(error).split()) or type(error).__name__
+    return FailureKind.CORRUPT, f"the picture is damaged: {told}"
 
 
 def _smallest(preprocessing: Preprocessing, whole: resize.Size) -> resize.Size:

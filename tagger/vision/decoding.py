@@ -124,7 +124,7 @@ def _decoder(settings: DecodeSettings, preprocessing: Preprocessing, budget: _Pa
 def _decode(decoder: Decoder, data: bytes, parent: _Parent) -> None:
     outcome = decoder.decode(Content(_NOBODY, data, ""))
     if isinstance(outcome, Failed):
-        parent.answer(wire.Refused(reason=outcome.reason[: wire.MOST_REASON]))
+        parent.answer(wire.Refused(reason=outcome.reason[: wire.MOST_REASON], failure=outcome.kind))
         return
     facts = outcome.facts
     told = wire.Decoded(

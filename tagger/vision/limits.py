@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 from PIL.JpegImagePlugin import JpegImageFile
 
+from tagger.records import FailureKind
 from tagger.vision import avif, jpeg
 from tagger.vision.resize import Size
 
@@ -50,6 +51,14 @@ _EXIF = b"Exif\0\0"
 _TIFF_IN_SCANS = re.compile(rb"(?s)\xff[\xc2\xc6\xca\xce]\0.[\x08\x0c]|\xff\xda\0\x08\x01")
 
 
+class ExcessError(Exception):
+    """A picture has more of something than it may; the message says of what."""
+
+    def __init__(self, reason: str, kind: FailureKind = FailureKind.TOO_LARGE) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
 @dataclass(frozen=True)
 class Limits:
     """The config's, and our own."""
@@ -68,22 +77,21 @@ class Limits:
         Image.Exif.load = _load_exif  # type: ignore[assignment]
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
-    def excess(self, image: Image.Image, whole: Size, held: int, data: bytes) -> str:
-        """What the picture has too much of, in words; nothing where it keeps within the limits."""
+    def judge(self, image: Image.Image, whole: Size, held: int, data: bytes) -> None:
+        """Raises ExcessError where the picture does not keep within the limits."""
         if whole[0] * whole[1] > self.max_pixels:
-            return _over(f"{whole[0]}×{whole[1]} pixels", "max_pixels", self.max_pixels)
+            raise _over(f"{whole[0]}×{whole[1]} pixels", "max_pixels", self.max_pixels)
         if (frames := _frames(image)) > self.max_frames:
-            return _over(f"{frames:,} frames", "max_frames", self.max_frames)
+            raise _over(f"{frames:,} frames", "max_frames", self.max_frames)
         if max(whole) > _LONGEST_SIDE:
-            return f"a side of {max(whole):,} pixels is longer than that of any picture may be ({_LONGEST_SIDE:,})"
-        if reason := _too_slow(image, whole, data):  # asked first: more memory would not help
-            return reason
+            reason = f"a side of {max(whole):,} pixels is longer than that of any picture may be ({_LONGEST_SIDE:,})"
+            raise ExcessError(reason, FailureKind.CORRUPT)
+        _judge_time(image, whole, data)  # asked first: more memory would not help
         if held > self.max_memory:
-            return _over(f"{held:,} bytes to decode it", "max_memory", self.max_memory)
-        return ""
+            raise _over(f"{held:,} bytes to decode it", "max_memory", self.max_memory)
 
-    def bombed(self, error: Image.DecompressionBombError) -> str:
-        """The same, of what Pillow found to be too large."""
+    def bombed(self, error: Image.DecompressionBombError) -> ExcessError:
+        """Return the same for what Pillow found to be too large."""
         count = re.search(r"\d+", str(error))
         has = f"{int(count[0]):,} pixels" if count else "its pixels"
         return _over(has, "max_pixels", self.max_pixels)
@@ -143,8 +151,8 @@ def _load_exif(exif: Image.Exif, data: bytes) -> None:
     _LOAD_EXIF(exif, data if len(data) <= _MOST_TAGGED else b"")
 
 
-def _over(has: str, key: str, most: int) -> str:
-    return f"{has} are more than decode.{key} allows ({most:,})"
+def _over(has: str, key: str, most: int) -> ExcessError:
+    return ExcessError(f"{has} are more than decode.{key} allows ({most:,})")
 
 
 def _frames(image: Image.Image) -> int:
@@ -211,22 +219,21 @@ def _piece(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
 # Time
 
 
-def _too_slow(image: Image.Image, whole: Size, data: bytes) -> str:
-    """What would keep a decoder busy for many seconds, in words."""
+def _judge_time(image: Image.Image, whole: Size, data: bytes) -> None:
+    """Raises ExcessError where a decoder would be busy for many seconds."""
     pixels = whole[0] * whole[1]
-    if isinstance(image, TiffImagePlugin.TiffImageFile) and (reason := _slow_pieces(image.tag_v2, data)):
-        return reason
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        _judge_pieces(image.tag_v2, data)
     if _is_in_runs(image) and pixels > _MOST_IN_RUNS:
-        return f"{pixels:,} pixels are more than a run-length BMP may have ({_MOST_IN_RUNS:,})"
+        raise ExcessError(f"{pixels:,} pixels are more than a run-length BMP may have ({_MOST_IN_RUNS:,})")
     scans = _scans(image, data)
     for_each = _ARITHMETIC_EFFORT if scans.is_arithmetic else 1
     if scans.number * pixels * for_each + _BYTE_EFFORT * scans.size > _MOST_EFFORT:
-        return f"{scans.number:,} scans of {pixels:,} pixels each would take too long to decode"
-    return ""
+        raise ExcessError(f"{scans.number:,} scans of {pixels:,} pixels each would take too long to decode")
 
 
-def _slow_pieces(tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes) -> str:
-    """What takes long in a TIFF's strips or tiles, which may be far larger than it, and may all be the same bytes."""
+def _judge_pieces(tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes) -> None:
+    """Raises ExcessError where a TIFF's strips or tiles take long: they may be far larger than it, and all the same bytes."""
     width, height = tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.ImageLength]
     rows, pixels = height, 0
     if ExifTags.Base.TileLength in tags:
@@ -234,13 +241,15 @@ def _slow_pieces(tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes) -> st
         rows = -(-width // wide) * -(-height // high) * high
         pixels = rows * wide
     if tags.get(ExifTags.Base.Compression) in _FAX and rows > _MOST_FAX_ROWS:
-        return f"{rows:,} rows are more than a fax may have ({_MOST_FAX_ROWS:,})"
+        reason = f"{rows:,} rows are more than a fax may have ({_MOST_FAX_ROWS:,})"
+        raise ExcessError(reason, FailureKind.CORRUPT)
     if pixels > width * height + _MOST_BESIDE:
-        return f"{pixels:,} pixels of its tiles, for {width * height:,} of the picture, would take too long to decode"
+        reason = f"{pixels:,} pixels of its tiles, for {width * height:,} of the picture, would take too long to decode"
+        raise ExcessError(reason)
     claimed = sum(tags.get(ExifTags.Base.TileByteCounts) or tags.get(ExifTags.Base.StripByteCounts) or ())
     if claimed > len(data) + _MOST_BESIDE:
-        return f"its strips claim {claimed:,} bytes of a file that has {len(data):,}"
-    return ""
+        reason = f"its strips claim {claimed:,} bytes of a file that has {len(data):,}"
+        raise ExcessError(reason, FailureKind.CORRUPT)
 
 
 def _scans(image: Image.Image, data: bytes) -> jpeg.Scans:

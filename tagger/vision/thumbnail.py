@@ -12,7 +12,7 @@ from tagger.errors import TaggerError
 from tagger.vision import limits
 from tagger.vision.apart import Apart, is_risky
 from tagger.vision.budget import Budget, PixelBudget
-from tagger.vision.decode import opened, plain, reason, upright
+from tagger.vision.decode import opened, plain, upright, why
 from tagger.vision.resize import Size, opaque
 
 QUALITY = 82
@@ -46,7 +46,8 @@ class Thumbnailer:
         try:
             return self._made(data, side)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
-            raise TaggerError("the picture", reason(error, self._limits), "open the file itself") from None
+            _, reason = why(error, self._limits)
+            raise TaggerError("the picture", reason, "open the file itself") from None
 
     def _made(self, data: bytes, side: int) -> bytes:
         def draft(whole: Size) -> Size:

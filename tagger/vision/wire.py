@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from tagger.config.tagging import DecodeSettings
 from tagger.records import Health
+from tagger.config.settings import Decode
+from tagger.records import FailureKind, Health
 from tagger.vision.models import Preprocessing
 
 MOST_REASON = 1000
@@ -50,6 +52,7 @@ class Refused(_Words):
 
     kind: Literal["refused"] = "refused"
     reason: Annotated[str, Field(max_length=MOST_REASON)]
+    failure: FailureKind = FailureKind.CORRUPT
 
 
 def _a_moment(text: str) -> str:

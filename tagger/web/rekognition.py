@@ -5,7 +5,6 @@ its threshold of 55 %, which is that of many separate answers; a thousand classe
 """
 
 import asyncio
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -17,7 +16,7 @@ from pydantic.alias_generators import to_pascal
 from starlette.concurrency import run_in_threadpool
 
 from tagger.pipeline.predict_queue import BusyError
-from tagger.records import Category, Failed, Taxonomy
+from tagger.records import Category, Failed, FailureKind, Taxonomy
 from tagger.supervision import Closed
 from tagger.web.answers import Result
 from tagger.web.house import AppContext
@@ -37,10 +36,8 @@ _CODES = {
     429: "ThrottlingException",
     503: "ServiceUnavailable",
 }
-_TOO_LARGE = re.compile(
-    r"more than (decode\.\w+ allows|a run-length BMP may have)|(too long|not enough memory) to decode"
-)
-"""In the reasons of `vision.limits` and `vision.decode`. Any other failure to decode is of bytes that are no picture, or a damaged one."""
+_OF_PICTURES = {FailureKind.TOO_LARGE: "ImageTooLargeException"}
+"""Any other failure that would come again is of bytes that are no picture, or a damaged one."""
 
 
 def is_asked(request: Request) -> bool:
@@ -231,9 +228,9 @@ class _RefusedError(Exception):
 
 
 def _failure(outcome: Failed) -> str:
-    if outcome.retryable or outcome.stage != "decode":
+    if outcome.retryable:
         return "InternalServerError"
-    return "ImageTooLargeException" if _TOO_LARGE.search(outcome.reason) else "InvalidImageFormatException"
+    return _OF_PICTURES.get(outcome.kind, "InvalidImageFormatException")
 
 
 def _refused(code: str, message: str) -> JSONResponse:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
-from tagger.records import Content, Failed, Picture, Stamp
+from tagger.records import Content, Failed, FailureKind, Picture, Stamp
 from tagger.vision import decoding
 from tagger.vision.apart import Apart, is_risky
 from tagger.vision.budget import PixelBudget
@@ -125,7 +125,8 @@ def test_a_picture_that_takes_too_long_fails_for_good_and_the_next_is_decoded(ha
     decoder(hasty).decode(content(gif()))
     before = child()
     outcome = decoder(hasty).decode(content(SLOW))
-    assert outcome == Failed(content(SLOW).target, "decode", "decoding it took more than 0.1 s")
+    reason = "decoding it took more than 0.1 s"
+    assert outcome == Failed(content(SLOW).target, "decode", reason, kind=FailureKind.TIMEOUT)
     assert isinstance(decoder(hasty).decode(content(gif())), Picture)
     assert child() != before
 
@@ -167,7 +168,7 @@ def test_a_picture_whose_child_dies_twice_fails(
 ) -> None:
     outcome = ended_again_and_again(apart, number)
     reason = f"decoding it ended its process twice: killed by {number.name}"
-    assert outcome == Failed(content(SLOW).target, "decode", reason, retryable)
+    assert outcome == Failed(content(SLOW).target, "decode", reason, retryable, FailureKind.CRASHED)
 
 
 def test_signals_that_are_sent_to_all_processes_of_a_service_end_no_child(apart: Apart) -> None:
@@ -237,13 +238,15 @@ def test_a_child_that_was_taken_over_is_not_believed(apart: Apart, answer: bytes
     program = f"import sys; sys.stdout.buffer.write({said!r}); sys.stdout.flush(); sys.stdin.read()"
     apart._command = (sys.executable, "-c", program)  # type: ignore[assignment]
     outcome = decoder(apart).decode(content(gif()))
-    assert outcome == Failed(content(gif()).target, "decode", "decoding it made its process answer nonsense")
+    reason = "decoding it made its process answer nonsense"
+    assert outcome == Failed(content(gif()).target, "decode", reason, kind=FailureKind.CRASHED)
 
 
 def test_that_no_child_starts_is_not_for_the_picture_to_be_blamed_for(apart: Apart) -> None:
     apart._command = (sys.executable, "-c", "raise SystemExit('no numpy')")  # type: ignore[assignment]
     reason = "the process to decode it in does not start: no numpy"
-    assert decoder(apart).decode(content(gif())) == Failed(content(gif()).target, "decode", reason, True)
+    expected = Failed(content(gif()).target, "decode", reason, True, FailureKind.INTERRUPTED)
+    assert decoder(apart).decode(content(gif())) == expected
 
 
 def test_a_stop_waits_for_no_child() -> None:
@@ -255,12 +258,12 @@ def test_a_stop_waits_for_no_child() -> None:
         thread.join(0.01)
     apart.close()
     thread.join()
-    assert outcome == [Failed(content(SLOW).target, "decode", "Tagger ends", retryable=True)]
+    expected = Failed(content(SLOW).target, "decode", "Tagger ends", True, FailureKind.INTERRUPTED)
+    assert outcome == [expected]
 
 
 def test_nothing_is_decoded_once_they_are_closed() -> None:
     apart = Apart(DecodeSettings())
     apart.close()
-    assert decoder(apart).decode(content(gif())) == Failed(
-        content(gif()).target, "decode", "Tagger ends", retryable=True
-    )
+    expected = Failed(content(gif()).target, "decode", "Tagger ends", True, FailureKind.INTERRUPTED)
+    assert decoder(apart).decode(content(gif())) == expected

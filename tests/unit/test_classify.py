@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tagger.records import Facts, Failed, Label, Picture, Stamp, Tagged
+from tagger.records import Facts, Failed, FailureKind, Label, Picture, Stamp, Tagged
 from tagger.vision import categories
 from tagger.vision.classify import Classifier
 from tagger.vision.engines import CPU, Engine, Inference, fake
@@ -178,6 +178,7 @@ def test_a_failure_says_why_in_one_line() -> None:
     assert isinstance(failed, Failed)
     assert failed.reason == "the model failed on it: out of memory"
     assert failed.retryable
+    assert failed.kind == FailureKind.NOT_INFERRED
 
 
 def test_no_pictures_are_no_inference() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger.records import Changed, Content, Failed, Gone, Picture, Stamp
+from tagger.records import Changed, Content, Failed, FailureKind, Gone, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import SUFFIXES, Decoder, Mode, read
 from tagger.vision.engines.fake import PREPROCESSING
@@ -120,6 +120,7 @@ def test_a_file_over_the_limit_names_the_key_that_raises_it(file: Path) -> None:
     failed = read(stamp_of(file), 1000)
     assert isinstance(failed, Failed)
     assert "decode.max_bytes" in failed.reason
+    assert failed.kind == FailureKind.TOO_LARGE
 
 
 @contextmanager
@@ -139,7 +140,8 @@ def test_a_file_that_may_not_be_read_is_worth_another_try(file: Path) -> None:
     stamp = stamp_of(file)
     with unprivileged():
         failed = read(stamp, MEGABYTE)
-    assert failed == Failed(stamp, "read", "the file cannot be read: Permission denied", retryable=True)
+    reason = "the file cannot be read: Permission denied"
+    assert failed == Failed(stamp, "read", reason, True, FailureKind.UNREADABLE)
 
 
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
@@ -167,6 +169,7 @@ def test_what_is_renamed_to_a_picture_is_none(data: bytes) -> None:
     failed = decode(data)
     assert isinstance(failed, Failed)
     assert failed.reason == "not a picture in a format that can be decoded here"
+    assert failed.kind == FailureKind.UNSUPPORTED
 
 
 @pytest.mark.parametrize(("side", "pixels"), [(1_001, "1001×1001"), (50_000, "2,500,000,000")])
@@ -174,6 +177,7 @@ def test_a_bomb_is_refused_by_its_header(side: int, pixels: str) -> None:
     failed = decode(png_that_claims(side, side))
     assert isinstance(failed, Failed)
     assert failed.reason == f"{pixels} pixels are more than decode.max_pixels allows (1,000,000)"
+    assert failed.kind == FailureKind.TOO_LARGE
 
 
 def test_our_own_limits_are_the_only_ones() -> None:
@@ -181,6 +185,7 @@ def test_our_own_limits_are_the_only_ones() -> None:
     failed = decode(png_that_claims(20_000, 20_000), max_pixels=20_000 * 20_000, max_memory=10**10)
     assert isinstance(failed, Failed)
     assert "damaged" in failed.reason
+    assert failed.kind == FailureKind.CORRUPT
 
 
 def animated(suffix: str, frames: int) -> bytes:
