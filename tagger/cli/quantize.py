@@ -64,15 +64,17 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
     import heapq
     import random
     from concurrent.futures import ThreadPoolExecutor
+    from contextlib import closing
 
     import numpy as np
 
     from tagger.records import Content, Picture
     from tagger.vision import cores
     from tagger.vision.budget import PixelBudget
+    from tagger.vision.child_decoder import ChildDecoder
     from tagger.vision.decode import Decoder, read
 
-    limits = settings.decode
+    limits, children = settings.decode, ChildDecoder(settings.decode)
     roots = {source.name: str(source.path) for source in settings.sources}
     decoder = Decoder(
         preprocessing,
@@ -81,6 +83,7 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
         limits.mode,
         max_frames=limits.max_frames,
         max_memory=limits.max_memory,
+        children=children,
     )
 
     def decoded(stamp: "Stamp") -> "Picture | None":
@@ -91,7 +94,7 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
     # The same pictures each time, so that the same model comes of them.
     rank = random.Random(0)  # noqa: S311
     chosen = heapq.nsmallest(most, _stamps(settings), key=lambda _: rank.random())
-    with ThreadPoolExecutor(cores.available()) as pool:
+    with closing(children), ThreadPoolExecutor(cores.available()) as pool:
         found = {picture.facts.sha256: picture.frames[0] for picture in pool.map(decoded, chosen) if picture}
     side = preprocessing.crop
     return np.array([*found.values()], np.uint8).reshape(-1, side, side, 3)

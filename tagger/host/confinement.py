@@ -8,8 +8,8 @@ import ctypes
 import resource
 import struct
 import sys
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 READ_FILES = 2
@@ -49,16 +49,40 @@ def give_up_files_and_dumps() -> None:
         ctypes.CDLL(None).prctl(_DUMPABLE, 0, 0, 0, 0)
 
 
-def bound_memory(more: int) -> None:
-    """The process may take so many bytes more than it has. Does nothing where there is no /proc."""
-    with suppress(OSError):
-        has = int(_PAGES.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (has + more, has + more))
+class MemoryBound:
+    """The bytes of address space that the process may take beside what it has now. Does nothing where there is no /proc."""
+
+    def __init__(self, most: int) -> None:
+        self._has, self._most = _address_space(), most
+
+    def impose(self) -> None:
+        """Set the bound, for good."""
+        self._allow(self._most)
+
+    @contextmanager
+    def lowered_to(self, more: int) -> Iterator[None]:
+        """Allow fewer bytes for the block, and then as many as before."""
+        self._allow(min(more, self._most))
+        try:
+            yield
+        finally:
+            self._allow(self._most)
+
+    def _allow(self, more: int) -> None:
+        if self._has:
+            resource.setrlimit(resource.RLIMIT_AS, (self._has + more, self._has + self._most))
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of an environment that are no settings of ours: a child is told what it needs, and no secret."""
     return {key: value for key, value in environment.items() if not key.startswith(_PREFIX)}
+
+
+def _address_space() -> int:
+    """Return how many bytes the process has; 0 where that cannot be told."""
+    with suppress(OSError):
+        return int(_PAGES.read_text().split()[0]) * resource.getpagesize()
+    return 0
 
 
 def _has(capability: int) -> bool:

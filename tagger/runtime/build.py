@@ -23,8 +23,8 @@ from tagger.store.core.database import Database
 from tagger.store.tags.writer import Writer
 from tagger.supervision import Supervisor, Work
 from tagger.vision import cores
-from tagger.vision.apart import Apart
 from tagger.vision.budget import PixelBudget
+from tagger.vision.child_decoder import ChildDecoder
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import Decoder, read
 from tagger.vision.engines import Batching
@@ -75,11 +75,11 @@ def steps(
     sink: Callable[[Sequence[Outcome]], None],
 ) -> Steps:
     """Return what is done to files of sources: no link is followed beneath a source's folder, and known content is not inferred."""
-    child, decoder = _decoder(settings, classifier, {source.name: source.crop for source in sources})
+    children, decoder = _decoder(settings, classifier, {source.name: source.crop for source in sources})
     roots = {source.name: str(source.path) for source in sources}
     reader = partial(read, max_bytes=settings.decode.max_bytes, roots=roots)
     model_of = writer.registered.model_of
-    return Steps(reader, model_of, writer.knows, decoder.decode, classifier.classify, sink, child.close)
+    return Steps(reader, model_of, writer.knows, decoder.decode, classifier.classify, sink, children.close)
 
 
 def steps_alone(
@@ -89,9 +89,9 @@ def steps_alone(
     sink: Callable[[Sequence[Outcome]], None],
 ) -> Steps:
     """Return what is done to files of no source, wherever they lie, and without a database."""
-    child, decoder = _decoder(settings, classifier, crops)
+    children, decoder = _decoder(settings, classifier, crops)
     reader = partial(read, max_bytes=settings.decode.max_bytes)
-    return Steps(reader, _one_model, _unknown, decoder.decode, classifier.classify, sink, child.close)
+    return Steps(reader, _one_model, _unknown, decoder.decode, classifier.classify, sink, children.close)
 
 
 def pipeline(
@@ -124,9 +124,11 @@ def runner(settings: Settings) -> SubprocessRunner:
     return SubprocessRunner((sys.executable, "-P", "-c", command, "tag", "--config", os.devnull), known)
 
 
-def _decoder(settings: Settings, classifier: Classifier, crops: Mapping[str, Crop]) -> tuple[Apart, Decoder]:
+def _decoder(
+    settings: Settings, classifier: Classifier, crops: Mapping[str, Crop]
+) -> tuple[ChildDecoder, Decoder]:
     limits = settings.decode
-    child = Apart(limits)
+    children = ChildDecoder(limits)
     decoder = Decoder(
         classifier.preprocessing,
         limits.max_pixels,
@@ -135,9 +137,9 @@ def _decoder(settings: Settings, classifier: Classifier, crops: Mapping[str, Cro
         max_frames=limits.max_frames,
         max_memory=limits.max_memory,
         crops=crops,
-        apart=child,
+        children=children,
     )
-    return child, decoder
+    return children, decoder
 
 
 def _one_model(source: str) -> None:

@@ -16,7 +16,9 @@ MEGABYTES = 108
 """Two 12-megapixel JPEG files decoded whole: what a process of 330 MB has left beside its engine."""
 
 
-class Budget(Protocol):
+class MemoryBudget(Protocol):
+    """What decoding asks for memory: this process's own budget, or in a child that of its parent."""
+
     def hold(self, size: int, /) -> AbstractContextManager[None]:
         """Wait until `size` bytes may be held, then keep them for the block."""
         ...

@@ -27,8 +27,8 @@ from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
 from tagger.vision import limits, png, resize
-from tagger.vision.apart import Apart, is_risky
-from tagger.vision.budget import Budget
+from tagger.vision.budget import MemoryBudget
+from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.health import health
 from tagger.vision.models import Preprocessing
 
@@ -136,32 +136,32 @@ class Decoder:
         self,
         preprocessing: Preprocessing,
         max_pixels: int,
-        budget: Budget,
+        budget: MemoryBudget,
         mode: Mode = "exact",
         *,
         max_frames: int = _DEFAULTS.max_frames,
         max_memory: int = _DEFAULTS.max_memory,
         crops: Mapping[str, Crop] = MappingProxyType({}),
-        apart: Apart | None = None,
+        children: ChildDecoder | None = None,
     ) -> None:
-        """`crops` are those of sources, by name, for which the preprocessing's own is not meant. Risky formats are decoded
-        `apart`, or here where there is none.
+        """Decode sources named in `crops` with a crop of their own, and risky formats in `children`.
 
+        Without children all is decoded here, where the memory of a picture that lies about its size is not bounded.
         `exact` gives torchvision's pixels to the last bit; `fast` the same scores within hundredths.
         """
         self._preprocessing, self._budget, self._fast = preprocessing, budget, mode == "fast"
         self._of = {source: replace(preprocessing, frame=crop) for source, crop in crops.items()}
-        self._limits = limits.Limits(max_pixels, max_frames, max_memory)
+        self._limits = limits.PictureLimits(max_pixels, max_frames, max_memory)
         Image.core.set_block_size(_BLOCK)  # type: ignore[attr-defined]
         Image.core.set_blocks_max(_BLOCKS)  # type: ignore[attr-defined]
         self._limits.impose()
-        self._apart = apart
+        self._children = children
 
     def decode(self, content: Content) -> Picture | Failed:
         """The picture, its `frames` N×crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
         preprocessing = self._of.get(content.target.source, self._preprocessing)
-        if self._apart and is_risky(content.data):
-            return self._apart.decode(content, preprocessing)
+        if self._children and is_risky(content.data):
+            return self._children.decode(content, preprocessing)
         try:
             return self._decode(content, preprocessing)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
@@ -203,8 +203,8 @@ class Decoder:
 @contextmanager
 def opened(
     data: bytes,
-    bounds: limits.Limits,
-    budget: Budget,
+    bounds: limits.PictureLimits,
+    budget: MemoryBudget,
     draft: Callable[[resize.Size], resize.Size] | None,
 ) -> Iterator[tuple[Image.Image, resize.Size]]:
     """The picture, still to be loaded, and its size; within the limits, and the memory for it is kept for the block.
@@ -241,7 +241,7 @@ def _health(image: Image.Image) -> Health | None:
         return None
 
 
-def why(error: Exception, bounds: limits.Limits) -> tuple[FailureKind, str]:
+def why(error: Exception, bounds: limits.PictureLimits) -> tuple[FailureKind, str]:
     """Return why a picture cannot be decoded: of what kind that is, and a sentence."""
     if isinstance(error, Image.DecompressionBombError):
         error = bounds.bombed(error)

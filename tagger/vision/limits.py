@@ -2,6 +2,8 @@
 
 A header may lie, and a small file may be made to take gigabytes or minutes: each format's estimate is of the worst that
 its decoder was seen to do. What the user can raise is a limit of the config; what no honest picture has is just refused.
+An AVIF's frame may be larger than its file claims, and is scaled only when it is there: that is left to the bound on the
+memory of the child that decodes it. Rejected: a parser of AV1's headers, 321 lines for a lie that the kernel finds as well.
 """
 
 import io
@@ -14,7 +16,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tagger.records import FailureKind
-from tagger.vision import avif, jpeg
+from tagger.vision import jpeg
 from tagger.vision.resize import Size
 
 _FORMAT_PEAKS = {"WEBP": 16, "AVIF": 14, "AVIF RGBA": 18, "HEIF": 10, "HEIF RGBA": 12}
@@ -60,7 +62,7 @@ class ExcessError(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class PictureLimits:
     """The config's, and our own."""
 
     max_pixels: int
@@ -166,11 +168,8 @@ def _frames(image: Image.Image) -> int:
 def held(image: Image.Image, whole: Size, data: bytes) -> int:
     """The bytes that decoding holds at its peak, the file itself included."""
     form = image.format or ""
-    pixels = image.width * image.height
-    if form == "AVIF":
-        pixels = max(pixels, avif.pixels(data))
     files = 2 if form == "WEBP" else 1
-    return files * len(data) + _each(image, form) * pixels + _beside(image, whole, data)
+    return files * len(data) + _each(image, form) * image.width * image.height + _beside(image, whole, data)
 
 
 def _each(image: Image.Image, form: str) -> int:

@@ -10,8 +10,8 @@ from PIL import Image
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.vision import limits
-from tagger.vision.apart import Apart, is_risky
-from tagger.vision.budget import Budget, PixelBudget
+from tagger.vision.budget import MemoryBudget, PixelBudget
+from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.decode import opened, plain, upright, why
 from tagger.vision.resize import Size, opaque
 
@@ -28,21 +28,22 @@ class Thumbnailer:
     """Makes one at a time, so it needs no budget shared with others."""
 
     def __init__(
-        self, decode: DecodeSettings, budget: Budget | None = None, apart: Apart | None = None
+        self, decode: DecodeSettings, budget: MemoryBudget | None = None, children: ChildDecoder | None = None
     ) -> None:
-        """Of risky formats they are made `apart`, or here where there is none."""
-        self._limits = limits.Limits(decode.max_pixels, decode.max_frames, decode.max_memory)
+        """Leave risky formats to `children`; without them a thumbnail is made here."""
+        self._limits = limits.PictureLimits(decode.max_pixels, decode.max_frames, decode.max_memory)
         self._limits.impose()
         self.max_bytes = decode.max_bytes
-        self._budget, self._apart = budget or PixelBudget(), apart
+        self._budget, self._children = budget or PixelBudget(), children
 
     def make(self, data: bytes, side: int, name: str = "") -> bytes:
-        """Upright, at most `side` pixels wide and high, without metadata. Raises TaggerError, whatever the bytes are.
+        """Return a JPEG, upright, at most `side` pixels wide and high, without metadata.
 
+        Raises TaggerError where the bytes are no picture that can be decoded, whatever they are.
         The log calls the picture by `name`.
         """
-        if self._apart and is_risky(data):
-            return self._apart.thumbnail(data, side, name)
+        if self._children and is_risky(data):
+            return self._children.thumbnail(data, side, name)
         try:
             return self._made(data, side)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
@@ -70,6 +71,6 @@ class Thumbnailer:
 
 
 def _inside(whole: Size, side: int) -> Size:
-    """The largest size of the same shape within a square of that side; never larger than the picture."""
+    """Return the largest size of the same shape within a square of that side; never larger than the picture."""
     scale = min(1.0, side / max(whole))
     return max(1, round(whole[0] * scale)), max(1, round(whole[1] * scale))

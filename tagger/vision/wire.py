@@ -27,11 +27,11 @@ _MOST_SIDE = 1 << 31
 _LENGTH = struct.Struct(">I")
 
 
-class _Words(BaseModel):
+class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Task(_Words):
+class Task(_Message):
     """What to make of the `size` bytes that follow: the model's input, or a thumbnail of so many pixels a `side`."""
 
     settings: DecodeSettings
@@ -40,14 +40,14 @@ class Task(_Words):
     size: int
 
 
-class Needs(_Words):
+class Needs(_Message):
     """So many bytes will be held: the parent says when there is room."""
 
     kind: Literal["needs"] = "needs"
     memory: Annotated[int, Field(ge=0)]
 
 
-class Refused(_Words):
+class Refused(_Message):
     """The picture cannot be decoded, for a `reason` in a sentence."""
 
     kind: Literal["refused"] = "refused"
@@ -60,7 +60,7 @@ def _a_moment(text: str) -> str:
     return text
 
 
-class Decoded(_Words):
+class Decoded(_Message):
     """A picture's facts; its `frames` follow, which the parent knows the size of."""
 
     kind: Literal["decoded"] = "decoded"
@@ -73,7 +73,7 @@ class Decoded(_Words):
     frames: Annotated[int, Field(ge=1, le=3)]
 
 
-class Made(_Words):
+class Made(_Message):
     """A thumbnail of `size` bytes follows."""
 
     kind: Literal["made"] = "made"
@@ -84,7 +84,7 @@ Result = Refused | Decoded | Made
 _ANSWERS: TypeAdapter[Needs | Result] = TypeAdapter(Annotated[Needs | Result, Field(discriminator="kind")])
 
 
-def packed(words: _Words) -> bytes:
+def packed(words: _Message) -> bytes:
     text = words.model_dump_json().encode()
     return _LENGTH.pack(len(text)) + text
 

@@ -21,7 +21,7 @@ from tagger.host.replace import replacing
 from tagger.pipeline.predict_queue import BusyError
 from tagger.store.search.pictures import Original
 from tagger.supervision import Closed
-from tagger.vision.apart import Apart
+from tagger.vision.child_decoder import ChildDecoder
 from tagger.vision.thumbnail import Thumbnailer
 from tagger.web.original import opened
 
@@ -57,9 +57,13 @@ class Thumbnails:
     """Kept in `folder`, `most` bytes of them. It may be lost at any time, or not be writable at all."""
 
     def __init__(self, folder: Path, decode: DecodeSettings, most: int = KEPT) -> None:
-        # Apart from those of files: a child is as nice as the thread that starts it.
-        self._apart = Apart(decode)
-        self._folder, self._thumbnailer, self._most = folder, Thumbnailer(decode, apart=self._apart), most
+        # Not those that decode files: a child is as nice as the thread that starts it.
+        self._children = ChildDecoder(decode)
+        self._folder, self._thumbnailer, self._most = (
+            folder,
+            Thumbnailer(decode, children=self._children),
+            most,
+        )
         self._asked: dict[str, tuple[Wanted, Future[bytes]]] = {}
         self._changed = threading.Condition()
         self._closed = self._has_complained = False
@@ -88,7 +92,7 @@ class Thumbnails:
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(Closed())
         self._thread.join(_ENDS_WITHIN)
-        self._apart.close()
+        self._children.close()
 
     def _work(self) -> None:
         with suppress(OSError, AttributeError):  # Linux alone has a priority for each thread

@@ -17,8 +17,15 @@ def said(program: str) -> str:
 
 
 def test_memory_beyond_the_bound_is_not_to_be_had() -> None:
-    assert said("c.bound_memory(200 << 20); bytearray(100 << 20)") == ""
-    assert said("c.bound_memory(200 << 20); bytearray(300 << 20)").endswith("MemoryError")
+    bounded = "bound = c.MemoryBound(200 << 20); bound.impose();"
+    assert said(f"{bounded} bytearray(100 << 20)") == ""
+    assert said(f"{bounded} bytearray(300 << 20)").endswith("MemoryError")
+
+
+def test_a_bound_on_memory_can_be_lowered_for_a_while() -> None:
+    bound = "bound = c.MemoryBound(200 << 20); bound.impose(); lower = bound.lowered_to(50 << 20); lower.__enter__();"
+    assert said(f"{bound} bytearray(100 << 20)").endswith("MemoryError")
+    assert said(f"{bound} lower.__exit__(None, None, None); bytearray(100 << 20)") == ""
 
 
 @pytest.mark.parametrize(

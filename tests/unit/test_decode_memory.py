@@ -2,11 +2,8 @@
 
 import io
 import json
-import struct
 import subprocess
 import sys
-from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +44,7 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "in one strip.tif": ("RGB", {"compression": "tiff_lzw", "tiffinfo": {278: SIZE[1]}}),
     "lossy.webp": ("RGB", {"method": 0}),
     "lossless.webp": ("RGBA", {"lossless": True, "method": 0}),
+    "plain.avif": ("RGB", {"speed": 10, "subsampling": "4:4:4"}),
     "with alpha.avif": ("RGBA", {"speed": 10, "subsampling": "4:4:4"}),
     "with alpha.heic": ("RGBA", {"chroma": "444", "enc_params": {"preset": "ultrafast"}}),
 }
@@ -112,100 +110,6 @@ def test_a_picture_is_not_decoded_where_that_takes_more_than_it_may(name: str, t
         refused = decode(data, mode, taken - NOISE)
         assert isinstance(refused, Failed), f"{mode} took {taken}"
         assert "decode.max_memory" in refused.reason
-
-
-needs_avif = pytest.mark.skipif(".avif" not in SUFFIXES, reason="this Pillow has no AVIF")
-SIDE = 1_600
-"""Of an AVIF's frame."""
-
-
-def avif(**options: Any) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (SIDE, SIDE), "orange").save(file, "AVIF", speed=10, **options)
-    return file.getvalue()
-
-
-def animation() -> bytes:
-    return avif(save_all=True, append_images=[Image.new("RGB", (SIDE, SIDE), "blue")])
-
-
-def claiming(side: int, data: bytes) -> bytes:
-    """It is claimed in pixels, and in those of 65536 parts."""
-    for shift in (0, 16):
-        old, new = (struct.pack(">II", number << shift, number << shift) for number in (SIDE, side))
-        data = data.replace(old, new)
-    return data
-
-
-def box(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(body), kind) + body
-
-
-def rebuilt(extents: int, is_in_idat: bool) -> bytes:
-    """The same picture, its bytes in as many parts as asked for, one of many ways to say where they are."""
-    data = avif()
-    meta, iloc, mdat = (data.index(kind) - 4 for kind in (b"meta", b"iloc", b"mdat"))
-    behind, pixels = iloc + struct.unpack_from(">I", data, iloc)[0], data[mdat + 8 :]
-    cuts = [len(pixels) * number // extents for number in range(extents + 1)]
-
-    def file(start: int) -> bytes:
-        places = b"".join(struct.pack(">II", start + a, b - a) for a, b in pairwise(cuts))
-        places = struct.pack(">IHHHHHH", 1 << 24, 0x4400, 1, 1, is_in_idat, 0, extents) + places
-        body = data[meta + 8 : iloc] + box(b"iloc", places) + data[behind:mdat]
-        if is_in_idat:
-            return data[:meta] + box(b"meta", body + box(b"idat", pixels))
-        return data[:meta] + box(b"meta", body) + box(b"mdat", pixels)
-
-    return file(0) if is_in_idat else file(len(file(0)) - len(pixels))
-
-
-AVIFS: dict[str, Callable[[], bytes]] = {
-    "still": avif,
-    "animated": animation,
-    "in two parts": lambda: rebuilt(2, False),
-    "within the header": lambda: rebuilt(1, True),
-}
-
-
-@needs_avif
-@pytest.mark.parametrize("name", AVIFS)
-@pytest.mark.parametrize("claimed", [SIDE, 64])
-def test_an_avif_is_judged_by_its_frame_whatever_it_claims(name: str, claimed: int) -> None:
-    data = claiming(claimed, AVIFS[name]())
-    enough = 14 * SIDE * SIDE + len(data)
-    assert isinstance(decode(data, "fast", enough), Picture)
-    refused = decode(data, "fast", enough - 1)
-    assert isinstance(refused, Failed)
-    assert refused.reason.startswith(f"{enough:,} bytes to decode it are more than decode.max_memory")
-
-
-def with_a_frame_that_overrides(data: bytes) -> bytes:
-    """The seventh bit of its header says that its size is another one than the sequence's."""
-    sequence = data.index(b"\x12\0\x0a") + 3
-    frame = sequence + 1 + data[sequence]
-    header = frame + (3 if data[frame + 1] > 127 else 2)
-    return data[:header] + bytes([data[header] | 2]) + data[header + 1 :]
-
-
-@needs_avif
-@pytest.mark.parametrize(
-    ("made", "pixels"),
-    [
-        pytest.param(
-            lambda: with_a_frame_that_overrides(animation()), 2048 * 2048, id="as many as its bits can hold"
-        ),
-        pytest.param(
-            lambda: avif().replace(b"\x12\0\x0a", b"\x12\0\x7a"), 16_384 * 16_384, id="no sequence header"
-        ),
-    ],
-)
-def test_an_avif_that_hides_its_size_is_taken_to_be_as_large_as_can_be(
-    made: Callable[[], bytes], pixels: int
-) -> None:
-    data = made()
-    refused = decode(data, "fast", 14 * SIDE * SIDE + len(data))
-    assert isinstance(refused, Failed)
-    assert refused.reason.startswith(f"{14 * pixels + len(data):,} bytes to decode it")
 
 
 if __name__ == "__main__":

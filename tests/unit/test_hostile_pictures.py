@@ -16,6 +16,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,12 @@ import pytest
 from PIL import ExifTags, Image
 
 from tagger.config.tagging import DecodeSettings
+from tagger.config.settings import Decode
+from tagger.host.confinement import MemoryBound
 from tagger.records import Content, Failed, Picture, Stamp
-from tagger.vision.budget import PixelBudget
+from tagger.vision.budget import MemoryBudget, PixelBudget
+from tagger.vision.child_decoder import is_risky
+from tagger.vision.child_main import BESIDE
 from tagger.vision.decode import SUFFIXES, Decoder, Mode
 from tagger.vision.memory import give_back_what_is_freed
 from tagger.vision.models import Preprocessing
@@ -430,6 +435,18 @@ def corpus(count: int) -> Iterator[tuple[str, bytes]]:
         yield from mutants(name, seed, [*made.values()], count)
 
 
+class KernelBudget:
+    """What a child has: the kernel gives no more memory than a picture's headers ask for, and a little beside."""
+
+    def __init__(self, most: int) -> None:
+        self._memory = MemoryBound(most + BESIDE)
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        with self._memory.lowered_to(size + BESIDE):
+            yield
+
+
 def judged(decoder: Decoder, content: Content) -> tuple[str, str]:
     """What came out, in a word; and what a user would have to say against it, or nothing."""
     forget_the_peak()
@@ -455,11 +472,15 @@ def decode_all(count: int, folder: Path) -> int:
     """How many came out as they should not. Each of them stays in the folder."""
     limits, bad = DecodeSettings(), 0
     modes: tuple[Mode, ...] = ("fast", "exact")
-    fast, exact = (Decoder(PREPROCESSING, limits.max_pixels, PixelBudget(), mode) for mode in modes)
+    budgets: tuple[MemoryBudget, ...] = (PixelBudget(), KernelBudget(limits.max_memory))
+    here, as_in_a_child = (
+        [Decoder(PREPROCESSING, limits.max_pixels, budget, mode) for mode in modes] for budget in budgets
+    )
     for name, data in corpus(count):
         file = folder / name
         file.write_bytes(data)
         content = Content(Stamp(str(file), "source", len(data), 0, 0), data, hashlib.sha256(data).hexdigest())
+        fast, exact = as_in_a_child if is_risky(data) else here
         (one, against_one), (other, against_other) = judged(fast, content), judged(exact, content)
         if one == other and not against_one and not against_other:
             file.unlink()

@@ -1,6 +1,7 @@
-"""`python -m tagger.vision.decoding MEMORY SECONDS`: a child that decodes pictures, one after the other, for `apart`.
+"""`python -m tagger.vision.child_main MEMORY SECONDS`: a child that decodes pictures, one after the other, for `child_decoder`.
 
-Each may take so many bytes of memory and seconds of a processor; the kernel ends the process where one takes more. It ends
+Each may take so many bytes of memory, and no more than its headers tell; a picture whose frame is larger than it claims then finds
+no memory, and fails. It may take so many seconds of a processor; the kernel ends the process where it takes more. The child ends
 by itself when its parent does, and when it has had nothing to do for a while: then nobody has to look after it.
 """
 
@@ -15,13 +16,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.host import confinement
 from tagger.records import Content, Failed, Stamp
-from tagger.vision import wire
+from tagger.vision import cores, wire
 from tagger.vision.decode import Decoder
 from tagger.vision.memory import give_back_what_is_freed
 from tagger.vision.models import Preprocessing
@@ -29,16 +30,20 @@ from tagger.vision.thumbnail import Thumbnailer
 
 _IDLE = 30.0
 """Seconds without work after which it ends: to start takes a half, and it holds 60 MB."""
+BESIDE = 256 << 20
+"""Bytes of address space that a picture may take beside those that its headers tell, for heaps and the threads of decoders."""
+_AVIF_THREADS = 8
+"""Most threads that decode one AVIF: each takes 1.3 MB of address space, and a machine may have hundreds of cores."""
 _NOBODY = Stamp("", "", 0, 0, 0)
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """A service manager and a terminal send them to every process; the parent then ends in order, and this one with it."""
 
 
 class _Parent:
-    """Whoever asks; `hold` is a budget, which is the parent's."""
+    """The process that asks. `hold` makes it a MemoryBudget: the parent grants memory, and the kernel gives no more than that."""
 
-    def __init__(self, requests: BinaryIO, answers: BinaryIO) -> None:
-        self._requests, self._answers = requests, answers
+    def __init__(self, requests: BinaryIO, answers: BinaryIO, memory: confinement.MemoryBound) -> None:
+        self._requests, self._answers, self._memory = requests, answers, memory
 
     def ready(self) -> None:
         self._answers.write(wire.READY)
@@ -61,18 +66,21 @@ class _Parent:
         self.answer(wire.Needs(memory=size))
         if not self._requests.read(1):
             raise SystemExit
-        yield
+        with self._memory.lowered_to(size + BESIDE):
+            yield
 
 
 def main() -> None:
-    memory, seconds = int(sys.argv[1]), float(sys.argv[2])
+    most, seconds = int(sys.argv[1]), float(sys.argv[2])
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    parent = _Parent(*_channels())
+    channels = _channels()
     _get_ready()
-    confinement.bound_memory(memory)
+    memory = confinement.MemoryBound(most + BESIDE)
+    memory.impose()
     confinement.give_up_files_and_dumps()
     confinement.give_up_capabilities()
+    parent = _Parent(*channels, memory)
     parent.ready()
     for task, data in parent.tasks():
         signal.setitimer(signal.ITIMER_PROF, seconds)
@@ -81,7 +89,7 @@ def main() -> None:
 
 
 def _channels() -> tuple[BinaryIO, BinaryIO]:
-    """Where requests come from and answers go to. What a library reads or prints by itself is no part of either."""
+    """Return where requests come from and answers go to. What a library reads or prints by itself is no part of either."""
     requests, answers = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -91,8 +99,9 @@ def _channels() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _get_ready() -> None:
-    """Imports what Pillow and Python import only when a picture first needs it: no file is opened later."""
+    """Import what Pillow and Python import only when a picture first needs it: no file is opened later."""
     Image.init()
+    AvifImagePlugin.DEFAULT_MAX_THREADS = min(cores.available(), _AVIF_THREADS)
     for name in ("_strptime", "PIL.ImageCms", "PIL.ImageColor", "PIL.ImagePalette"):
         importlib.import_module(name)
     give_back_what_is_freed()

@@ -1,4 +1,4 @@
-"""Pictures in formats whose decoders are old, large or seldom met are decoded in children, which then are what dies.
+"""Pictures in formats whose decoders are old, large or seldom met are decoded in child processes, which then are what dies.
 
 A child takes one picture after the other, and starts with the first one: who has only JPEG, PNG and WebP never has any. There are as
 many as threads ask at the same time, and one without work ends by itself. What is decoded there is the same to the last bit, and
@@ -34,38 +34,38 @@ from tagger.wording.plural import counted
 log = logging.getLogger(__name__)
 
 _PLAIN = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
-_BESIDE = 256 << 20
-"""Bytes that a child may take beside those of a picture: of address space, for its heaps and its decoders' threads."""
-_OF_A_PROCESSOR, _IN_ALL = 1 / 3, 0.45
+_PROCESSOR_SHARE, _CLOCK_SHARE = 1 / 3, 0.45
 """The parts of `decode.deadline` that a picture may take in a child. It may be tried twice, and is not overdue here then."""
-_EVERY, _MOST_TOLD = 60.0, 10
+_NOISE_PERIOD, _MOST_TOLD = 60.0, 10
 """The seconds in which the log has so many lines of what decoders write to stderr."""
 _READY_WITHIN = 60.0
 """Seconds that a child may take to start: on a machine with nothing else to do it takes half a second."""
-_OPEN = "open the file itself"
+_HINT = "open the file itself"
 _NONSENSE = "decoding it made its process answer nonsense"
 
 
 def is_risky(data: bytes) -> bool:
-    """Whether a picture is anything but a JPEG, PNG or WebP."""
+    """Return whether a picture is anything but a JPEG, PNG or WebP, and so is decoded in a child."""
     return not (data.startswith(_PLAIN) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"))
 
 
-class _RefusedError(Exception):
+class _UndecodedError(Exception):
+    """A picture came to nothing in its child, for a `reason` in a sentence; `retryable` if another time it may."""
+
     def __init__(self, kind: FailureKind, reason: str, retryable: bool = False) -> None:
         super().__init__(reason)
         self.kind, self.reason, self.retryable = kind, reason, retryable
 
 
-class Apart:
-    """The children. Threads may share them; to be closed when no more is asked."""
+class ChildDecoder:
+    """Decodes in child processes. Threads may share one; close it when no more is asked."""
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
-        self._seconds, self._within = settings.deadline * _OF_A_PROCESSOR, settings.deadline * _IN_ALL
+        self._seconds, self._within = settings.deadline * _PROCESSOR_SHARE, settings.deadline * _CLOCK_SHARE
         self._command = (
-            sys.executable, "-P", "-m", "tagger.vision.decoding",
-            str(settings.max_memory + _BESIDE), str(self._seconds),
+            sys.executable, "-P", "-m", "tagger.vision.child_main",
+            str(settings.max_memory), str(self._seconds),
         )  # fmt: skip
         # Of their own, so that a picture that hangs in a child holds up none that is decoded here.
         self._budget, self._lock = PixelBudget(), Lock()
@@ -74,11 +74,11 @@ class Apart:
         self._noise, self._closed = _Noise(), False
 
     def decode(self, content: Content, preprocessing: Preprocessing) -> Picture | Failed:
-        """The picture, as `Decoder.decode` has it."""
+        """Return the picture, or why there is none, as `Decoder.decode` does."""
         task = wire.Task(settings=self._settings, preprocessing=preprocessing, side=0, size=len(content.data))
         try:
             told, data = self._ask(content.target.path, task, content.data)
-        except _RefusedError as error:
+        except _UndecodedError as error:
             return Failed(content.target, "decode", error.reason, error.retryable, error.kind)
         if isinstance(told, wire.Refused):
             return Failed(content.target, "decode", told.reason, kind=told.failure)
@@ -92,20 +92,20 @@ class Apart:
         return Picture(content.target, facts, frames, content.top_k)
 
     def thumbnail(self, data: bytes, side: int, name: str) -> bytes:
-        """A JPEG, as `Thumbnailer.make` has it; `name` is the picture's, for the log. Raises TaggerError."""
+        """Return a JPEG, as `Thumbnailer.make` does; `name` is the picture's, for the log. Raises TaggerError."""
         task = wire.Task(settings=self._settings, preprocessing=None, side=side, size=len(data))
         try:
             told, made = self._ask(name, task, data)
-        except _RefusedError as error:
-            raise TaggerError("the picture", error.reason, _OPEN) from None
+        except _UndecodedError as error:
+            raise TaggerError("the picture", error.reason, _HINT) from None
         if not isinstance(told, wire.Made) or not made.startswith(_PLAIN[0]):
             raise TaggerError(
-                "the picture", told.reason if isinstance(told, wire.Refused) else _NONSENSE, _OPEN
+                "the picture", told.reason if isinstance(told, wire.Refused) else _NONSENSE, _HINT
             )
         return made
 
     def close(self) -> None:
-        """Ends the children; what one of them has in hand is refused."""
+        """End the children; what one of them has in hand fails, to be tried again."""
         with self._lock:
             self._closed, left, self._idle = True, self._idle, []
             for child in self._busy:
@@ -114,7 +114,7 @@ class Apart:
             child.end()
 
     def _ask(self, name: str, task: wire.Task, data: bytes) -> tuple[wire.Result, bytes]:
-        """What comes of a picture, and the bytes that belong to it. Raises _RefusedError."""
+        """Return what comes of a picture, and the bytes that belong to it. Raises _UndecodedError."""
         with suppress(EndedError):  # one death proves nothing: the system may have wanted the memory
             return self._asked_once(name, task, data)
         try:
@@ -122,7 +122,7 @@ class Apart:
         except EndedError as ended:
             was_wanted_elsewhere = ended.code == -signal.SIGKILL
             reason = f"decoding it ended its process twice: {ended}"
-            raise _RefusedError(FailureKind.CRASHED, reason, was_wanted_elsewhere) from None
+            raise _UndecodedError(FailureKind.CRASHED, reason, was_wanted_elsewhere) from None
 
     def _asked_once(self, name: str, task: wire.Task, data: bytes) -> tuple[wire.Result, bytes]:
         child = self._taken()
@@ -161,19 +161,19 @@ class Apart:
         return told, child.read(told.size) if isinstance(told, wire.Made) else b""
 
     def _judged(self, error: BaseException) -> BaseException:
-        """What is to be said of a picture whose child did not answer; its end is for others to judge."""
+        """Return the error that says why a child did not answer; that it ended is for `_ask` to judge."""
         if isinstance(error, EndedError) and error.code in (-signal.SIGPROF, -signal.SIGXCPU):
-            return _RefusedError(FailureKind.TIMEOUT, f"decoding it took more than {self._seconds:g} s")
+            return _UndecodedError(FailureKind.TIMEOUT, f"decoding it took more than {self._seconds:g} s")
         if isinstance(error, TimeoutError):  # it did not take the processor for so long: others may have
             reason = f"decoding it did not end within {self._within:g} s"
-            return _RefusedError(FailureKind.TIMEOUT, reason, retryable=True)
-        return _RefusedError(FailureKind.CRASHED, _NONSENSE) if isinstance(error, ValueError) else error
+            return _UndecodedError(FailureKind.TIMEOUT, reason, retryable=True)
+        return _UndecodedError(FailureKind.CRASHED, _NONSENSE) if isinstance(error, ValueError) else error
 
     def _taken(self) -> Child:
-        """One that waits, or else a new one."""
+        """Return a child that waits for work, or else a new one. Raises _UndecodedError."""
         with self._lock:
             if self._closed:
-                raise _RefusedError(FailureKind.INTERRUPTED, "Tagger ends", retryable=True)
+                raise _UndecodedError(FailureKind.INTERRUPTED, "Tagger ends", retryable=True)
             while self._idle:
                 child = self._idle.pop()
                 if child.lives:
@@ -183,12 +183,12 @@ class Apart:
         return self._started()
 
     def _started(self) -> Child:
-        """A new one, once it is ready. That one cannot be started is no picture's fault."""
+        """Return a new child once it is ready. That none can be started is no picture's fault, and raises _UndecodedError."""
         try:
             child = Child(self._command, confinement.without_settings(os.environ))
         except OSError as error:
             reason = f"no process can be started to decode it: {error.strerror}"
-            raise _RefusedError(FailureKind.INTERRUPTED, reason, retryable=True) from None
+            raise _UndecodedError(FailureKind.INTERRUPTED, reason, retryable=True) from None
         child.until = time.monotonic() + _READY_WITHIN
         try:
             with queued():
@@ -197,7 +197,7 @@ class Apart:
             words = child.words()
             child.end()
             reason = f"the process to decode it in does not start: {words or error or 'it hangs'}"
-            raise _RefusedError(FailureKind.INTERRUPTED, reason, retryable=True) from None
+            raise _UndecodedError(FailureKind.INTERRUPTED, reason, retryable=True) from None
         with self._lock:
             self._busy.add(child)
         return child
@@ -212,16 +212,16 @@ class Apart:
 
 
 class _Noise:
-    """What decoders write to stderr, in the log: that of some pictures, for any number may have such words."""
+    """Logs what decoders write to stderr, for ten pictures a minute: any number may make them write."""
 
     def __init__(self) -> None:
-        self._lock, self._since, self._told, self._untold = Lock(), -_EVERY, 0, 0
+        self._lock, self._since, self._told, self._untold = Lock(), -_NOISE_PERIOD, 0, 0
 
     def tell(self, name: str, words: str) -> None:
         if not words:
             return
         with self._lock:
-            if time.monotonic() - self._since >= _EVERY:
+            if time.monotonic() - self._since >= _NOISE_PERIOD:
                 self._since, self._told, untold, self._untold = time.monotonic(), 0, self._untold, 0
                 if untold:
                     log.info("decoders had words on %s more", counted(untold, "picture"))
