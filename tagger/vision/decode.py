@@ -286,7 +286,7 @@ def _exif(image: Image.Image) -> dict[int, Any]:
     """Orientation, the camera's name and its tags. Broken EXIF is no EXIF: it says nothing of the picture itself."""
     tags: dict[int, Any] = {}
     with suppress(Exception):
-        exif = image.getexif()
+        exif = limits.exif(image)
         tags[ExifTags.Base.Orientation] = exif.get(ExifTags.Base.Orientation)
         tags |= {name: exif[name] for name in _CAMERA if str(exif.get(name) or "").strip("\0 ")}
         tags |= exif.get_ifd(ExifTags.IFD.Exif)

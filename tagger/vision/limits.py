@@ -76,7 +76,6 @@ class PictureLimits:
         a GIF's frame leaves behind.
         """
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, self.max_pixels)
-        Image.Exif.load = _load_exif  # type: ignore[assignment]
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def judge(self, image: Image.Image, whole: Size, held: int, data: bytes) -> None:
@@ -145,12 +144,10 @@ def _numbers(file: File, head: bytes, place: int, depth: int = 2) -> int:
     return size + sum(_numbers(file, head, to, depth - 1) for to in inner if isinstance(to, int))
 
 
-_LOAD_EXIF = Image.Exif.load
-
-
-def _load_exif(exif: Image.Exif, data: bytes) -> None:
-    """In place of Pillow's own: EXIF that is larger than a camera's is none."""
-    _LOAD_EXIF(exif, data if len(data) <= _MOST_TAGGED else b"")
+def exif(image: Image.Image) -> Image.Exif:
+    """Return a picture's EXIF; empty where it has more bytes of it than any camera writes, which are not parsed."""
+    told = image.info.get("exif") or b""
+    return image.getexif() if len(told) <= _MOST_TAGGED else Image.Exif()
 
 
 def _over(has: str, key: str, most: int) -> ExcessError:
@@ -190,7 +187,7 @@ def _is_turned(image: Image.Image, form: str) -> bool:
     """Asked only where it costs nothing: to look for EXIF behind the pixels would decode them."""
     with suppress(Exception):
         if "exif" in image.info or form == "TIFF":
-            return image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+            return exif(image).get(ExifTags.Base.Orientation) in _TURNED
     return False
 
 

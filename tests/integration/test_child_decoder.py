@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
@@ -182,6 +182,17 @@ def test_an_avif_that_hides_its_size_does_not_cost_the_child(children: ChildDeco
         assert isinstance(outcome, Picture) or outcome.reason.isprintable()
     assert isinstance(decoder(children).decode(content(hidden)), Failed)
     assert peak(child()) < MODEST
+
+
+@needs_avif
+def test_exif_larger_than_a_cameras_does_not_cost_an_avif(children: ChildDecoder) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "a camera's"
+    for description, is_believed in (("small", True), ("a" * (2 << 20), False)):
+        exif[ExifTags.Base.ImageDescription] = description
+        picture = decoder(children).decode(content(avif(exif=exif)))
+        assert isinstance(picture, Picture)
+        assert picture.facts.from_camera is is_believed
 
 
 @pytest.mark.parametrize("name", RISKY)
