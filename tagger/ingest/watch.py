@@ -104,7 +104,7 @@ class Watch:
 
     def close(self, deadline: float = 5.0) -> None:
         """Stop watching. Threads that still hang after `deadline` seconds, on a dead mount, are left behind."""
-        stopping = _apart(self._stop)
+        stopping = _in_thread(self._stop)
         stopping.join(deadline)
         if stopping.is_alive():
             log.warning("the watch did not stop within %.1f s and is left behind; is a mount dead?", deadline)
@@ -126,7 +126,7 @@ class Watch:
     def _bury(self) -> None:
         if self._observer and (dead := self._observer.dead):
             log.error("watchdog's %s thread has died; all sources are watched anew and scanned", dead)
-            _apart(self._observer.abandon).join(1.0)
+            _in_thread(self._observer.abandon).join(1.0)
             self._observer = None
             self._holds.clear()
 
@@ -227,7 +227,7 @@ def _name(source: Source) -> str:
     return shown(str(source.start))
 
 
-def _apart(stop: Callable[[], None]) -> threading.Thread:
+def _in_thread(stop: Callable[[], None]) -> threading.Thread:
     """Run it in a thread, because watchdog's own stop waits for its threads without end."""
     stopping = threading.Thread(target=stop, name="unwatch", daemon=True)
     stopping.start()
