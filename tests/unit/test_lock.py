@@ -101,6 +101,12 @@ def test_the_slim_lock_is_the_other_without_torch_and_what_that_brings() -> None
     assert [name for name in slim if name.startswith(("torch", "nvidia", "triton", "cuda"))] == []
 
 
+def test_a_library_whose_inner_parts_are_used_is_bounded_above() -> None:
+    bounds = {Requirement(one).name: str(Requirement(one).specifier) for one in DEPENDENCIES}
+    inner = ("pillow", "pyyaml", "sqlalchemy", "uvicorn", "watchdog")
+    assert [name for name in inner if "<" not in bounds[name]] == []
+
+
 def test_every_requirement_says_from_which_version_on_it_was_tried() -> None:
     """Else the oldest that are allowed could not be installed and tested."""
     every = [
