@@ -19,7 +19,7 @@ class Agreement:
 
 
 def untempered(rows: NDArray[np.float32], temperature: float | None) -> NDArray[np.float32]:
-    """Probabilities N×C as they were before their logits were divided by the temperature.
+    """Return probabilities, N×C, as they were before their logits were divided by the temperature.
 
     NEAR is a distance of those: a temperature below 1 draws scores apart, and would make of a toss-up a disagreement.
     """
@@ -29,7 +29,7 @@ def untempered(rows: NDArray[np.float32], temperature: float | None) -> NDArray[
 
 
 def agreement(reference: NDArray[np.float32], other: NDArray[np.float32]) -> Agreement:
-    """Of two engines' probabilities, N×C each; how near two labels are is judged by the reference."""
+    """Return how far two engines agree, by their probabilities, N×C each; how near two labels are is judged by the reference."""
     rows, ours, theirs = np.arange(len(reference)), reference.argmax(axis=1), other.argmax(axis=1)
     same = ours == theirs
     near = reference[rows, ours] - reference[rows, theirs] <= NEAR

@@ -58,20 +58,20 @@ class Categories:
     members: Mapping[str, frozenset[str]]
 
     def taxonomy(self, labels: Sequence[Label]) -> Taxonomy:
-        """What a model with these labels can say of them."""
+        """Return what a model with these labels can say of them."""
         ours = {label.key for label in labels}
         told = {key: sorted(members & ours) for key, members in sorted(self.members.items())}
         sha256 = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         return Taxonomy(sha256, self.categories, told)
 
     def matrix(self, labels: Sequence[Label]) -> NDArray[np.float32]:
-        """Classes × categories, 1 where the class is in it: probabilities times this are the categories' scores."""
+        """Return classes × categories, 1 where the class is in it: probabilities times this are the categories' scores."""
         rows = [[label.key in self.members[one.key] for one in self.categories] for label in labels]
         return np.array(rows, np.float32).reshape(len(labels), len(self.categories))
 
 
 def load(path: Path | None = None, labels: Sequence[Label] = ()) -> Categories:
-    """The categories that ship, and what the user's file changes of them, if there is one.
+    """Return the categories that ship, and what the user's file changes of them, if there is one.
 
     The file may name classes of ImageNet-1k and of the model's, whose `labels` these are. Raises ConfigError, which
     names the key in the file, and says what is wrong with it.
@@ -90,7 +90,7 @@ class _WrongError(Exception):
 
 @cache
 def _shipped() -> Mapping[str, _Entry]:
-    """With the classes that the table of labels puts into each."""
+    """Return the categories that ship, with the classes that the table of labels puts into each."""
     includes: dict[str, list[str]] = defaultdict(list)
     for row in known.rows():
         for category in row["categories"].split(known.SEPARATOR):
@@ -102,7 +102,7 @@ def _shipped() -> Mapping[str, _Entry]:
 
 
 def _read(path: Path) -> dict[str, _Entry | None]:
-    """`null` for a category that ships takes it away."""
+    """Return what the user's file says; `null` for a category that ships takes it away."""
     return {key: _entry(f"{path}: {key}", key, given) for key, given in _document(path).items()}
 
 
@@ -131,7 +131,7 @@ def _entry(where: str, key: object, given: object) -> _Entry | None:
 
 
 def _merged(shipped: Mapping[str, _Entry], own: Mapping[str, _Entry | None]) -> dict[str, _Entry]:
-    """Names are replaced, lists go on. A part of what was taken away stays, on its own."""
+    """Return the categories of both: names are replaced, lists go on. A part of what was taken away stays, on its own."""
     for key, given in own.items():
         if given is None and key not in shipped:
             raise _WrongError(key, *_unknown(key, "category", shipped))
@@ -154,7 +154,7 @@ def _extended(shipped: _Entry | None, own: _Entry) -> _Entry:
 
 
 def _classes(labels: Iterable[Label]) -> dict[str, str]:
-    """Keys of classes by what they are called: their key, or their name in any case."""
+    """Return keys of classes by what they are called: their key, or their name in any case."""
     every = (*known.imagenet(), *labels)
     return {name: label.key for label in every for name in (label.name.casefold(), label.key.casefold())}
 

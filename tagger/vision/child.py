@@ -34,8 +34,10 @@ class EndedError(Exception):
 
 
 class Child:
+    """A process that decodes, seen from its parent."""
+
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Raises OSError where it cannot be started."""
+        """Start the child. Raises OSError where it cannot be started."""
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             command,
             env=environment,
@@ -60,7 +62,7 @@ class Child:
         return self._process.poll() is None
 
     def write(self, data: bytes) -> None:
-        """Raises TimeoutError, and EndedError."""
+        """Write all of `data`. Raises TimeoutError, and EndedError."""
         left = memoryview(data)
         while left:
             self._wait_for(self._requests, select.POLLOUT)
@@ -70,7 +72,7 @@ class Child:
                 raise self._ended() from None
 
     def read(self, size: int) -> bytes:
-        """So many bytes. Raises TimeoutError, and EndedError."""
+        """Return so many bytes. Raises TimeoutError, and EndedError."""
         found = bytearray()
         while len(found) < size:
             self._wait_for(self._answers, select.POLLIN)
@@ -81,7 +83,7 @@ class Child:
         return bytes(found)
 
     def words(self) -> str:
-        """What it has written to stderr since it was last asked, cut short; empty where that is nothing."""
+        """Return what it has written to stderr since it was last asked, cut short; empty where that is nothing."""
         with suppress(BlockingIOError):
             while self._hear():
                 pass
@@ -91,11 +93,11 @@ class Child:
         return f"{said} … and {dropped:,} bytes more" if dropped else said
 
     def kill(self) -> None:
-        """Whoever waits for it is told."""
+        """Kill the child; whoever waits for it hears that it ended."""
         self._process.kill()
 
     def end(self) -> None:
-        """At once, and for good."""
+        """Kill the child at once, and close its pipes."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -103,7 +105,7 @@ class Child:
                 pipe.close()
 
     def _ended(self) -> EndedError:
-        """It has closed its pipes, and so ends: if it does not, it is made to."""
+        """Return how the child ended, which has closed its pipes; one that lives on is killed."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, self.until - time.monotonic()))
         self._process.kill()
@@ -124,7 +126,7 @@ class Child:
                 return
 
     def _hear(self) -> bool:
-        """Takes some of what it has written to stderr; False where that is closed."""
+        """Take some of what it has written to stderr; False where that is closed."""
         heard = os.read(self._errors, _CHUNK)
         kept = heard[: _MOST_WORDS - len(self._words)]
         self._words += kept

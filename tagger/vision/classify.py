@@ -38,7 +38,7 @@ class Classifier:
         description: str,
         features: bool = False,
     ) -> None:
-        """With `features`, pictures also get what they can be compared by."""
+        """Give pictures, with `features`, also what they can be compared by."""
         self.engine = engine
         self.identity = identity
         self.labels = tuple(labels)
@@ -51,7 +51,7 @@ class Classifier:
         self._with_features = features
 
     def identities(self, crops: Mapping[str, Crop]) -> dict[str, ModelIdentity]:
-        """The model's identity by source, for those whose pictures are cropped in another way than is usual."""
+        """Return the model's identity by source, for those whose pictures are cropped in another way than is usual."""
         own, usual = self.identity.preprocessing, str(self.preprocessing)
         return {
             source: replace(
@@ -63,7 +63,7 @@ class Classifier:
         }
 
     def classify(self, pictures: Sequence[Picture]) -> list[Tagged | Failed]:
-        """One result per picture, in order. Raises nothing that a picture could cause."""
+        """Return one result per picture, in order. Raises nothing that a picture could cause."""
         if not pictures:
             return []
         try:
@@ -81,7 +81,7 @@ class Classifier:
         ]
 
     def _inferred(self, pictures: Sequence[Picture]) -> Inference:
-        """A row for each frame. Where pictures have several, no more are inferred together than if each had one."""
+        """Return a row for each frame. Where pictures have several, no more are inferred together than if each had one."""
         frames = np.concatenate([picture.frames for picture in pictures])
         most = max(len(pictures), self.engine.batching.max_size)
         parts = [self.engine.infer(frames[at : at + most]) for at in range(0, len(frames), most)]
@@ -111,7 +111,7 @@ class Classifier:
         return [Failed(target, "infer", f"the model failed on it: {reason}", True, FailureKind.NOT_INFERRED)]
 
     def _reading(self, rows: NDArray[np.float32], sums: NDArray[np.float32], top_k: int) -> Reading:
-        """Of a picture, a row for each frame: of each label the best. How sure the model is, the surest frame tells."""
+        """Return what a picture's rows say, one for each frame: of each label the best. The surest frame tells how sure the model is."""
         row, surest = rows.max(axis=0), rows[rows.max(axis=1).argmax()]
         order = np.argsort(-row, kind="stable")  # stable: equal scores keep their class order
         tags = tuple(
@@ -126,6 +126,6 @@ class Classifier:
         return Reading(tags, float(scores[0]), float(margin), float(entropy), self._categories(sums), outdoor)
 
     def _categories(self, sums: NDArray[np.float32]) -> tuple[tuple[str, float], ...]:
-        """Those with a score that says something. Rounding may take a sum past 1."""
+        """Return the categories with a score that says something. Rounding may take a sum past 1."""
         found = np.flatnonzero(sums >= FLOOR)
         return tuple((self.taxonomy.categories[at].key, min(float(sums[at]), 1.0)) for at in found)

@@ -7,7 +7,7 @@ from tagger.config.section import Auto
 
 
 def available(cgroup: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int:
-    """The cores of this process's affinity mask, cut to its cgroup v2 quota (rounded up); at least 1."""
+    """Return how many cores this process's affinity mask has, cut to its cgroup v2 quota (rounded up); at least 1."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         group = next(line[3:] for line in membership.read_text().splitlines() if line.startswith("0::"))
@@ -18,5 +18,5 @@ def available(cgroup: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/p
 
 
 def allowed(most: Auto | int) -> int:
-    """Those of the available ones that are to be used: no more than `most`."""
+    """Return how many of the available cores are to be used: no more than `most`."""
     return available() if most == "auto" else min(most, available())

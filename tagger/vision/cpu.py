@@ -11,7 +11,7 @@ _NEEDS = {
 
 
 def native_formats(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """fp32, and which of bf16, fp16 and int8. Where Linux does not tell, fp32 alone."""
+    """Return fp32, and which of bf16, fp16 and int8. Where Linux does not tell, fp32 alone."""
     try:
         lines = cpuinfo.read_text(errors="replace").splitlines()
     except OSError:

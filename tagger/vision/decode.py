@@ -91,7 +91,7 @@ _DIGITIZED = (
 def read(
     stamp: Stamp, max_bytes: int, roots: Mapping[str, str] = MappingProxyType({})
 ) -> Content | Failed | Gone | Changed:
-    """The stamped file's bytes; Changed where the path no longer holds what the stamp says. Raises nothing.
+    """Return the stamped file's bytes; Changed where the path no longer holds what the stamp says. Raises nothing.
 
     No link is followed beneath its source's folder, which `roots` has by name; a file of no source's lies beneath /.
     """
@@ -158,7 +158,7 @@ class Decoder:
         self._children = children
 
     def decode(self, content: Content) -> Picture | Failed:
-        """The picture, its `frames` N×crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
+        """Return the picture, its `frames` N×crop×crop×3; Failed, with a sentence, whatever is wrong with the bytes."""
         preprocessing = self._of.get(content.target.source, self._preprocessing)
         if self._children and is_risky(content.data):
             return self._children.decode(content, preprocessing)
@@ -207,7 +207,7 @@ def opened(
     budget: MemoryBudget,
     draft: Callable[[resize.Size], resize.Size] | None,
 ) -> Iterator[tuple[Image.Image, resize.Size]]:
-    """The picture, still to be loaded, and its size; within the limits, and the memory for it is kept for the block.
+    """Yield the picture, still to be loaded, and its size, and keep the memory for it during the block.
 
     A JPEG is loaded no smaller than `draft` makes of its size. Raises ExcessError, and whatever a decoder may.
     """
@@ -228,12 +228,12 @@ def opened(
 
 
 def upright(image: Image.Image, told_by: Image.Image) -> Image.Image:
-    """As the EXIF of the picture that it was made of says that it was held."""
+    """Return a picture turned upright, as the EXIF of the one that it was made of tells."""
     return _upright(image, _TURNS.get(_exif(told_by).get(ExifTags.Base.Orientation, 1)))
 
 
 def _health(image: Image.Image) -> Health | None:
-    """None where it cannot be told: that is no reason for a picture to have no tags."""
+    """Return a picture's health; None where it cannot be told: that is no reason for a picture to have no tags."""
     try:
         return health(image)
     except Exception:
@@ -256,7 +256,7 @@ def why(error: Exception, bounds: limits.PictureLimits) -> tuple[FailureKind, st
 
 
 def _smallest(preprocessing: Preprocessing, whole: resize.Size) -> resize.Size:
-    """What a JPEG must not be decoded smaller than; other formats cannot be."""
+    """Return what a JPEG must not be decoded smaller than; other formats cannot be."""
     short = resize.shortest(whole, preprocessing)
     averaged = _AVERAGED * short
     side = int(averaged if min(whole) >= 8 * averaged else _DRAFTED * short)
@@ -264,7 +264,7 @@ def _smallest(preprocessing: Preprocessing, whole: resize.Size) -> resize.Size:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """The picture in a mode that can be resized: grey, RGB, or RGBA where something is transparent."""
+    """Return the picture in a mode that can be resized: grey, RGB, or RGBA where something is transparent."""
     if image.mode.startswith(("I", "F")):
         return _scaled_grey(image)
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode == "L" else "RGB"
@@ -272,7 +272,7 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def _scaled_grey(image: Image.Image) -> Image.Image:
-    """16-bit, integer and float grey to 8 bits; white is the smallest usual full scale that holds them all."""
+    """Bring 16-bit, integer and float grey to 8 bits; white is the smallest usual full scale that holds them all."""
     values = np.array(image, np.float32)
     np.fmax(values, 0, out=values)  # also where it is not a number
     values[np.isinf(values)] = 0
@@ -283,7 +283,7 @@ def _scaled_grey(image: Image.Image) -> Image.Image:
 
 
 def _exif(image: Image.Image) -> dict[int, Any]:
-    """Orientation, the camera's name and its tags. Broken EXIF is no EXIF: it says nothing of the picture itself."""
+    """Return orientation, the camera's name and its tags. Broken EXIF is no EXIF: it says nothing of the picture itself."""
     tags: dict[int, Any] = {}
     with suppress(Exception):
         exif = limits.exif(image)
@@ -298,7 +298,7 @@ def _upright(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
 
 
 def _taken_at(exif: dict[int, Any]) -> datetime | None:
-    """As the camera tells it; IMPOSSIBLE where it tells only times that cannot be."""
+    """Return when a picture was taken, as the camera tells it; IMPOSSIBLE where it tells only times that cannot be."""
     told = None
     for tags in (_ORIGINAL, _DIGITIZED):
         time, *others = (str(exif.get(tag, "")).strip("\0 ") for tag in tags)
@@ -310,7 +310,7 @@ def _taken_at(exif: dict[int, Any]) -> datetime | None:
 
 
 def _moment(time: str, offset: str, fraction: str) -> datetime:
-    """As the camera tells it: naive where it tells no offset."""
+    """Return a time as the camera tells it: naive where it tells no offset."""
     moment = datetime.strptime(time, "%Y:%m:%d %H:%M:%S")
     if fraction.isdecimal():
         moment = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))

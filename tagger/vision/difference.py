@@ -23,7 +23,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of two models on the same `pictures`. Fractions are 0–1.
+    """How much two models differ on the same `pictures`. Fractions are 0–1.
 
     `same_top` have the same best label; `overlap` is the mean part of the first's labels above their thresholds that
     the second has above them too, None where the first has none.
@@ -39,7 +39,10 @@ class Difference:
 def difference(
     before: Sequence[Reading], after: Sequence[Reading], threshold: Callable[[str], float]
 ) -> Difference:
-    """`threshold` gives the score from which on a name counts. Shifts are by size, the largest first; unmoved are left out."""
+    """Return what the second model changes. `threshold` gives the score from which on a name counts.
+
+    Shifts are by size, the largest first; unmoved are left out.
+    """
     pairs = [(_labels(one), _labels(other)) for one, other in zip(before, after, strict=True)]
     same = sum(_top(one) == _top(other) for one, other in zip(before, after, strict=True))
     passing = [(_passing(one, threshold), _passing(other, threshold)) for one, other in pairs]

@@ -28,7 +28,7 @@ _TOLERANCE = 1e-4
 
 
 def export(weights: Weights, form: str, path: Path, cache: Path) -> None:
-    """Writes `path` in the format `form`, in fp32.
+    """Write `path` in the format `form`, in fp32.
 
     Raises ConfigError where the path will not do, and ModelError where it cannot be written or disagrees with torch.
     """
@@ -45,7 +45,7 @@ def export(weights: Weights, form: str, path: Path, cache: Path) -> None:
 
 
 def described(weights: Weights) -> dict[str, str]:
-    """What goes into the file beside the graph, as JSON: labels in class order, and how a picture is prepared."""
+    """Return what goes into the file beside the graph, as JSON: labels in class order, and how a picture is prepared."""
     preprocessing = asdict(weights.preprocessing)
     inside = {name: preprocessing.pop(name) for name in ("mean", "std")}
     outside = {"antialias": True, "colour": "RGB", "layout": "NHWC", "normalised_inside": inside}

@@ -29,7 +29,7 @@ _RUN = 32
 
 
 def features_of(rows: NDArray[np.float32], counts: Sequence[int]) -> list[Features | None]:
-    """N×F features of frames → those of pictures, which have so many frames each: the mean, scaled to length 1.
+    """Return the features of pictures from N×F of frames, so many of each: the mean, scaled to length 1.
 
     None where they are no numbers, or all zero: of such a picture nothing can be said.
     """
@@ -50,7 +50,7 @@ def _features(vector: NDArray[np.float16], code: NDArray[np.uint8]) -> Features:
 
 
 def _projected(units: NDArray[np.float32]) -> NDArray[np.float32]:
-    """N×F → N×BITS: how far each lies from the planes, but for scale."""
+    """Return, for N×F, N×BITS: how far each lies from the planes, but for scale."""
     count, width = units.shape
     size = max(BITS, 1 << (width - 1).bit_length())
     turned = np.zeros((count, size), np.float32)
@@ -61,7 +61,7 @@ def _projected(units: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _transformed(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Walsh-Hadamard's transform of each row, whose length is a power of two, and BITS at least.
+    """Return Walsh-Hadamard's transform of each row, whose length is a power of two, and BITS at least.
 
     Sums of near neighbours come first, of numbers that are laid out so that those are far apart: numpy is slow at short runs.
     """
@@ -71,12 +71,12 @@ def _transformed(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _transposed(rows: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Each row, a matrix of that shape, the other way round."""
+    """Return each row, a matrix of that shape, the other way round."""
     return rows.reshape(-1, height, width).swapaxes(1, 2).reshape(rows.shape)
 
 
 def _summed(rows: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Sums and differences of what is `step` apart, then of those that are twice as far apart, and so on."""
+    """Return sums and differences of what is `step` apart, then of those that are twice as far apart, and so on."""
     shape = rows.shape
     while step < shape[1]:
         pairs = rows.reshape(shape[0], -1, 2, step)
@@ -89,5 +89,5 @@ def _summed(rows: NDArray[np.float32], step: int) -> NDArray[np.float32]:
 
 @cache
 def _signs(size: int) -> NDArray[np.float32]:
-    """2×size of +1 and -1."""
+    """Return 2×size of +1 and -1."""
     return np.random.RandomState(0).choice([-1, 1], (2, size)).astype(np.float32)

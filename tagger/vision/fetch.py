@@ -32,7 +32,7 @@ from tagger.errors import ModelError
 from tagger.vision.models import BUILTIN_MODEL, CATALOGUE, Architecture
 from tagger.vision.weights import fetched_path, sha256_of
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds until a server must have answered."""
 _SILENCE = 60.0
 """Seconds that one which has answered may send nothing: a slow line is no reason to give up."""
@@ -47,7 +47,7 @@ def fetch(
     architecture: Architecture,
     home: Path,
     progress: Progress = lambda *_: None,
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
 ) -> Path:
     """Download, verify and keep the weights below `home`; return the path that `auto` finds them at.
 
@@ -59,7 +59,7 @@ def fetch(
     if _is_here(path, architecture):
         return path
     with _part(path) as part:
-        _complete(part, architecture, lambda: _download(part, architecture, progress, patience))
+        _complete(part, architecture, lambda: _download(part, architecture, progress, timeout))
         _keep(part, path)
     return path
 
@@ -155,10 +155,10 @@ def _keep(part: BufferedRandom, path: Path) -> None:
     Path(part.name).replace(path)
 
 
-def _download(part: BufferedRandom, architecture: Architecture, progress: Progress, patience: float) -> None:
+def _download(part: BufferedRandom, architecture: Architecture, progress: Progress, timeout: float) -> None:
     """Append to the part what it lacks. Raises ModelError where that does not come; an OSError is the disk's."""
     here = part.seek(0, os.SEEK_END)
-    with _answer(architecture, here, patience) as response:
+    with _answer(architecture, here, timeout) as response:
         done = here if _continues(response, here) else 0
         total = done + response.length if response.length is not None else 0
         _refuse_others(response, total, architecture)
@@ -174,24 +174,24 @@ def _download(part: BufferedRandom, architecture: Architecture, progress: Progre
         raise _refusal(architecture, what)
 
 
-def _answer(architecture: Architecture, here: int, patience: float) -> HTTPResponse:
-    """The server's answer to what is missing; to all of it, where it says that nothing is."""
+def _answer(architecture: Architecture, here: int, timeout: float) -> HTTPResponse:
+    """Return the server's answer to what is missing; to all of it, where it says that nothing is."""
     request = Request(architecture.address, headers={"Range": f"bytes={here}-"} if here else {})  # noqa: S310 - the catalogue's
     try:
-        return _opened(request, patience)
+        return _opened(request, timeout)
     except HTTPError as answer:
         answer.close()  # an open connection as well as an error
         if here and answer.code == _NOTHING_MISSING:
-            return _answer(architecture, 0, patience)
+            return _answer(architecture, 0, timeout)
         raise _refusal(architecture, f"the server answered {answer.code} {answer.reason}") from None
     except TimeoutError:
-        raise _refusal(architecture, f"nothing answered within {patience:g} seconds") from None
+        raise _refusal(architecture, f"nothing answered within {timeout:g} seconds") from None
     except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
         raise _refusal(architecture, _words(error)) from None
 
 
-def _opened(request: Request, patience: float) -> HTTPResponse:
-    """Open it in a thread, and wait for that no longer than `patience` seconds in all.
+def _opened(request: Request, timeout: float) -> HTTPResponse:
+    """Open it in a thread, and wait for that no longer than `timeout` seconds in all.
 
     The socket's own time-out is for each of a server's addresses anew, and a name is looked up without any.
     """
@@ -206,7 +206,7 @@ def _opened(request: Request, patience: float) -> HTTPResponse:
             answer.set_result(response)
 
     Thread(target=ask, name="fetch", daemon=True).start()
-    return answer.result(patience)
+    return answer.result(timeout)
 
 
 class _Redirects(HTTPRedirectHandler):

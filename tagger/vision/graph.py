@@ -44,7 +44,7 @@ _HASHES = "hashes.json"
 
 
 def graph_of(weights: Weights, cache: Path) -> Path:
-    """The graph of `weights`: input `pictures` N×H×W×3 uint8, outputs `probabilities` and `features`.
+    """Return the graph of `weights`: input `pictures` N×H×W×3 uint8, outputs `probabilities` and `features`.
 
     Raises ModelError where the weights do not fit their architecture and labels, or the cache cannot be written.
     """
@@ -57,12 +57,12 @@ def graph_of(weights: Weights, cache: Path) -> Path:
 
 
 def is_made(weights: Weights, cache: Path) -> bool:
-    """Whether `graph_of` has nothing to write."""
+    """Return whether `graph_of` has nothing to write."""
     return _beside(weights) is not None or _is_whole(_folder(weights, cache))
 
 
 def int8_graph_of(weights: Weights, home: Path) -> Path:
-    """The quantised graph of `weights`. Raises ModelError where there is none, or it is damaged."""
+    """Return the quantised graph of `weights`. Raises ModelError where there is none, or it is damaged."""
     folder = int8_folder(weights, home)
     if not folder.exists():
         raise ModelError(
@@ -74,18 +74,18 @@ def int8_graph_of(weights: Weights, home: Path) -> Path:
 
 
 def int8_folder(weights: Weights, home: Path) -> Path:
-    """Where the quantised graph of `weights` is kept."""
+    """Return where the quantised graph of `weights` is kept."""
     return home / "int8" / key_of(weights.identity)
 
 
 def key_of(identity: ModelIdentity) -> str:
-    """A short name for files that belong to one model."""
+    """Return a short name for files that belong to one model."""
     text = f"{identity.name} {identity.weights_sha256} {identity.preprocessing}"
     return f"{identity.name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def keep(folder: Path, write: Callable[[Path], None]) -> None:
-    """Makes the folder anew by `write`, with the hashes of its files; it is there whole or not at all.
+    """Make the folder anew by `write`, with the hashes of its files; it is there whole or not at all.
 
     Raises ModelError where there is no room for it or no right to write.
     """
@@ -126,7 +126,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def fitted(weights: Weights) -> Tensors:
-    """The tensors that the architecture has, by its own names for them, in the shapes that it has them in.
+    """Return the tensors that the architecture has, by its own names for them, in the shapes that it has them in.
 
     The counters of the training are left out; inference never reads them. Raises ModelError where they do not fit.
     """
@@ -138,7 +138,7 @@ def fitted(weights: Weights) -> Tensors:
 
 
 def head_of(template: "onnx.ModelProto") -> str:
-    """The name of the last layer."""
+    """Return the name of the last layer."""
     return str(next(one.value for one in template.metadata_props if one.key == HEAD))
 
 
@@ -180,14 +180,14 @@ def _template(weights: Weights) -> "onnx.ModelProto":
 
 
 def _layout(file: Path) -> tuple[Mapping[str, Any], int]:
-    """What the header of a safetensors file tells of each tensor, and where in the file their numbers begin."""
+    """Return what the header of a safetensors file tells of each tensor, and where in the file their numbers begin."""
     with file.open("rb") as data:
         (length,) = struct.unpack("<Q", data.read(8))
         return json.loads(data.read(length)), 8 + length
 
 
 def _widen(template: "onnx.ModelProto") -> None:
-    """Computes in float32 what is stored in half of it."""
+    """Compute in float32 what is stored in half of it."""
     from onnx import TensorProto, helper
 
     narrow = [one.name for one in template.graph.initializer if one.data_type == TensorProto.FLOAT16]
@@ -201,7 +201,7 @@ def _widen(template: "onnx.ModelProto") -> None:
 
 
 def _set_constants(template: "onnx.ModelProto", weights: Weights) -> None:
-    """The numbers that are the model's own: how pixels are scaled, and logits; and its sizes."""
+    """Set the numbers that are the model's own: how pixels are scaled, and logits; and its sizes."""
     from onnx import numpy_helper
 
     preprocessing, graph = weights.preprocessing, template.graph

@@ -31,7 +31,7 @@ _AXES = np.array(((0.299 / 255, 0.587 / 255, 0.114 / 255), (1, -1, 0), (0.5, 0.5
 
 
 def health(image: Image.Image) -> Health:
-    """Of a whole frame, L, RGB or RGBA, which may be a reduced version.
+    """Return the health of a whole frame, L, RGB or RGBA, which may be a reduced version.
 
     `brightness` is the mean luma (ITU-R BT.601), 0 to 1; `contrast` its standard deviation (RMS contrast, Peli 1990).
     `sharpness` compares how much neighbouring pixels differ with how much those two apart do, 0 to 1: a ramp has 0, noise
@@ -55,12 +55,12 @@ def health(image: Image.Image) -> Health:
 
 
 def _grid(image: Image.Image) -> NDArray[np.float64]:
-    """N×3, every so many pixels of the frame."""
+    """Return N×3, every so many pixels of the frame."""
     return np.asarray(_few(image, (0, 0, *image.size)), np.float64).reshape(-1, 3)
 
 
 def _few(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """In RGB, every so many pixels of that part of the frame."""
+    """Return, in RGB, every so many pixels of that part of the frame."""
     short = max(min(image.size), _GRID)
     width, height = (max(1, min(side * _GRID // short, _SLIVER * _GRID)) for side in image.size)
     few = image.resize((width, height), Image.Resampling.NEAREST, box)
@@ -68,7 +68,7 @@ def _few(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
 
 
 def _flatness(image: Image.Image) -> float:
-    """By the same grid three times, moved by a pixel. 1 where there are no neighbours."""
+    """Return the flatness, by the same grid three times, moved by a pixel. 1 where there are no neighbours."""
     width, height = (max(1, side - 1) for side in image.size)
     right, below = image.width - width, image.height - height
     here, beside, under = (
@@ -79,7 +79,7 @@ def _flatness(image: Image.Image) -> float:
 
 
 def _middle(image: Image.Image) -> NDArray[np.float32]:
-    """In grey, reduced to the scale at which sharpness is measured; never enlarged."""
+    """Return the middle in grey, reduced to the scale at which sharpness is measured; never enlarged."""
     kept = [max(1, round(min(side, _SLIVER * min(image.size)) * _MIDDLE)) for side in image.size]
     left, top = ((side - part) // 2 for side, part in zip(image.size, kept, strict=True))
     box = (left, top, left + kept[0], top + kept[1])
@@ -89,12 +89,12 @@ def _middle(image: Image.Image) -> NDArray[np.float32]:
 
 
 def _sharpness(luma: NDArray[np.float32]) -> float:
-    """Of the direction that is less sharp: what moves is smeared in one. 0 too where there are too few pixels to tell."""
+    """Return the sharpness of the direction that is less sharp: what moves is smeared in one. 0 too where there are too few pixels to tell."""
     return min(_detail(luma), _detail(np.ascontiguousarray(luma.T))) if min(luma.shape) > 2 else 0.0
 
 
 def _detail(luma: NDArray[np.float32]) -> float:
-    """From how far each difference goes on in the next one: wholly in a ramp, not at all in a random walk, back in noise."""
+    """Return the detail, from how far each difference goes on in the next one: wholly in a ramp, not at all in a random walk, back in noise."""
     differences = luma[1:] - luma[:-1]
     energy = float(np.vdot(differences, differences)) / len(differences)
     shared = float(np.vdot(differences[1:], differences[:-1])) / (len(differences) - 1)

@@ -22,7 +22,7 @@ class Scans(NamedTuple):
 
 
 def scans(data: bytes) -> Scans:
-    """Raises ValueError where there are too many parts to tell."""
+    """Return how much there is to decode. Raises ValueError where there are too many parts to tell."""
     count, at, is_arithmetic = 0, 2, False
     for _ in range(_MOST_PARTS):
         found = _MARKER.search(data, at)

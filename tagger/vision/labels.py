@@ -60,14 +60,14 @@ class LabelFile:
 
 @cache
 def rows() -> tuple[dict[str, str], ...]:
-    """The table of ImageNet-1k's 1000 labels, in class order."""
+    """Return the table of ImageNet-1k's 1000 labels, in class order."""
     with (DATA / "labels.tsv").open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 @cache
 def imagenet() -> tuple[Label, ...]:
-    """ImageNet-1k's 1000 labels in class order."""
+    """Return ImageNet-1k's 1000 labels in class order."""
     return tuple(Label(row["key"], row["name"], row["name_zh"], _synonyms(row)) for row in rows())
 
 
@@ -76,7 +76,7 @@ def _synonyms(row: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def read(path: Path) -> LabelFile:
-    """The labels JSON of the weights file of the same stem. Raises ModelError, which says what is wrong."""
+    """Return the labels JSON of the weights file of the same stem. Raises ModelError, which says what is wrong."""
     document = _parse(path)
     labels = tuple(_label(entry, path.stem) for entry in document.classes)
     _refuse_repeats(path, (label.key for label in labels))

@@ -63,14 +63,14 @@ class ExcessError(Exception):
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """The config's, and our own."""
+    """What a picture may have: the config's limits, and our own."""
 
     max_pixels: int
     max_frames: int
     max_memory: int
 
     def impose(self) -> None:
-        """Our limits and our reasons take the place of Pillow's, which are process-wide.
+        """Put our limits and our reasons in the place of Pillow's, which are process-wide.
 
         It goes on refusing what is twice as large as the largest picture: that can hide in a part of one, such as what
         a GIF's frame leaves behind.
@@ -120,7 +120,7 @@ class File(io.BytesIO):
         return read
 
     def may_be_decoded(self, image: Image.Image) -> None:
-        """From here on each byte may be read by itself, but where that is done in Python."""
+        """Let each byte be read by itself from here on, but not where that is done in Python."""
         self._left = _MOST_RUN_READS if _is_in_runs(image) else self._size
 
 
@@ -134,7 +134,7 @@ def judge_tags(file: File) -> None:
 
 
 def _numbers(file: File, head: bytes, place: int, depth: int = 2) -> int:
-    """The bytes of the numbers in a TIFF's directory, and in those within it."""
+    """Return the bytes of the numbers in a TIFF's directory, and in those within it."""
     tags = TiffImagePlugin.ImageFileDirectory_v1(head)
     file.seek(place)
     tags.load(file)
@@ -155,7 +155,7 @@ def _over(has: str, key: str, most: int) -> ExcessError:
 
 
 def _frames(image: Image.Image) -> int:
-    """As its header tells. A GIF or TIFF would be read to its end to count them; 1, since only the first is used."""
+    """Return how many frames the header tells of. A GIF or TIFF would be read to its end to count them; 1, since only the first is used."""
     return 1 if image.format in ("GIF", "TIFF") else getattr(image, "n_frames", 1)
 
 
@@ -163,14 +163,14 @@ def _frames(image: Image.Image) -> int:
 
 
 def held(image: Image.Image, whole: Size, data: bytes) -> int:
-    """The bytes that decoding holds at its peak, the file itself included."""
+    """Return the bytes that decoding holds at its peak, the file itself included."""
     form = image.format or ""
     files = 2 if form == "WEBP" else 1
     return files * len(data) + _each(image, form) * image.width * image.height + _beside(image, whole, data)
 
 
 def _each(image: Image.Image, form: str) -> int:
-    """The bytes for each pixel."""
+    """Return the bytes for each pixel."""
     mode = image.mode
     peaks = _MODE_PEAKS | _CLEAR_PEAKS if "transparency" in image.info else _MODE_PEAKS
     each = _FORMAT_PEAKS.get(f"{form} {mode}") or _FORMAT_PEAKS.get(form) or peaks.get(mode, 8)
@@ -184,7 +184,7 @@ def _each(image: Image.Image, form: str) -> int:
 
 
 def _is_turned(image: Image.Image, form: str) -> bool:
-    """Asked only where it costs nothing: to look for EXIF behind the pixels would decode them."""
+    """Return whether EXIF turns the picture, asked only where it costs nothing: to look for EXIF behind the pixels would decode them."""
     with suppress(Exception):
         if "exif" in image.info or form == "TIFF":
             return exif(image).get(ExifTags.Base.Orientation) in _TURNED
@@ -192,7 +192,7 @@ def _is_turned(image: Image.Image, form: str) -> bool:
 
 
 def _beside(image: Image.Image, whole: Size, data: bytes) -> int:
-    """The bytes that a library holds of the whole picture beside its pixels."""
+    """Return the bytes that a library holds of the whole picture beside its pixels."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         tags = 2 * sum(len(held) for held in image.tag.tagdata.values())
         return tags + (_piece(image.tag_v2) if image.use_load_libtiff else 0)
@@ -202,7 +202,7 @@ def _beside(image: Image.Image, whole: Size, data: bytes) -> int:
 
 
 def _piece(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
-    """The bytes of a TIFF's strip or tile, which is decoded whole, and may be larger than the picture."""
+    """Return the bytes of a TIFF's strip or tile, which is decoded whole, and may be larger than the picture."""
     width, height = tags[ExifTags.Base.ImageWidth], tags[ExifTags.Base.ImageLength]
     rows = min(tags.get(ExifTags.Base.RowsPerStrip, height), height)
     pixels: int = tags.get(ExifTags.Base.TileWidth, width) * tags.get(ExifTags.Base.TileLength, rows)
@@ -249,7 +249,7 @@ def _judge_pieces(tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes) -> N
 
 
 def _scans(image: Image.Image, data: bytes) -> jpeg.Scans:
-    """None where the picture has but one, or is no JPEG: its pixels and bytes are bounded already."""
+    """Return a JPEG's scans; none where the picture has but one, or is no JPEG: its pixels and bytes are bounded already."""
     if isinstance(image, JpegImageFile) and _is_in_scans(image, data):
         return jpeg.scans(data)
     if _is_tiff_of_jpegs(image) and _TIFF_IN_SCANS.search(data):
@@ -269,7 +269,7 @@ def _is_in_runs(image: Image.Image) -> bool:
 
 
 def _is_in_scans(image: Image.Image, data: bytes) -> bool:
-    """Whether a JPEG is complete only with its last scan: it is progressive, or its scans have a colour each."""
+    """Return whether a JPEG is complete only with its last scan: it is progressive, or its scans have a colour each."""
     at = 2
     while data[at : at + 2] != b"\xff\xda":
         if data[at : at + 1] != b"\xff":

@@ -49,7 +49,7 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
 
 
 def first(settings: Settings, home: Path, cache: Path) -> Weights:
-    """What `auto` comes to: the first model in line whose weights are here and whole, and whose graph can be written.
+    """Return what `auto` comes to: the first model in line whose weights are here and whole, and whose graph can be written.
 
     Whatever stands against one before it is logged. Raises ModelError.
     """
@@ -90,7 +90,7 @@ def _loaded(settings: Settings, weights: Weights, home: Path, cache: Path) -> Cl
 
 
 def adapted(classifier: Classifier, settings: Settings) -> Classifier:
-    """The same model in the same engine, with the settings' own categories, `top_k` and features. Raises ConfigError."""
+    """Return the same model in the same engine, with the settings' own categories, `top_k` and features. Raises ConfigError."""
     return Classifier(
         classifier.engine,
         classifier.identity,
@@ -118,7 +118,7 @@ def check(settings: Settings, home: Path) -> None:
 
 
 def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
-    """Raises ConfigError, also where a threshold is for what neither a label nor a category is called."""
+    """Return the settings' categories. Raises ConfigError, also where a threshold is for what neither a label nor a category is called."""
     own = categories.load(settings.categories, labels)
     named = [one.names for one in labels] + [one.names for one in own.categories]
     known = {name.casefold() for names in named for name in names}
@@ -133,7 +133,7 @@ def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
 def load_engine(
     choice: Choice, weights: Weights, home: Path, cache: Path, threads: int | None = None
 ) -> Engine:
-    """`threads` infer at most, or one for each core. Raises ModelError.
+    """Load the engine of a choice. `threads` infer at most, or one for each core. Raises ModelError.
 
     Each library is imported only where it is chosen: torch takes seconds and 600 MB.
     """
@@ -153,12 +153,12 @@ def load_engine(
 
 
 def chosen(engine: EngineSettings) -> Choice:
-    """What computes on this machine, and why. Raises ModelError for what cannot be."""
+    """Return what computes on this machine, and why. Raises ModelError for what cannot be."""
     return choose(engine, native_formats(), _has_gpu())
 
 
 def _has_gpu() -> bool:
-    """Torch is asked, and imported, only where there is a driver; an install may be without it."""
+    """Return whether CUDA is here. Torch is asked, and imported, only where there is a driver; an install may be without it."""
     if not (_NVIDIA.exists() and find_spec("torch")):
         return False
     from tagger.vision.engines.torch import has_gpu

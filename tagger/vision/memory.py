@@ -20,7 +20,7 @@ _NOT_NEEDED = 4
 
 
 def give_back_what_is_freed() -> None:
-    """Once, before threads start. Does nothing where there is no glibc."""
+    """Have malloc give back what is freed: to be called once, before threads start. Does nothing where there is no glibc."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for parameter, value in _SETTINGS.items():
@@ -28,7 +28,7 @@ def give_back_what_is_freed() -> None:
 
 
 def let_go_of(file: Path) -> None:
-    """Gives back the pages of a mapped file: whoever still needs one reads it anew. Does nothing where there is no /proc."""
+    """Give back the pages of a mapped file: whoever still needs one reads it anew. Does nothing where there is no /proc."""
     madvise = getattr(ctypes.CDLL(None), "madvise", None)
     if madvise is not None:
         for start, end in _mappings(file):
@@ -36,7 +36,7 @@ def let_go_of(file: Path) -> None:
 
 
 def _mappings(file: Path) -> Iterator[tuple[int, int]]:
-    """From where to where this process has the file in its memory, for reading."""
+    """Yield from where to where this process has the file in its memory, for reading."""
     ending = f" {file.resolve()}"
     lines = _MAPS.read_text(errors="surrogateescape").splitlines() if _MAPS.exists() else []
     for line in lines:

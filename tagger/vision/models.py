@@ -40,7 +40,7 @@ class Preprocessing:
     frame: Crop = "center"
 
     def __str__(self) -> str:
-        """The canonical text: part of a model's identity, so tags are stale once it changes."""
+        """Return the canonical text: part of a model's identity, so tags are stale once it changes."""
         mean, std = (",".join(map(repr, values)) for values in (self.mean, self.std))
         frame = "" if self.frame == "center" else f" frame={self.frame}"
         return f"resize={self.resize} crop={self.crop} {self.interpolation} mean={mean} std={std}{frame}"
@@ -55,7 +55,7 @@ class Package:
 
     @property
     def module(self) -> str:
-        """As Python finds it. It is looked for, and never imported."""
+        """Return the module as Python finds it. It is looked for, and never imported."""
         return self.name.replace("-", "_")
 
 
@@ -86,7 +86,7 @@ class Architecture:
 
     @property
     def merits(self) -> str:
-        """By what one chooses among models: how often it is right, and how fast."""
+        """Return what one chooses among models by: how often it is right, and how fast."""
         rate = "" if self.rate in (None, 1) else f", at {self.rate:.1f} times the speed of resnet18"
         return f"{self.top1:.1f} % top-1, {self.judged_on}{rate}"
 
@@ -210,7 +210,7 @@ BUILTIN_ENTRY = Architecture(
 
 
 def named(name: str, catalogue: Iterable[Architecture] = CATALOGUE) -> Architecture:
-    """The catalogue's entry, or the built-in model's. Raises ModelError, which suggests the closest name."""
+    """Return the catalogue's entry, or the built-in model's. Raises ModelError, which suggests the closest name."""
     entries = {architecture.name: architecture for architecture in (*catalogue, BUILTIN_ENTRY)}
     if name in entries:
         return entries[name]

@@ -34,7 +34,7 @@ class Outdoor:
         self._weights = np.array(list(weights.values()))
 
     def probability(self, rows: NDArray[np.float32]) -> float | None:
-        """From a picture's probabilities, a row for each frame; None where the model lacks classes of ImageNet-1k."""
+        """Return how probably a picture was taken outdoors, from its probabilities, a row for each frame; None where the model lacks classes of ImageNet-1k."""
         if not self._can_tell:
             return None
         seen = np.log(np.maximum(rows.mean(axis=0)[self._classes], LEAST))

@@ -65,7 +65,7 @@ def judge_chunks(data: bytes) -> None:
 
 
 def pixels(data: bytes) -> NDArray[np.uint8] | None:
-    """H×W for grey, H×W×3 or H×W×4, exactly as Pillow decodes them; None where that is Pillow's to do.
+    """Return H×W for grey, H×W×3 or H×W×4, exactly as Pillow decodes them; None where that is Pillow's to do.
 
     They are good until the thread asks for another picture's.
     """
@@ -80,7 +80,7 @@ def pixels(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _plain_shape(data: bytes) -> tuple[int, ...] | None:
-    """None where the picture is not plain."""
+    """Return the shape of its pixels; None where the picture is not plain."""
     try:
         _, _, width, height, depth, colour, _, _, interlace = _HEADER.unpack_from(data, len(SIGNATURE))
         before, behind = _chunks(data)
@@ -92,7 +92,7 @@ def _plain_shape(data: bytes) -> tuple[int, ...] | None:
 
 
 def _chunks(data: bytes) -> tuple[set[bytes], set[bytes]]:
-    """The names of the chunks before the pixels and behind them. Raises struct.error where the file ends early."""
+    """Return the names of the chunks before the pixels and behind them. Raises struct.error where the file ends early."""
     before, behind = set[bytes](), set[bytes]()
     offset, name, names = len(SIGNATURE), b"", before
     while name != b"IEND":

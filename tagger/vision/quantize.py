@@ -70,7 +70,7 @@ def refuse_where_impossible() -> None:
 
 
 def quantize(weights: Weights, pictures: Pictures, home: Path, cache: Path, min_agreement: float) -> Verdict:
-    """Makes the int8 model of `weights`, and keeps it where it agrees with fp32 on enough pictures (0-1).
+    """Make the int8 model of `weights`, and keep it where it agrees with fp32 on enough pictures (0-1).
 
     `pictures` are N×H×W×3 of the model's size, in random order. Where it is not kept, an older one stays.
     Raises ModelError where the pictures are too few, or the int8 model cannot be written.
@@ -93,7 +93,7 @@ def quantize(weights: Weights, pictures: Pictures, home: Path, cache: Path, min_
 
 
 def _halved(pictures: Pictures) -> tuple[Pictures, Pictures]:
-    """Those to calibrate on, and those to judge by: the same ones, where they are too few for both."""
+    """Return those to calibrate on, and those to judge by: the same ones, where they are too few for both."""
     if len(pictures) < _FEWEST:
         what = f"{len(pictures)} pictures are too few to calibrate it on"
         raise ModelError(
@@ -135,7 +135,7 @@ def _nncf() -> Any:
 
 @contextmanager
 def _without_torch() -> Iterator[None]:
-    """NNCF would import torch because it is there: seconds and 600 MB that an OpenVINO model has no use for."""
+    """Hide torch from NNCF, which would import it because it is there: seconds and 600 MB that an OpenVINO model has no use for."""
     hidden = "torch" not in sys.modules
     if hidden:
         sys.modules["torch"] = None  # type: ignore[assignment]
@@ -165,7 +165,7 @@ def _batches(pictures: Pictures, size: int) -> Iterator[Pictures]:
 
 
 def _speeds(engines: Mapping[str, Engine], pictures: Pictures) -> dict[str, float]:
-    """Pictures/s, medians of rounds in which the engines take turns."""
+    """Return pictures/s, medians of rounds in which the engines take turns."""
     seconds: dict[str, list[float]] = {precision: [] for precision in engines}
     for _ in range(_ROUNDS):
         for precision, engine in engines.items():

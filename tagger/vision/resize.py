@@ -43,7 +43,7 @@ class View(NamedTuple):
 
 
 def exact(image: Image.Image, preprocessing: Preprocessing) -> Frames:
-    """The frames, N×crop×crop×3 in RGB, with torchvision's rounding."""
+    """Return the frames, N×crop×crop×3 in RGB, with torchvision's rounding."""
     view = _view(image.size, preprocessing)
     left, top, right, bottom = map(int, view.area)  # whole pixels, as if the rest had been cut off before
     resized = image.resize(view.size, _FILTERS[preprocessing.interpolation], (left, top, right, bottom))
@@ -51,7 +51,7 @@ def exact(image: Image.Image, preprocessing: Preprocessing) -> Frames:
 
 
 def fast(image: Image.Image, whole: Size, preprocessing: Preprocessing) -> Frames:
-    """The same frames within rounding. `whole` is the full size, where a smaller version was decoded."""
+    """Return the same frames within rounding. `whole` is the full size, where a smaller version was decoded."""
     view = _view(whole, preprocessing)
     left, top, right, bottom = kept = _kept(view)
     box = _scaled(kept, view.size, _scaled(view.area, whole, (0, 0, *image.size)))
@@ -61,7 +61,7 @@ def fast(image: Image.Image, whole: Size, preprocessing: Preprocessing) -> Frame
 
 
 def shortest(whole: Size, preprocessing: Preprocessing) -> float:
-    """What the shorter side of the picture comes to at most where it is resized, upright or not."""
+    """Return what the shorter side of the picture comes to at most where it is resized, upright or not."""
     frame, crop = preprocessing.frame, preprocessing.crop
     if isinstance(frame, tuple):
         return min(crop / min(frame[2:]), max(whole))
@@ -84,14 +84,14 @@ def _view(whole: Size, preprocessing: Preprocessing) -> View:
 
 
 def _resized(whole: tuple[float, float], short: int) -> Size:
-    """The size once the shorter side is `short`."""
+    """Return the size once the shorter side is `short`."""
     width, height = whole
     portrait = width <= height
     return (short, int(short * height / width)) if portrait else (int(short * width / height), short)
 
 
 def _inside(whole: Size, side: int) -> Size:
-    """The size once the longer side is `side`."""
+    """Return the size once the longer side is `side`."""
     width, height = (max(1, round(side * length / max(whole))) for length in whole)
     return width, height
 
@@ -102,7 +102,7 @@ def _centre(size: Size, crop: int) -> Window:
 
 
 def _tiles(size: Size, crop: int) -> tuple[Window, ...]:
-    """Both ends of the longer side and its middle, or the middle alone where that is nearly all."""
+    """Return both ends of the longer side and its middle, or the middle alone where that is nearly all."""
     middle = _centre(size, crop)
     spare = max(size) - crop
     if crop >= _ENOUGH * max(size):
@@ -114,7 +114,7 @@ def _tiles(size: Size, crop: int) -> tuple[Window, ...]:
 
 
 def _part(whole: Size, box: Box) -> Window:
-    """A box's whole pixels: one at least in each direction."""
+    """Return a box's whole pixels: one at least in each direction."""
     x, y, width, height = box
     left, top = (min(round(at * side), side - 1) for at, side in zip((x, y), whole, strict=True))
     ends = zip((x + width, y + height), whole, strict=True)
@@ -134,21 +134,21 @@ def _margin(spare: int) -> int:
 
 
 def _kept(view: View) -> Window:
-    """What lies in some window, and within the picture."""
+    """Return what lies in some window, and within the picture."""
     lefts, tops, rights, bottoms = zip(*view.windows, strict=True)
     width, height = view.size
     return max(min(lefts), 0), max(min(tops), 0), min(max(rights), width), min(max(bottoms), height)
 
 
 def _scaled(box: Area, size: Size, to: Area) -> Area:
-    """A box of a picture of `size`, where that picture lies at `to`."""
+    """Return a box of a picture of `size`, where that picture lies at `to`."""
     spans = to[2] - to[0], to[3] - to[1]
     left, top, right, bottom = (to[n % 2] + side * spans[n % 2] / size[n % 2] for n, side in enumerate(box))
     return left, top, min(right, to[2]), min(bottom, to[3])
 
 
 def _framed(image: Image.Image, at: tuple[int, int], view: View) -> Frames:
-    """A frame for each window; `at` is where `image` begins in the resized picture."""
+    """Return a frame for each window; `at` is where `image` begins in the resized picture."""
     return np.stack([np.asarray(_seen(image, at, window, view.padding)) for window in view.windows])
 
 
@@ -160,7 +160,7 @@ def _seen(image: Image.Image, at: Size, window: Window, padding: tuple[int, int,
 
 
 def opaque(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent shows white."""
+    """Return RGB; what is transparent shows white."""
     if image.mode != "RGBA":
         return image if image.mode == "RGB" else image.convert("RGB")
     white = Image.new("RGB", image.size, "white")

@@ -25,7 +25,7 @@ _SPACE = slice(16, 20)
 
 
 class Thumbnailer:
-    """Makes one at a time, so it needs no budget shared with others."""
+    """Makes thumbnails, one at a time, so it needs no budget shared with others."""
 
     def __init__(
         self, decode: DecodeSettings, budget: MemoryBudget | None = None, children: ChildDecoder | None = None

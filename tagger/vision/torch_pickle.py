@@ -166,7 +166,7 @@ def _storage(machine: _Machine) -> None:
 
 
 def _attributes(machine: _Machine) -> None:
-    """What is said of the dict besides its items: the versions of layers, which nobody here needs."""
+    """Drop what is said of the dict besides its items: the versions of layers, which nobody here needs."""
     machine.stack.pop()
 
 

@@ -46,7 +46,7 @@ class Weights:
 
     @property
     def name(self) -> str:
-        """By which the config asks for this model."""
+        """Return the name by which the config asks for this model."""
         return BUILTIN_MODEL if self.path.parent == BUILTIN else self.architecture.name
 
     @property
@@ -57,15 +57,13 @@ class Weights:
 def identity_of(
     name: str, sha256: str, preprocessing: Preprocessing, temperature: float | None
 ) -> ModelIdentity:
-    """Everything that scores depend on. A temperature is a part of it: with another one they mean something else."""
+    """Return everything that scores depend on. A temperature is a part of it: with another one they mean something else."""
     scaled = "" if temperature is None else f" temperature={temperature!r}"
     return ModelIdentity(name, sha256, f"{preprocessing}{scaled}")
 
 
-def resolve(
-    model: ModelSettings, home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE
-) -> Weights:
-    """The weights of `model`; where its name is `auto`, of the first in `IN_ORDER` that is here and whole.
+def resolve(model: ModelSettings, home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> Weights:
+    """Return the weights of `model`; where its name is `auto`, of the first in `IN_ORDER` that is here and whole.
 
     `resnet18` without weights of its own takes the fetched ones, else the built-in ones. Raises ModelError where there are none or
     they are not what they should be. A damaged file of a model that was named is an error: another model in its place would
@@ -87,7 +85,7 @@ def resolve(
 
 
 def published(architecture: Architecture, home: Path) -> Weights:
-    """Its ImageNet-1k weights, fetched, imported or from their package. Raises NotHereError, or ModelError if damaged."""
+    """Return its ImageNet-1k weights, fetched, imported or from their package. Raises NotHereError, or ModelError if damaged."""
     path = fetched_path(architecture, home)
     if path.exists() or architecture.package is None:
         return _fetched(architecture, path)
@@ -100,7 +98,7 @@ def usable(
     *,
     passed: Callable[[ModelError], None] = lambda _: None,
 ) -> Iterator[Weights]:
-    """Those of `IN_ORDER` that are here and whole. `passed` is told of what should be here and is not, or not whole.
+    """Yield those of `IN_ORDER` that are here and whole. `passed` is told of what should be here and is not, or not whole.
 
     Raises ModelError where not even the built-in ones are whole.
     """
@@ -115,12 +113,12 @@ def usable(
 
 
 def fetched_path(architecture: Architecture, home: Path) -> Path:
-    """Where fetched and imported weights of this architecture are kept."""
+    """Return where fetched and imported weights of this architecture are kept."""
     return home / "weights" / architecture.file
 
 
 def inventory(home: Path) -> Iterator[tuple[Path, bool]]:
-    """Every weights file that comes with Tagger or was fetched, and whether its hash is the right one."""
+    """Return every weights file that comes with Tagger or was fetched, and whether its hash is the right one."""
     manifest = json.loads((BUILTIN / "manifest.json").read_text(encoding="utf-8"))
     for name, sha256 in manifest.items():
         path = BUILTIN / name
@@ -134,7 +132,7 @@ def inventory(home: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def sha256_of(path: Path) -> str:
-    """The file's hash in hex. Raises ModelError where it cannot be read."""
+    """Return the file's hash in hex. Raises ModelError where it cannot be read."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a pipe, or a device, may have no end
@@ -179,7 +177,7 @@ def _packaged(architecture: Architecture, package: Package) -> Weights:
 
 
 def _inside(package: Package) -> Path | None:
-    """Where the package's file should be; None where the package is not installed."""
+    """Return where the package's file should be; None where the package is not installed."""
     found = find_spec(package.module)
     folders = list(found.submodule_search_locations or ()) if found else []
     return Path(folders[0], package.path) if folders else None
@@ -205,7 +203,7 @@ def _own(path: Path, architecture: Architecture) -> Weights:
 
 
 def _labelled(path: Path, architecture: Architecture, origin: str, remedy: str) -> Weights:
-    """Weights with the labels of the JSON beside them, else with ImageNet-1k's: the engine counts classes."""
+    """Return weights with the labels of the JSON beside them, else with ImageNet-1k's: the engine counts classes."""
     sha256, beside = sha256_of(path), path.with_suffix(".json")
     names, preprocessing, temperature = labels.imagenet(), architecture.preprocessing, None
     if beside.exists():

@@ -90,12 +90,12 @@ def packed(words: _Message) -> bytes:
 
 
 def answer(read: Callable[[int], bytes]) -> Needs | Result:
-    """The next one; `read` gives as many bytes as it is asked for. Raises ValueError where it is none."""
+    """Return the next answer; `read` gives as many bytes as it is asked for. Raises ValueError where it is none."""
     return _ANSWERS.validate_json(_text(read))
 
 
 def task(read: Callable[[int], bytes]) -> Task | None:
-    """The next one; None at the end."""
+    """Return the next task; None at the end."""
     text = _text(read)
     return Task.model_validate_json(text) if text else None
 

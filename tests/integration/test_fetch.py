@@ -296,7 +296,7 @@ def test_a_server_that_accepts_and_never_answers_is_waited_for_no_longer_than_sa
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(ModelError, match=r"nothing answered within 0\.1 seconds"):
-            fetch(at(address), tmp_path, patience=0.1)
+            fetch(at(address), tmp_path, timeout=0.1)
     assert files_below(tmp_path) == []
 
 

@@ -44,11 +44,11 @@ class Engine(Protocol):
 
     @property
     def description(self) -> str:
-        """What computes, and how, in a few words for the log."""
+        """Return what computes, and how, in a few words for the log."""
 
     @property
     def batching(self) -> Batching:
-        """What suits the device it computes on."""
+        """Return what suits the device it computes on."""
 
     def infer(self, batch: NDArray[np.uint8]) -> Inference:
         """Infer N×H×W×3 pixels. May raise anything; it is called from `batching.at_once` threads at most."""

@@ -25,7 +25,7 @@ class Choice:
 
 
 def choose(asked: EngineSettings, formats: frozenset[str], gpu: bool) -> Choice:
-    """`formats` are native to the CPU; `gpu` is whether CUDA is here. Raises ModelError for what cannot be."""
+    """Return engine and precision. `formats` are native to the CPU; `gpu` is whether CUDA is here. Raises ModelError for what cannot be."""
     backend, why = _backend(asked, gpu)
     on_gpu = backend == "torch" and gpu
     if asked.precision != "auto":

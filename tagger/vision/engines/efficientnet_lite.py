@@ -26,7 +26,7 @@ _SIZES = {"efficientnet_lite0": (1.0, 1.0), "efficientnet_lite2": (1.1, 1.2)}
 
 
 def is_one(name: str) -> bool:
-    """Whether this module has the architecture."""
+    """Return whether this module has the architecture."""
     return name in _SIZES
 
 
@@ -90,7 +90,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 def _blocks(width: float, depth: float) -> Iterator[tuple[int, int, int, int, int]]:
-    """Each block's kernel, stride, expansion, and its channels before and after."""
+    """Return each block's kernel, stride, expansion, and its channels before and after."""
     before = _STEM
     for stage, (size, stride, expansion, channels, count) in enumerate(_STAGES):
         after, fixed = _rounded(channels * width), stage in (0, len(_STAGES) - 1)
@@ -100,6 +100,6 @@ def _blocks(width: float, depth: float) -> Iterator[tuple[int, int, int, int, in
 
 
 def _rounded(channels: float) -> int:
-    """To a multiple of eight that is not less than nine tenths of it."""
+    """Round to a multiple of eight that is not less than nine tenths of it."""
     near = max(8, int(channels + 4) // 8 * 8)
     return near if near >= 0.9 * channels else near + 8

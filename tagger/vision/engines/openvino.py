@@ -33,7 +33,7 @@ class OpenVinoEngine:
     """Raises ModelError where the graph cannot be read."""
 
     def __init__(self, graph: Path, precision: str, threads: int | None = None) -> None:
-        """`graph` is quantised already where `precision` is int8. `threads` infer at most, or one for each core."""
+        """Load the graph. `graph` is quantised already where `precision` is int8. `threads` infer at most, or one for each core."""
         streams = threads or cores.available()
         self.description = f"OpenVINO on {streams} cores, {precision}"
         self.batching = Batching(_WHOLE, 0, at_once=streams)
@@ -69,7 +69,7 @@ class OpenVinoEngine:
 
 
 def _parts(batch: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Whole batches, and what is left one by one: each size has kernels and memory of its own."""
+    """Return whole batches, and what is left one by one: each size has kernels and memory of its own."""
     left = len(batch) - len(batch) % _WHOLE
     starts = [*range(0, left, _WHOLE), *range(left, len(batch))]
     return np.split(batch, starts[1:])

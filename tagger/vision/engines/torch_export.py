@@ -13,7 +13,7 @@ from tagger.vision.weights import Weights
 
 
 def to_torchscript(weights: Weights, target: Path, description: Mapping[str, str]) -> None:
-    """Writes `target`; each of `description` is in it as an extra file, NAME.json. Raises ModelError."""
+    """Write `target`; each of `description` is in it as an extra file, NAME.json. Raises ModelError."""
     side = weights.preprocessing.crop
     pictures = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     with (
@@ -26,7 +26,7 @@ def to_torchscript(weights: Weights, target: Path, description: Mapping[str, str
 
 
 def infer_torchscript(path: Path, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The probabilities that the file's model gives."""
+    """Return the probabilities that the file's model gives."""
     with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
         model = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
         probabilities, _ = model(torch.from_numpy(pictures))

@@ -15,7 +15,7 @@ from tagger.vision.weights import Weights
 
 
 def load_graph(weights: Weights) -> "Graph":
-    """The model in fp32, on the CPU. Raises ModelError where the weights do not fit architecture and labels."""
+    """Return the model in fp32, on the CPU. Raises ModelError where the weights do not fit architecture and labels."""
     return Graph(_loaded(weights), weights.preprocessing, weights.temperature or 1).eval()
 
 
@@ -43,7 +43,7 @@ class Graph(nn.Module):
 
 
 def head_name(model: nn.Module) -> str:
-    """The final classifier: in each architecture of the catalogue it is the last linear layer."""
+    """Return the final classifier: in each architecture of the catalogue it is the last linear layer."""
     names: list[str] = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     return names[-1]
 
@@ -59,7 +59,7 @@ def _without_head(model: nn.Module) -> nn.Module:
 
 
 def module(name: str, classes: int) -> nn.Module:
-    """The architecture, whose numbers are yet to come."""
+    """Return the architecture, whose numbers are yet to come."""
     if efficientnet_lite.is_one(name):
         return efficientnet_lite.EfficientNetLite(name, classes)
     model: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=classes)
