@@ -28,7 +28,7 @@ from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 60.0
+RETRY_AFTER = 60.0
 """Seconds between two attempts where a limit was reached, because each may walk a big tree."""
 
 AWAY = {
@@ -120,7 +120,7 @@ class Watch:
         now = self._clock()
         if now >= self._calm_at:
             log.warning(OVERFLOWED)
-        self._calm_at = now + PATIENCE
+        self._calm_at = now + RETRY_AFTER
         self._inbox.ask_lost(source.name for source in self._sources)
 
     def _bury(self) -> None:
@@ -172,7 +172,7 @@ class Watch:
     def _refused(self, hold: _Hold, error: OSError) -> _Hold:
         hint = REFUSED.get(error.errno or 0, "it is tried again every minute")
         trouble = f"cannot be watched whole: {error.strerror}; {hint}; until then it is scanned often instead"
-        return replace(hold, trouble=trouble, again=self._clock() + PATIENCE)
+        return replace(hold, trouble=trouble, again=self._clock() + RETRY_AFTER)
 
     def _release(self, source: Source) -> None:
         hold = self._holds.pop(source, None)
