@@ -21,8 +21,7 @@ import numpy as np
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import TaggerError
 from tagger.host import confinement
-from tagger.records import Content, Facts, Failed, Picture
-from tagger.records import Content, Facts, Failed, FailureKind, Picture, counted
+from tagger.records import Content, Facts, Failed, FailureKind, Picture
 from tagger.supervision import queued
 from tagger.vision import wire
 from tagger.vision.budget import PixelBudget

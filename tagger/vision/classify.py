@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config.sources import Crop
-from tagger.records import Failed, Features, Label, ModelIdentity, Picture, Reading, Tag, Tagged
-from tagger.config.settings import Crop
 from tagger.records import Failed, FailureKind, Features, Label, ModelIdentity, Picture, Reading, Tag, Tagged
 from tagger.vision.categories import FLOOR, Categories
 from tagger.vision.engines import Engine, Inference

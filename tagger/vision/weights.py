@@ -62,7 +62,9 @@ def identity_of(
     return ModelIdentity(name, sha256, f"{preprocessing}{scaled}")
 
 
-def resolve(model: ModelSettings, home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE) -> Weights:
+def resolve(
+    model: ModelSettings, home: Path, catalogue: Iterable[Architecture] = models.CATALOGUE
+) -> Weights:
     """Return the weights of `model`; where its name is `auto`, of the first in `IN_ORDER` that is here and whole.
 
     `resnet18` without weights of its own takes the fetched ones, else the built-in ones. Raises ModelError where there are none or

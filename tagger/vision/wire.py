@@ -12,8 +12,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from tagger.config.tagging import DecodeSettings
-from tagger.records import Health
-from tagger.config.settings import Decode
 from tagger.records import FailureKind, Health
 from tagger.vision.models import Preprocessing
 

@@ -25,7 +25,6 @@ import pytest
 from PIL import ExifTags, Image
 
 from tagger.config.tagging import DecodeSettings
-from tagger.config.settings import Decode
 from tagger.host.confinement import MemoryBound
 from tagger.records import Content, Failed, Picture, Stamp
 from tagger.vision.budget import MemoryBudget, PixelBudget
