@@ -7,6 +7,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from tagger.config.settings import Settings
@@ -15,6 +16,8 @@ from tagger.doctor.finding import Finding
 from tagger.errors import ConfigError, DatabaseError
 from tagger.service import install
 from tagger.service.layout import SYSTEM, UNIT, Layout, users
+from tagger.store.core import control
+from tagger.store.core.database import Database
 from tagger.store.core.lock import holder
 from tagger.wording.escape import shown
 
@@ -81,11 +84,13 @@ def web(settings: Settings) -> Iterator[Finding]:
 def _running(settings: Settings) -> str | None:
     """The address at which the daemon that works on the database answers; empty where it has none, None where none runs."""
     try:
-        found = holder(settings.database)
+        if not (daemon := holder(settings.database)):
+            return None
+        with closing(Database.open(settings.database, create=False)) as database:
+            told = control.answer(database, daemon.who)
     except DatabaseError:
         return None
-    address = found.answer.get("web") if found else None
-    return None if address is None else str(address)
+    return told.web if told else None
 
 
 def _address(web: WebSettings, secret: str) -> Finding:

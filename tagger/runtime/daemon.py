@@ -24,9 +24,10 @@ from tagger.runtime.build import CHECK_EVERY
 from tagger.runtime.reload import Config, judged
 from tagger.runtime.signals import Signals, StoppedError
 from tagger.runtime.worker import Worker
+from tagger.store.core.control import DaemonAnswer, DaemonAnswers
 from tagger.store.core.database import Database
 from tagger.store.core.earlier_release import has_uncalibrated_tags
-from tagger.store.core.lock import Held, lock
+from tagger.store.core.lock import lock
 from tagger.store.tags.room import with_features_that_fit
 from tagger.vision.classify import Classifier
 from tagger.vision.load import adapted
@@ -77,6 +78,7 @@ def _watch(config: Config, ground: "Runtime", reread: Callable[[], Settings]) ->
             tidings = systemd.SystemdStatus()
             while not (number := worker.stopped(CHECK_EVERY)) or number == signal.SIGHUP:
                 tidings.tell(worker.health_check.begun, worker.hung, worker.summary())
+                ground.answers.tell_untold()
                 if number and ground.stops.hung_up:
                     break
                 if number and (other := ground.reloaded(config, reread)):
@@ -153,7 +155,7 @@ class Runtime:
     classifier: Classifier
     standing: Standing
     stops: Signals
-    held: Held
+    answers: DaemonAnswers
     reloads: int = 0
     web: str = ""
 
@@ -165,7 +167,7 @@ class Runtime:
             other = judged(config, reread(), self.settings, self.database)
         except TaggerError as error:
             log.error("the config is not taken, and the one before goes on: %s", error)
-            self.held.answer({"web": self.web, "reload": self.reloads, "refused": str(error)})
+            self.answers.tell(DaemonAnswer(self.web, self.reloads, refused=str(error)))
             systemd.say("READY=1")
             return None
         if not be_nice(other.settings.limits.nice):
@@ -174,9 +176,9 @@ class Runtime:
         return other
 
     def answer(self, config: Config, web: str) -> None:
-        """To whoever asked for this config, now that all works by it, and to whoever asks for the web's address."""
-        self.web, said = web, {"reload": self.reloads, "changed": config.changed, "restart": config.restart}
-        self.held.answer({"web": web} | (said if self.reloads else {}))
+        """Tell whoever asked for this config that all works by it, and whoever asks where the web is."""
+        self.web = web
+        self.answers.tell(DaemonAnswer(web, self.reloads, config.changed, config.restart))
 
 
 @contextmanager
@@ -191,7 +193,7 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[Runtime
     give_back_what_is_freed()
     if not be_nice(settings.limits.nice):
         log.warning("limits.nice: the system refuses it; where a service manager runs Tagger, set it there")
-    with closing(stops), lock(settings.database, command) as held:
+    with closing(stops), lock(settings.database, command) as who:
         systemd.starting("the database is opened")
         database = Database.open(settings.database, create=True, rest=stops.rest)
         try:
@@ -208,7 +210,7 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[Runtime
             fitting = with_features_that_fit(settled, database, classifier.identity)
             if fitting.features != settled.features:
                 classifier = adapted(classifier, fitting)
-            yield Runtime(fitting, database, classifier, stands, stops, held)
+            yield Runtime(fitting, database, classifier, stands, stops, DaemonAnswers(database, who))
         finally:
             database.close()
 

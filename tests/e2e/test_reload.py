@@ -4,6 +4,7 @@ import os
 import pty
 import signal
 import socket
+import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -127,6 +128,24 @@ def test_a_config_that_is_wrong_changes_nothing_and_says_why(
         daemon.wait_for("the config is not taken, and the one before goes on")
         paint(inbox / "b.png", number=1)
         daemon.wait_for("b.png: red")
+
+
+def test_while_another_program_holds_the_database_nothing_is_taken_and_it_is_said(
+    tmp_path: Path, inbox: Path, database: Path, config: Config, paint: Painter
+) -> None:
+    with running(tmp_path, "--config", config.file) as daemon:
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused = config.reload("sources: [inbox]\nlimits: {rate: 5}")
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert refused.stderr == (
+            "tagger: the config is not taken, and the one before goes on: "
+            f"{database}: cannot be written now\n  reload again once it can be\n"
+        )
+        paint(inbox / "a.png")
+        daemon.wait_for("a.png: red")
+        again = tagger(tmp_path, "reload", "--config", config.file)
+        assert again.stdout == "config reloaded: limits.rate changed\n"
 
 
 def test_what_needs_a_restart_is_named_and_the_rest_is_taken(

@@ -112,7 +112,7 @@ def test_an_older_database_is_brought_up_to_date_and_a_copy_of_what_it_was_stays
     older: Path,
 ) -> None:
     make(older)
-    copy = older.with_name("tags.db.before-0006")
+    copy = older.with_name("tags.db.before-0007")
     assert sorted(files(older.parent)) == [older.name, copy.name]
     assert "category" in tables(older)
     assert "category" not in tables(copy)
@@ -331,17 +331,16 @@ def test_who_only_is_named_in_a_lock_file_holds_no_lock(
             assert holder(str(file)) is None
 
 
-def test_the_holder_of_a_lock_is_found_and_what_is_no_word_of_ours_left_out(file: Path) -> None:
+def test_the_holder_of_a_lock_is_found_and_shown_on_one_line(file: Path) -> None:
     beside = file.with_name("tags.db.lock")
-    with lock(str(file), "run") as held:
-        held.answer({"web": "http://x", "reload": 3})
+    with lock(str(file), "run") as who:
         found = holder(str(file))
         assert found
-        assert (found.pid, found.answer) == (os.getpid(), {"web": "http://x", "reload": 3})
-        beside.write_text(f'tagger run \x1b[2J(pid {os.getpid()})\n{{"reload": [], "changed": 5, "x": 1}}\n')
+        assert (found.pid, found.who) == (os.getpid(), who)
+        beside.write_text(f'tagger run \x1b[2J(pid {os.getpid()})\n{{"reload": 3, "x": 1}}\n')
         found = holder(str(file))
         assert found
-        assert (found.who, found.answer) == (f"tagger run \\x1b[2J(pid {os.getpid()})", {})
+        assert found.who == f"tagger run \\x1b[2J(pid {os.getpid()})"
         with (
             pytest.raises(DatabaseError, match=re.escape(r"in use by tagger run \x1b[2J(pid")),
             lock(str(file), "run"),

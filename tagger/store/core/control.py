@@ -1,35 +1,111 @@
-"""`tagger pause`: among the limits of the config, a number that is none of them says since when files wait.
+"""Controls: whether files wait (`tagger pause`), and what a daemon tells whoever asks it (`tagger reload`, `tagger doctor`).
 
-It is in the database because it is to outlive every process that it concerns, and because whoever asks how the work
-stands asks there. Rejected: a signal, which a daemon forgets with its end.
+Both are rows of one table. A pause is there because it is to outlive every process that it concerns, and because whoever
+asks how the work stands asks the database. What a daemon tells is there because all its users can read that, and it is
+written with the same care as everything else. It is believed only of the daemon that holds the database's lock, by the
+name that the lock gives it, so one that was killed answers nothing.
+
+A database that cannot be written takes no answer. So `tagger reload` first tries whether it could be written, and says so
+itself where it cannot; and a daemon keeps what it could not tell, and tells it as soon as it can.
+
+Rejected: a signal to pause, which a daemon forgets with its end. The lock file for answers: to hold both a lock and a
+message, its text had to be parsed and bounded, and nothing made a change of it whole.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.store.core.database import Database
-from tagger.store.core.schema import limit
+from tagger.store.core.schema import control
+from tagger.store.core.write_retry import UnavailableError
 
-NAME = "paused_since"
-_THIS = limit.c.name == NAME
+_PAUSE, _ANSWER = "pause", "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonAnswer:
+    """What a daemon tells.
+
+    `web` is the address at which it answers over HTTP, empty where its web is off. The others tell what came of the last
+    of its `reloads`: the keys that changed, the keys that need a restart, or why the config was refused.
+    """
+
+    web: str = ""
+    reloads: int = 0
+    changed: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    refused: str = ""
+
+
+class DaemonAnswers:
+    """The answers of this process, which `daemon` names as its lock does."""
+
+    def __init__(self, database: Database, daemon: str) -> None:
+        self._database, self._daemon = database, daemon
+        self._untold: DaemonAnswer | None = None
+
+    def tell(self, answer: DaemonAnswer) -> None:
+        """Tell this from now on, in place of what was told before; it is kept where the database cannot be written now."""
+        self._untold = answer
+        self.tell_untold()
+
+    def tell_untold(self) -> None:
+        """Tell what could not be told before, if anything; wait for nobody who waits for the database himself."""
+        if self._untold is None or self._database.patience.tried:
+            return
+        try:
+            _write(self._database, self._daemon, self._untold)
+        except UnavailableError:
+            return
+        self._untold = None
+
+
+def answer(database: Database, daemon: str) -> DaemonAnswer | None:
+    """Return what this daemon, as its lock names it, told last; None where it told nothing that can be understood."""
+    with database.read() as connection:
+        text = connection.scalar(select(control.c.value).where(control.c.name == _ANSWER))
+    try:
+        told = TypeAdapter(_Told).validate_json(text or "", strict=True)
+    except ValidationError:
+        return None
+    return told.answer if told.daemon == daemon else None
 
 
 def pause(database: Database, now: datetime) -> datetime:
-    """From now on no file is taken. Gives since when: who pauses twice has paused the first time."""
+    """Take no more files from now on. Return since when none are taken: pausing twice changes nothing."""
     with database.write() as connection:
         since = paused_since(connection)
         if since is None:
-            connection.execute(insert(limit).values(name=NAME, value=now.timestamp()))
+            connection.execute(insert(control).values(name=_PAUSE, at=now))
     return since or now
 
 
 def resume(database: Database) -> bool:
-    """Files are taken again; whether they were not."""
+    """Take files again. Return whether they were paused."""
     with database.write() as connection:
-        return connection.execute(delete(limit).where(_THIS)).rowcount > 0
+        return connection.execute(delete(control).where(control.c.name == _PAUSE)).rowcount > 0
 
 
 def paused_since(connection: Connection) -> datetime | None:
-    seconds = connection.scalar(select(limit.c.value).where(_THIS))
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    """Return since when no files are taken, in UTC; None where they are."""
+    return connection.scalar(select(control.c.at).where(control.c.name == _PAUSE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An answer, and who gave it."""
+
+    daemon: str
+    answer: DaemonAnswer
+
+
+def _write(database: Database, daemon: str, told: DaemonAnswer) -> None:
+    value = TypeAdapter(_Told).dump_json(_Told(daemon, told)).decode()
+    new = upsert(control).values(name=_ANSWER, value=value, at=datetime.now(UTC))
+    replaced = {"value": new.excluded.value, "at": new.excluded.at}
+    with database.write() as connection:
+        connection.execute(new.on_conflict_do_update(index_elements=[control.c.name], set_=replaced))

@@ -1,24 +1,22 @@
 """One worker per database.
 
 The kernel holds the lock and releases it however the worker ends, kill -9 included; the text in the lock
-file only says who it is, and below that what it answered to the last signal. Anybody who may write to the file can write
-that, so whom to send a signal is asked of the kernel, which knows who holds the lock. Rejected: a pid file, which outlives its
-process, and whose number another process may have by then.
+file only says who it is. Anybody who may write to the file can write that, so whom to send a signal is asked of the
+kernel, which knows who holds the lock. Rejected: a pid file, which outlives its process, and whose number another process
+may have by then.
 """
 
 import errno
 import fcntl
-import json
 import logging
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tagger.errors import DatabaseError
 from tagger.store.core.database import locate, make_folder
@@ -27,55 +25,42 @@ from tagger.wording.escape import cut, shown
 log = logging.getLogger(__name__)
 
 _PID = re.compile(r"\(pid (\d{1,10})\)")
-_LARGEST = 16 * 1024
-"""Bytes that are read of it; an answer names every key of the config at most."""
-_ANSWERS: Mapping[str, type] = {"reload": int, "changed": list, "restart": list, "refused": str, "web": str}
-"""What a worker answers, by key."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """The lock, in the hands of the worker. `descriptor` is None for a database in memory."""
-
-    descriptor: int | None
-    who: str
-
-    def answer(self, said: Mapping[str, object]) -> None:
-        """Leaves word for whoever sent a signal."""
-        if self.descriptor is not None:
-            _write(self.descriptor, f"{self.who}\n{json.dumps(said)}\n")
+_LARGEST = 1024
+"""Bytes that are read of the lock file; who holds it takes about sixty."""
 
 
 @dataclass(frozen=True)
 class Holder:
-    """The worker of a database, as others see it, and what it answered last; nothing before the first signal."""
+    """The worker of a database, as others see it."""
 
     pid: int
     who: str
-    answer: Mapping[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
-def lock(address: str, command: str) -> Iterator[Held]:
-    """Holds `<database>.lock`. Raises DatabaseError, naming the worker that has it. Memory needs none."""
+def lock(address: str, command: str) -> Iterator[str]:
+    """Hold `<database>.lock`, and yield how others see its holder. Raises DatabaseError, naming the worker that has it.
+
+    A database in memory needs no lock, and its holder no name.
+    """
     path = locate(address)
     if path is None:
-        yield Held(None, "")
+        yield ""
         return
     make_folder(path.parent)
     descriptor = _open(_beside(path), os.O_RDWR | os.O_CREAT)
     try:
         _acquire(descriptor, path)
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        held = Held(descriptor, f"tagger {command} (pid {os.getpid()}) since {since}")
-        _write(descriptor, f"{held.who}\n")
-        yield held
+        who = f"tagger {command} (pid {os.getpid()}) since {since}"
+        _write(descriptor, f"{who}\n")
+        yield who
     finally:
         os.close(descriptor)
 
 
 def holder(address: str) -> Holder | None:
-    """Who works on a database; None where nobody does. Raises DatabaseError where that cannot be told."""
+    """Return who works on a database; None where nobody does. Raises DatabaseError where that cannot be told."""
     path = locate(address)
     if path is None:
         return None
@@ -84,7 +69,7 @@ def holder(address: str) -> Holder | None:
     except FileNotFoundError:
         return None
     try:
-        who, answer, *_ = [*_read(descriptor).split("\n"), ""]
+        who = _read(descriptor)
         found = _PID.search(who)
         if found is None or not _holds(int(found[1]), descriptor):
             return None
@@ -95,7 +80,7 @@ def holder(address: str) -> Holder | None:
         return None
     finally:
         os.close(descriptor)
-    return Holder(int(found[1]), cut(shown(who), 200), _parsed(answer))
+    return Holder(int(found[1]), cut(shown(who), 200))
 
 
 def _beside(database: Path) -> Path:
@@ -103,7 +88,7 @@ def _beside(database: Path) -> Path:
 
 
 def _holds(pid: int, lock: int) -> bool:
-    """Whether it is this process that holds the lock, through a descriptor of its own: the text may name any."""
+    """Return whether it is this process that holds the lock, through a descriptor of its own: the text may name any."""
     wanted = os.fstat(lock)
     lines = (
         f"/proc/{pid}/fdinfo/{entry.name}"
@@ -120,22 +105,13 @@ def _is(descriptor: Path, wanted: os.stat_result) -> bool:
         return False
 
 
-def _parsed(answer: str) -> Mapping[str, Any]:
-    """Nothing where it is being written at this moment, and nothing that is no word of ours."""
-    try:
-        said = json.loads(answer)
-    except (ValueError, RecursionError):
-        return {}
-    found = said.items() if isinstance(said, dict) else ()
-    return {key: value for key, value in found if isinstance(value, _ANSWERS.get(key, type(None)))}
-
-
 def _read(descriptor: int) -> str:
-    return os.pread(descriptor, _LARGEST, 0).decode(errors="replace")
+    """Return the first line: who the file says has it."""
+    return os.pread(descriptor, _LARGEST, 0).decode(errors="replace").partition("\n")[0]
 
 
 def _write(descriptor: int, said: str) -> None:
-    """On a full disk others are not told; the lock holds all the same."""
+    """Write who has it. On a full disk others are not told; the lock holds all the same."""
     text = said.encode()
     try:
         os.pwrite(descriptor, text, 0)  # before the rest is cut off: it never is without its first line
@@ -147,7 +123,10 @@ def _write(descriptor: int, said: str) -> None:
 
 
 def _open(path: Path, flags: int) -> int:
-    """Only a regular file that lies there itself. Raises DatabaseError; FileNotFoundError where there is none to be read."""
+    """Open a regular file that lies there itself, and nothing else.
+
+    Raises DatabaseError; FileNotFoundError where there is none to be read.
+    """
     hint = "check the permissions of its folder"
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
@@ -163,10 +142,11 @@ def _open(path: Path, flags: int) -> int:
 
 
 def _acquire(descriptor: int, database: Path) -> None:
+    """Take the lock. Raises DatabaseError, naming who has it, where another worker does."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        who = cut(shown(_read(descriptor).partition("\n")[0]), 200) or "another worker"
+        who = cut(shown(_read(descriptor)), 200) or "another worker"
         raise DatabaseError(
             str(database), f"in use by {who}", "stop that first, or name another with --database"
         ) from None

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.records import Category, Label, ModelIdentity, Taxonomy
-from tagger.store.core import control
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import (
     category,
@@ -167,8 +166,8 @@ def set_thresholds(connection: Connection, thresholds: Mapping[str, float]) -> N
 
 
 def set_limits(connection: Connection, limits: Mapping[str, float]) -> None:
-    """Numbers of the config that views compare with."""
-    connection.execute(delete(limit).where(limit.c.name != control.NAME))
+    """Store the numbers of the config that views compare with, in place of those before."""
+    connection.execute(delete(limit))
     _ADD_LIMIT.each(connection, [{"name": name, "value": value} for name, value in limits.items()])
 
 

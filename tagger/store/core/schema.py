@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from tagger.store.core.columns import Instant, PathText
 
-VERSION = "0006"
+VERSION = "0007"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -296,7 +296,16 @@ limit = Table(
     Column("value", Float, nullable=False),
     sqlite_with_rowid=False,
 )
-"""Numbers of the config that views compare with; and since when files wait, see `pausing`."""
+"""Numbers of the config that views compare with."""
+
+control = Table(
+    "control",
+    metadata,
+    Column("name", String, primary_key=True),  # of a row of its own; see `control`
+    Column("value", String),
+    Column("at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 
 def configured(name: str, default: float) -> str:
