@@ -195,7 +195,7 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[Runtime
         log.warning("limits.nice: the system refuses it; where a service manager runs Tagger, set it there")
     with closing(stops), lock(settings.database, command) as who:
         systemd.starting("the database is opened")
-        database = Database.open(settings.database, create=True, rest=stops.rest)
+        database = Database.open(settings.database, create=True, sleep=stops.rest)
         try:
             stops.check()
             for hazard in database.hazards():

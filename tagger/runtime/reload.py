@@ -46,7 +46,7 @@ def judged(old: Config, wanted: Settings, started: Settings, database: Database)
     """
     if not wanted.sources:
         raise ConfigError("sources", "no folder to work on", "name one in the config")
-    if database.patience.tried:
+    if database.write_retry.is_waiting:
         raise DatabaseError(database.name, "cannot be written now", "reload again once it can be")
     wanted = model_choice.settled(wanted, database, data_home())
     wanted = with_features_that_fit(wanted, database, old.classifier.identity)

@@ -109,7 +109,7 @@ class Worker:
         """
         self.queue.start()
         garbage.look_for_new()
-        self._database.patience.end(math.inf)
+        self._database.write_retry.give_up_at(math.inf)
         stages = [
             Stage(name, step, self.supervisor, self._signals.crashed) for name, step in self._steps().items()
         ]
@@ -118,7 +118,7 @@ class Worker:
             stage.start()
         yield
         deadline = time.monotonic() + build.STOP_WITHIN
-        self._database.patience.end(deadline - build.STOP_WITHIN / 2)
+        self._database.write_retry.give_up_at(deadline - build.STOP_WITHIN / 2)
         for part in (
             self.health_check, self.watch, self.inbox, self._maintenance, self._isolation, self.claims,
         ):  # fmt: skip
@@ -181,7 +181,7 @@ class Worker:
     def unready(self) -> list[str]:
         """Return what is missing for pictures to be tagged; nothing, as a rule."""
         missing = [] if self.health_check.begun else ["the folders are not watched yet"]
-        return missing + (["the database cannot be written"] if self._database.patience.tried else [])
+        return missing + (["the database cannot be written"] if self._database.write_retry.is_waiting else [])
 
     def status(self) -> WorkerStatus:
         """Return how the work stands at this moment."""

@@ -82,9 +82,9 @@ def test_while_the_database_cannot_be_written_all_stays_as_it_is(tmp_path: Path,
     config = running(started, tmp_path)
     with closing(sqlite3.connect(tmp_path / "tags.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        waiting = threading.Thread(target=database.patience.insist, args=[work])
+        waiting = threading.Thread(target=database.write_retry.run, args=[work])
         waiting.start()
-        while not database.patience.tried:
+        while not database.write_retry.is_waiting:
             assert waiting.is_alive()
         with pytest.raises(DatabaseError, match="cannot be written now"):
             judged(config, started, started, database)

@@ -267,7 +267,7 @@ def test_a_full_disk_stores_nothing_of_a_batch_and_says_so_until_there_is_room(s
     with shelf.database.write() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-    shelf.database.patience.end(0)
+    shelf.database.write_retry.give_up_at(0)
     with pytest.raises(DatabaseError, match=r"full\n.*make room"):
         shelf.writer.write([tagged(stamp, CAT) for stamp in stamps])
     assert shelf.sql("SELECT count(*) FROM reading") == [(0,)]

@@ -55,7 +55,7 @@ class DaemonAnswers:
 
     def tell_untold(self) -> None:
         """Tell what could not be told before, if anything; wait for nobody who waits for the database himself."""
-        if self._untold is None or self._database.patience.tried:
+        if self._untold is None or self._database.write_retry.is_waiting:
             return
         try:
             _write(self._database, self._daemon, self._untold)

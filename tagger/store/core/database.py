@@ -74,9 +74,9 @@ _TRANSIENT = {
 class Database:
     """An open database. Made by `open`; threads may share it. `path` is None for one in memory."""
 
-    def __init__(self, path: Path | None, create: bool, rest: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, path: Path | None, create: bool, sleep: Callable[[float], None] = time.sleep) -> None:
         self.name = str(path or "the database in memory")
-        self.patience, self._budget = WriteRetry(rest), Budget()
+        self.write_retry, self._budget = WriteRetry(sleep), Budget()
         self.path, self._for_work = path, create
         self._busy_seconds = busy = _BUSY_SECONDS_AT_WORK if create else _BUSY_SECONDS
         self._file = _identity(path)
@@ -91,10 +91,10 @@ class Database:
             raise
 
     @classmethod
-    def open(cls, address: str, create: bool, rest: Callable[[float], None] = time.sleep) -> "Database":
+    def open(cls, address: str, create: bool, sleep: Callable[[float], None] = time.sleep) -> "Database":
         """The database at a path or SQLAlchemy URL, in the newest version.
 
-        With `create`, for a worker: made if missing, migrated if old, and waited for while it cannot be had; `rest` passes
+        With `create`, for a worker: made if missing, migrated if old, and waited for while it cannot be had; `sleep` passes
         the time, and what it raises ends the wait. Without, for reading what is there.
         Raises DatabaseError if it is missing, damaged, another program's, of another version, or not
         writable where it must be.
@@ -106,7 +106,7 @@ class Database:
                 path.touch()
         if path:
             _expect_file(path)
-        return cls(path, create, rest)
+        return cls(path, create, sleep)
 
     def within(self, budget: Budget) -> "Database":
         """Return the same database, whose readers end with the budget."""
@@ -244,7 +244,7 @@ class Database:
 
     def _prepare(self) -> None:
         if self._for_work:
-            self.patience.insist(self._migrate)
+            self.write_retry.run(self._migrate)
         elif (version := self._version()) < VERSION:
             what = "is from an older Tagger" if version else "holds no tags yet"
             raise DatabaseError(self.name, what, "tagger run or tagger scan brings it up to date")

@@ -1,7 +1,7 @@
 """Waiting for a database that cannot be written just now: another program holds it, or its disk is full.
 
-A transaction that failed has changed nothing, so it is simply done again. Whoever has work for the database waits
-with it, and so the road fills up and the intake pauses: no queue of unwritten results was wanted, which memory
+A transaction that failed has changed nothing, so it is simply run again. Whoever has work for the database waits
+with it, and so the pipeline fills up and no more files are taken. Rejected: a queue of unwritten results, which memory
 would have to bound.
 """
 
@@ -10,8 +10,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from tagger.errors import DatabaseError
@@ -31,76 +31,83 @@ class UnavailableError(DatabaseError):
 
 
 class WriteRetry:
-    """For all threads together: what keeps them waiting is said once, and once that none waits any more."""
+    """Transactions of all threads, each run until the database takes it.
 
-    def __init__(self, rest: Callable[[float], None] = time.sleep) -> None:
-        """`rest` lets some seconds pass between two attempts; what it raises ends them."""
-        self._rest, self._lock = rest, threading.Lock()
+    The log says once that work waits, and once that none waits any more.
+    """
+
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        """`sleep` lets seconds pass between two attempts; what it raises ends them."""
+        self._sleep, self._lock = sleep, threading.Lock()
         self._waiting = 0
         self._until = math.inf
 
     @property
-    def tried(self) -> bool:
-        """Whether somebody waits for the database."""
+    def is_waiting(self) -> bool:
+        """Whether a thread waits for the database."""
         return self._waiting > 0
 
-    def insist(self, work: Callable[[], T]) -> T:
-        """The result of `work`, a transaction, once there is one. Raises what it raises; UnavailableError at the end."""
+    def run(self, transaction: Callable[[], T]) -> T:
+        """Return what `transaction` returns once the database takes it.
+
+        Raises what it raises, but UnavailableError only after the deadline of `give_up_at`.
+        """
         try:
-            return work()
+            return transaction()
         except UnavailableError as error:
             with waiting():
-                return self._insist(work, error)
+                return self._run_again(transaction, error)
 
-    def end(self, deadline: float) -> None:
-        """Nothing is insisted on any more once `time.monotonic()` passes the deadline."""
+    def give_up_at(self, deadline: float) -> None:
+        """Try nothing again once `time.monotonic()` passes the deadline."""
         self._until = deadline
 
-    def _insist(self, work: Callable[[], T], error: UnavailableError) -> T:
-        self._begin(error)
-        while time.monotonic() < self._until:
-            self._rest(PAUSE)
-            with suppress(UnavailableError):
-                result = work()
-                self._go_on()
-                return result
-        raise error
+    def _run_again(self, transaction: Callable[[], T], error: UnavailableError) -> T:
+        with self._waiting_after(error):
+            while time.monotonic() < self._until:
+                self._sleep(PAUSE)
+                with suppress(UnavailableError):
+                    return transaction()
+            raise error
 
-    def _begin(self, error: UnavailableError) -> None:
-        with self._lock:
-            self._waiting += 1
-            first = self._waiting == 1
-        if first:
+    @contextmanager
+    def _waiting_after(self, error: UnavailableError) -> Iterator[None]:
+        if self._count(+1) == 1:
             log.warning(
                 "%s: %s; work pauses until it can be written: %s", error.where, error.what, error.hint
             )
-
-    def _go_on(self) -> None:
-        with self._lock:
-            self._waiting -= 1
-            last = self._waiting == 0
-        if last:
+        try:
+            yield
+        except BaseException:
+            self._count(-1)
+            raise
+        if self._count(-1) == 0:
             log.info("the database can be written again; work goes on")
 
+    def _count(self, change: int) -> int:
+        with self._lock:
+            self._waiting += change
+            return self._waiting
 
-class _Insists(Protocol):
+
+class _HasRetry(Protocol):
     @property
-    def patience(self) -> WriteRetry: ...
+    def write_retry(self) -> WriteRetry: ...
 
 
-class _Stored(Protocol):
+class _HasDatabase(Protocol):
     @property
-    def _database(self) -> _Insists: ...
+    def _database(self) -> _HasRetry: ...
 
 
-S = TypeVar("S", bound=_Stored)
+S = TypeVar("S", bound=_HasDatabase)
 
 
-def patiently(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """A method that is one transaction of its `_database`, done again until the database takes it."""
+def retried(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """Make a method, one transaction of its `_database`, run again until the database takes it."""
 
     @functools.wraps(method)
-    def insist(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._database.patience.insist(lambda: method(self, *args, **kwargs))
+    def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._database.write_retry.run(lambda: method(self, *args, **kwargs))
 
-    return insist
+    return run

@@ -18,7 +18,7 @@ from tagger.store.core.control import paused_since
 from tagger.store.core.database import Database
 from tagger.store.core.registry import Registered
 from tagger.store.core.schema import State, file, in_state, source
-from tagger.store.core.write_retry import patiently
+from tagger.store.core.write_retry import retried
 from tagger.store.queue import sources, transitions
 from tagger.store.queue.retention import Retention
 from tagger.store.queue.stamps import Roots, unknown
@@ -69,7 +69,7 @@ class FileQueue:
         """Return the time (UTC) by which the queue goes."""
         return self._now()
 
-    @patiently
+    @retried
     def differences(self, stamps: Sequence[Stamp], met: Callable[[int], object] | None = None) -> list[Stamp]:
         """Return those that need tags: not in the queue, or no longer as it has them, or thought gone, or with stale tags.
 
@@ -82,7 +82,7 @@ class FileQueue:
             current = {self._roots.id(name): ids for name, ids in self._current.items()}
             return unknown(connection, self._roots, stamps, met, current if some_are_stale else None)
 
-    @patiently
+    @retried
     def all_seen(self, source_name: str) -> None:
         """Note that all of a source's files were compared: what was stale is work now, and need not be looked for again."""
         if source_name not in self._stale:
@@ -101,25 +101,25 @@ class FileQueue:
             reach("admitted")
             self._add_work(len(kept))
 
-    @patiently
+    @retried
     def claim(self, limit: int) -> list[Stamp]:
         """Return the most urgent files, now busy: what people asked for, then new, then backlog, newest first."""
         with self._database.write() as connection:
             return transitions.claim(connection, self._claim, self._roots, limit)
 
-    @patiently
+    @retried
     def release(self, stamps: Sequence[Stamp]) -> None:
         """Return files to the queue that were claimed and not begun."""
         with self._database.write() as connection:
             transitions.release(connection, stamps)
 
-    @patiently
+    @retried
     def suspect(self) -> None:
         """Suspect what was in hand when an earlier process died."""
         with self._database.write() as connection:
             transitions.suspect(connection)
 
-    @patiently
+    @retried
     def suspects(self) -> list[Stamp]:
         """Return some suspects, the most urgent first; none where there are no more."""
         with self._database.read() as connection:
@@ -132,7 +132,7 @@ class FileQueue:
         self._acquit(stamps)
         self._add_work(0)
 
-    @patiently
+    @retried
     def record_crash(self, stamp: Stamp, reason: str) -> None:
         """Record a crash of this suspect alone; quarantine it at the third."""
         with self._database.write() as connection:
@@ -152,19 +152,19 @@ class FileQueue:
         if is_idle and (waiting := self.waiting()):
             self._add_work(waiting)
 
-    @patiently
+    @retried
     def mark_missing(self, ids: str) -> None:
         """Mark files as gone, by a JSON list of their rows, where they are at rest and thought to be there."""
         with self._database.write() as connection:
             transitions.mark_missing(connection, ids, self._now())
 
-    @patiently
+    @retried
     def is_paused(self) -> bool:
         """Return whether people want no file to be taken."""
         with self._database.read() as connection:
             return paused_since(connection) is not None
 
-    @patiently
+    @retried
     def waiting(self, state: State = State.PENDING) -> int:
         """Return how many files of these sources are in a state."""
         with self._database.read() as connection:
@@ -176,28 +176,28 @@ class FileQueue:
             self.version += 1
             self.changed.notify_all()
 
-    @patiently
+    @retried
     def _admit(self, stamps: Sequence[Stamp], origin: Origin) -> None:
         with self._database.write() as connection:
             transitions.admit(connection, self._roots, stamps, origin, self._now())
 
-    @patiently
+    @retried
     def _acquit(self, stamps: Sequence[Stamp]) -> None:
         with self._database.write() as connection:
             transitions.acquit(connection, stamps)
 
-    @patiently
+    @retried
     def _requeue_due(self) -> int:
         with self._database.write() as connection:
             return transitions.requeue_due(connection, self._ours, self._now())
 
-    @patiently
+    @retried
     def _register(self, roots: Mapping[str, str]) -> Roots:
         with self._database.write() as connection:
             sources.register(connection, self._database.name, roots)
             return Roots(connection)
 
-    @patiently
+    @retried
     def _sources_of_others(self, names: Iterable[str]) -> set[str]:
         with self._database.read() as connection:
             rows = connection.execute(select(source.c.name, source.c.model_id, source.c.taxonomy_id))

@@ -114,14 +114,14 @@ def expired(database: Database, oldest: Mapping[str, int]) -> Iterator[list[int]
     """
     after: int | None = 0
     while after is not None:
-        after, ids = database.patience.insist(partial(_expired_after, database, oldest, after))
+        after, ids = database.write_retry.run(partial(_expired_after, database, oldest, after))
         for start in range(0, len(ids), _SOME):
             yield ids[start : start + _SOME]
 
 
 def expire(database: Database, oldest: Mapping[str, int], ids: Sequence[int]) -> int:
     """Forget those of these files that are expired still; return how many there were."""
-    return database.patience.insist(partial(_expire, database, oldest, ids))
+    return database.write_retry.run(partial(_expire, database, oldest, ids))
 
 
 def prune_old_tags(database: Database) -> int:

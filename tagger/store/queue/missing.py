@@ -13,7 +13,7 @@ from sqlalchemy import Integer, bindparam, func, select
 from tagger.host.mounts import Volume
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file
-from tagger.store.core.write_retry import patiently
+from tagger.store.core.write_retry import retried
 from tagger.store.queue.absence import Found, believe, keep, remembered
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.queue.stamps import Roots
@@ -67,12 +67,12 @@ class MissingFiles:
         if believed:
             log.info("%s: gone: %d; their tags are kept until tagger prune", self._name, len(believed))
 
-    @patiently
+    @retried
     def _begin(self) -> tuple[Roots, int]:
         with self._database.read() as connection:
             return Roots(connection), _NEWEST.rows(connection)[0][0] or 0
 
-    @patiently
+    @retried
     def _believed_missing(self, missing: frozenset[int], volume: Volume) -> Set[int]:
         """Return what is believed. It is remembered in the database, so that two runs of `tagger scan` count as two scans."""
         found, source_id = Found(self._queue.now(), volume, missing, self._believed()), self._known["source"]
@@ -85,13 +85,13 @@ class MissingFiles:
             log.warning("%s: %s", self._name, belief.words)
         return belief.believed
 
-    @patiently
+    @retried
     def _believed(self) -> int:
         with self._database.read() as connection:
             counts = (query.rows(connection, **self._known)[0][0] for query in (_ALL, _MISSING))
             return int(next(counts) - next(counts))
 
-    @patiently
+    @retried
     def _page(self, after: int) -> list[tuple[int, str]]:
         with self._database.read() as connection:
             rows = _PRESENT_PAGE.rows(connection, after=after, **self._known)

@@ -12,7 +12,7 @@ from tagger.config.path_rules import PathRules
 from tagger.store.core.database import Database
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file, source
-from tagger.store.core.write_retry import patiently
+from tagger.store.core.write_retry import retried
 from tagger.store.tags import readings
 from tagger.store.tags.file_metadata import place_of, put
 
@@ -49,7 +49,7 @@ class Redate:
             yield count
         self._finish()
 
-    @patiently
+    @retried
     def _page(self, after: int) -> tuple[int, int]:
         """Gives the last file's id, and the number of files."""
         with self._database.write() as connection:
@@ -74,7 +74,7 @@ class Redate:
             readings.date(connection, file_id, columns["captured_at"])
         put(connection, file_id, columns, attributes)
 
-    @patiently
+    @retried
     def _finish(self) -> None:
         with self._database.write() as connection:
             done = update(source).where(source.c.name == self._name)

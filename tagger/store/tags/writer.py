@@ -34,7 +34,7 @@ from tagger.store.core.database import Database
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.registry import Registered, register, set_limits, set_thresholds
 from tagger.store.core.schema import file, reading
-from tagger.store.core.write_retry import patiently
+from tagger.store.core.write_retry import retried
 from tagger.store.queue.stamps import Row
 from tagger.store.queue.transitions import (
     claimed,
@@ -91,7 +91,7 @@ class Writer:
         self.registered = self._register(identity, identities, description, labels, taxonomy)
         self._set(thresholds, limits)
 
-    @patiently
+    @retried
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """One transaction. An outcome whose file has changed since is dropped: a newer one will come."""
         with self._database.write() as connection:
@@ -109,14 +109,14 @@ class Writer:
                         finish_gone(connection, rows[outcome.stamp])
             reach("store")
 
-    @patiently
+    @retried
     def knows(self, source: str, sha256: str) -> bool:
         """Whether the model, as it reads this source, has tagged this content with these categories, in whatever file."""
         asked = {"model": self.registered.model_of(source), "taxonomy": self.registered.taxonomy}
         with self._database.read() as connection:
             return bool(_TWIN.rows(connection, sha256=sha256, **asked))
 
-    @patiently
+    @retried
     def _register(
         self,
         identity: ModelIdentity,
@@ -129,7 +129,7 @@ class Writer:
             now = self._now()
             return register(connection, identity, description, labels, taxonomy, now, identities)
 
-    @patiently
+    @retried
     def _set(self, thresholds: Mapping[str, float], limits: Mapping[str, float]) -> None:
         with self._database.write() as connection:
             set_thresholds(connection, thresholds)

@@ -62,12 +62,13 @@ def test_a_locked_database_is_waited_for(shelf: Shelf, ear: Ear) -> None:
 
 
 def test_a_stop_does_not_wait_for_ever(shelf: Shelf) -> None:
-    shelf.database.patience.end(0)
+    shelf.database.write_retry.give_up_at(0)
     with (
         another_program_writes(shelf),
         pytest.raises(DatabaseError, match="another program is writing to it"),
     ):
         shelf.journal.admit([shelf.stamp("a.jpg")], Origin.SCAN)
+    assert not shelf.database.write_retry.is_waiting
 
 
 @pytest.mark.parametrize("replace", [False, True])
