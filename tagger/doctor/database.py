@@ -12,7 +12,8 @@ from tagger.doctor.finding import Finding
 from tagger.errors import DatabaseError
 from tagger.host import mounts
 from tagger.store.core import warnings
-from tagger.store.core.database import Database, locate
+from tagger.store.core.database import Database
+from tagger.store.core.location import locate
 from tagger.store.core.lock import holder
 
 

@@ -11,7 +11,8 @@ from tagger.config.settings import Settings
 from tagger.doctor import account
 from tagger.doctor.finding import Finding
 from tagger.errors import DatabaseError
-from tagger.store.core.database import Database, locate
+from tagger.store.core.database import Database
+from tagger.store.core.location import locate
 from tagger.store.queue import queries
 from tagger.store.tags.room import shortage
 from tagger.wording.escape import shown

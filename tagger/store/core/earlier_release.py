@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 from tagger.errors import DatabaseError
-from tagger.store.core.database import locate
+from tagger.store.core.location import locate
 
 _UNCALIBRATED = """
 SELECT EXISTS (

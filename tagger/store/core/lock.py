@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tagger.errors import DatabaseError
-from tagger.store.core.database import locate, make_folder
+from tagger.store.core.location import locate, make_folder
 from tagger.wording.escape import cut, shown
 
 log = logging.getLogger(__name__)
