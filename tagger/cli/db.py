@@ -20,8 +20,8 @@ app = typer.Typer(help="Take care of the database: check it, copy it, make it sm
 def check(config: Config = None, database: Database = None) -> None:
     """Read everything, also while a daemon works, and say what is wrong. Exits with 4 if anything is."""
     with closing(_open(config, database)) as store:
-        for hazard in store.hazards():
-            say(f"tagger: {hazard}", err=True)
+        for warning in store.warnings():
+            say(f"tagger: {warning}", err=True)
         faults = list(store.faults())
     if faults:
         what = "is damaged: " + "; ".join(faults[:10])

@@ -198,8 +198,8 @@ def _ground(settings: Settings, command: str, *signals: int) -> Iterator[Runtime
         database = Database.open(settings.database, create=True, sleep=stops.rest)
         try:
             stops.check()
-            for hazard in database.hazards():
-                log.warning("%s", hazard)
+            for warning in database.warnings():
+                log.warning("%s", warning)
             systemd.starting("the model is loaded")
             settled, classifier = model_choice.loaded(settings, database, data_home(), cache_home())
             stops.check()

@@ -21,7 +21,7 @@ from tagger.store.core.prepared import driver
 from tagger.store.core.schema import VERSION
 from tagger.store.core.sqlite_errors import DEFAULT_HINT
 from tagger.store.core.versions import bring_up_to_date, version_of
-from tagger.store.core.warnings import hazards
+from tagger.store.core.warnings import warnings
 from tagger.store.core.write_retry import UnavailableError, WriteRetry
 
 log = logging.getLogger(__name__)
@@ -109,9 +109,9 @@ class Database:
             hint = "restore it, or start again with an empty one: every picture is then tagged anew"
             raise DatabaseError(self.name, "was deleted or replaced while in use", hint)
 
-    def hazards(self) -> Iterator[str]:
-        """Yield what endangers it where it lies, in words."""
-        return hazards(self.path) if self.path else iter(())
+    def warnings(self) -> Iterator[str]:
+        """Yield a sentence for each danger of the place where it lies."""
+        return warnings(self.path) if self.path else iter(())
 
     def log_rests_for(self, seconds: float) -> bool:
         """Return whether the write-ahead log holds something, and nobody has written to it for so long."""

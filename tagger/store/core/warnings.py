@@ -15,7 +15,7 @@ _MENDED = {(3, 44): 6, (3, 50): 7}
 """https://www.sqlite.org/wal.html#walresetbug: from 3.7.0 on, mended in 3.51.3, and in two older lines."""
 
 
-def hazards(path: Path) -> Iterator[str]:
+def warnings(path: Path) -> Iterator[str]:
     """Yield a sentence for each danger of the place where the database lies: what it is, and what to do."""
     kind = mounts.file_system(path)
     if not mounts.announces_changes(kind):

@@ -7,7 +7,7 @@ import pytest
 
 from tagger.config.settings import Settings
 from tagger.doctor.database import database
-from tagger.store.core.warnings import hazards
+from tagger.store.core.warnings import warnings
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_doctor_names_a_sqlite_that_can_damage_a_database_with_the_remedy(
 
 def test_a_start_says_nothing_about_sqlite_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
-    assert list(hazards(tmp_path / "tags.db")) == []
+    assert list(warnings(tmp_path / "tags.db")) == []
