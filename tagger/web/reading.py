@@ -93,9 +93,9 @@ def _corrected(database: Database, id_: int, said: answers.Verdicts) -> answers.
     names = [*said.add, *said.remove, *said.clear]
     if not names:
         raise ProblemError(400, "say one thing of each label, in `add`, `remove` or `clear`")
-    ruling = corrections.Correction(said.add, said.remove, said.clear)
+    correction = corrections.Correction(said.add, said.remove, said.clear)
     path = picture_of(database, id_).path
-    return answers.Corrected(images=corrections.apply(database, [path], ruling, datetime.now(UTC)))
+    return answers.Corrected(images=corrections.apply(database, [path], correction, datetime.now(UTC)))
 
 
 def picture_of(database: Database, id_: int) -> FoundPicture:

@@ -167,8 +167,8 @@ def test_a_copy_is_in_the_conditions_of_its_twin(shelf: Shelf) -> None:
 
 def test_a_verdict_leaves_a_picture_where_it_was_taken(shelf: Shelf) -> None:
     arrive(shelf, "out.jpg", outdoor=0.9)
-    for ruling in (corrections.Correction(wrong=["tabby"]), corrections.Correction(open=["tabby"])):
-        corrections.apply(shelf.database, ["/data/cam/out.jpg"], ruling, NOON)
+    for correction in (corrections.Correction(wrong=["tabby"]), corrections.Correction(open=["tabby"])):
+        corrections.apply(shelf.database, ["/data/cam/out.jpg"], correction, NOON)
         assert told(shelf) == {"out.jpg": ("outdoor",)}
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagger.store.tags.readings import Said
-from tagger.store.tags.verdicts import HUMAN, from_text, judged, to_text
+from tagger.store.tags.verdicts import HUMAN, corrected, from_text, to_text
 
 LABELS = range(8)
 CATEGORIES_OF = {label: [label // 2, 9] for label in LABELS}
@@ -32,7 +32,7 @@ verdicts = st.dictionaries(st.sampled_from(LABELS), st.booleans(), max_size=4)
 def test_what_is_right_is_there_once_what_is_wrong_is_not_and_the_rest_is_as_it_was(
     said: Said, given_: dict[int, bool]
 ) -> None:
-    tags = judged(said, given_, CATEGORIES_OF).tags
+    tags = corrected(said, given_, CATEGORIES_OF).tags
     right = [label for label, is_right in given_.items() if is_right]
     assert [one for one in tags if one[2]] == [(label, 1.0, HUMAN) for label in right]
     assert [one for one in tags if not one[2]] == [one for one in said.tags if one[0] not in given_]
@@ -40,7 +40,7 @@ def test_what_is_right_is_there_once_what_is_wrong_is_not_and_the_rest_is_as_it_
 
 @given(readings(), verdicts)
 def test_scores_stay_probabilities_and_the_best_is_the_first(said: Said, given_: dict[int, bool]) -> None:
-    new = judged(said, given_, CATEGORIES_OF)
+    new = corrected(said, given_, CATEGORIES_OF)
     assert all(0 < score <= 1 for _, score in new.categories)
     assert new.top_score == max((score for _, score, _ in new.tags), default=0)
     assert 0 <= new.margin <= 1
@@ -48,7 +48,7 @@ def test_scores_stay_probabilities_and_the_best_is_the_first(said: Said, given_:
 
 @given(readings(), verdicts)
 def test_a_category_is_certain_where_one_of_its_labels_is(said: Said, given_: dict[int, bool]) -> None:
-    scores = dict(judged(said, given_, CATEGORIES_OF).categories)
+    scores = dict(corrected(said, given_, CATEGORIES_OF).categories)
     for label, is_right in given_.items():
         if is_right:
             assert all(scores[category] == 1 for category in CATEGORIES_OF[label])
@@ -57,4 +57,4 @@ def test_a_category_is_certain_where_one_of_its_labels_is(said: Said, given_: di
 @given(readings())
 def test_what_the_model_said_is_kept_to_the_last_bit(said: Said) -> None:
     assert from_text(to_text(said)) == said
-    assert judged(said, {}, CATEGORIES_OF).tags == said.tags
+    assert corrected(said, {}, CATEGORIES_OF).tags == said.tags

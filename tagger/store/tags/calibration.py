@@ -15,8 +15,11 @@ from tagger.store.tags.verdicts import from_text
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What a model scored a label with, 0 where it was not among the picture's tags, and whether it is right."""
+class ScoredVerdict:
+    """A verdict on a label of one picture: whether it is right, and what the model alone scored it with.
+
+    The score is 0 where the label was not among the picture's tags.
+    """
 
     score: float
     is_right: bool
@@ -24,10 +27,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Of one label. Precisions are of the verdicts from a threshold on, 0–1; None where there is none of these.
+    """How often one label is right.
 
-    `threshold` is the score in use, `better` the lowest from which on the precision is what was asked for, or None
-    where no score is.
+    `threshold` is the score in use, and `precision` the part, 0 to 1, that is right of what scores as much or more; None
+    where nothing does. `better` is the lowest score from which on the precision is what was asked for, `then`; None where
+    no score is.
     """
 
     label: str
@@ -39,45 +43,47 @@ class Calibration:
 
 
 def calibrations(database: Database, precision: float, min_score: float) -> Iterator[Calibration]:
-    """Of each label that has verdicts, by name. `min_score` is for labels without a threshold."""
+    """Yield the calibration of each label that has verdicts, by name. `min_score` is for labels without a threshold."""
     with database.read() as connection:
         labels = connection.execute(
             select(label.c.id, label.c.name, label.c.min_score).order_by(label.c.name)
         )
-        judged = _judged(connection)
+        verdicts = _verdicts_by_label(connection)
         for id_, name, threshold in labels:
-            if id_ in judged:
-                yield _calibrated(name, judged[id_], precision, threshold or min_score)
+            if id_ in verdicts:
+                yield _calibrated(name, verdicts[id_], precision, threshold or min_score)
 
 
-def precision_from(judged: Sequence[Judged], threshold: float) -> float | None:
-    """The part that is right of what scores `threshold` or more."""
-    some = [one.is_right for one in judged if one.score >= threshold]
+def precision_from(verdicts: Sequence[ScoredVerdict], threshold: float) -> float | None:
+    """Return the part, 0 to 1, that is right of what scores `threshold` or more; None where nothing does."""
+    some = [one.is_right for one in verdicts if one.score >= threshold]
     return sum(some) / len(some) if some else None
 
 
-def lowest_threshold(judged: Sequence[Judged], precision: float) -> float | None:
-    """The lowest score from which on so much is right, among those that were judged."""
-    scores = sorted({one.score for one in judged if one.score > 0})
-    return next((score for score in scores if (precision_from(judged, score) or 0) >= precision), None)
+def lowest_threshold(verdicts: Sequence[ScoredVerdict], precision: float) -> float | None:
+    """Return the lowest score of these verdicts from which on so much is right; None where there is none."""
+    scores = sorted({one.score for one in verdicts if one.score > 0})
+    return next((score for score in scores if (precision_from(verdicts, score) or 0) >= precision), None)
 
 
-def _calibrated(name: str, judged: Sequence[Judged], precision: float, threshold: float) -> Calibration:
-    better = lowest_threshold(judged, precision)
-    then = None if better is None else precision_from(judged, better)
-    return Calibration(name, len(judged), threshold, precision_from(judged, threshold), better, then)
+def _calibrated(
+    name: str, verdicts: Sequence[ScoredVerdict], precision: float, threshold: float
+) -> Calibration:
+    better = lowest_threshold(verdicts, precision)
+    then = None if better is None else precision_from(verdicts, better)
+    return Calibration(name, len(verdicts), threshold, precision_from(verdicts, threshold), better, then)
 
 
-def _judged(connection: Connection) -> dict[int, list[Judged]]:
-    """By label. Of copies of a picture one is enough."""
+def _verdicts_by_label(connection: Connection) -> dict[int, list[ScoredVerdict]]:
+    """Return the verdicts on each label, by its id; of copies of a picture one is enough."""
     query = (
         select(verdict.c.sha256, verdict.c.label_id, verdict.c.is_right, func.max(reading.c.said))
         .join(file, file.c.sha256 == verdict.c.sha256)
         .join(reading, and_(reading.c.file_id == file.c.id, reading.c.said.is_not(None)))
         .group_by(verdict.c.sha256, verdict.c.label_id, verdict.c.is_right)
     )
-    found: dict[int, list[Judged]] = defaultdict(list)
+    found: dict[int, list[ScoredVerdict]] = defaultdict(list)
     for _, label_id, is_right, text in connection.execute(query):
         scores = {tag_label: score for tag_label, score, _ in from_text(text).tags}
-        found[label_id].append(Judged(scores.get(label_id, 0.0), is_right))
+        found[label_id].append(ScoredVerdict(scores.get(label_id, 0.0), is_right))
     return found

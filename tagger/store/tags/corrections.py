@@ -1,4 +1,7 @@
-"""People's verdicts: stored at once and durably, and the tags of all copies of the picture written anew with them."""
+"""Corrections: what people say of a picture's labels, stored at once and durably.
+
+A correction becomes verdicts on the picture's content, and the tags of all its copies are written anew with them.
+"""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +37,7 @@ from tagger.store.tags.vectors import unpacked
 from tagger.store.tags.verdicts import Verdicts
 from tagger.wording.nearest import did_you_mean
 
-_AT_ONCE = 200
+_PICTURES_AT_A_TIME = 200
 """Pictures that are written anew in one transaction: for a fraction of a second, nobody else writes."""
 
 
@@ -48,17 +51,17 @@ class Correction:
 
 
 class ContradictionError(ConfigError):
-    """Of one label it is said that it is right, and that it is not, or that nothing is said of it."""
+    """A correction says two things of one label: that it is right, that it is wrong, or that nothing is said of it."""
 
 
-def _ruling() -> Any:
+def _upsert() -> Any:
     add = upsert(verdict)
     new = {"is_right": add.excluded.is_right, "decided_at": add.excluded.decided_at}
     return add.on_conflict_do_update(index_elements=[verdict.c.sha256, verdict.c.label_id], set_=new)
 
 
-_RULE = Prepared(_ruling(), [column.name for column in verdict.c])
-_TAKE_BACK = Prepared(
+_STORE_VERDICT = Prepared(_upsert(), [column.name for column in verdict.c])
+_DELETE_VERDICT = Prepared(
     delete(verdict).where(
         verdict.c.sha256 == bindparam("sha256"), verdict.c.label_id == bindparam("label_id")
     )
@@ -89,8 +92,8 @@ _SCORES = Prepared(
 _VECTOR = Prepared(select(feature.c.vector).where(feature.c.file_id == bindparam("id")))
 
 
-def rulings(database: Database, file_id: int) -> Correction:
-    """What was said of a file's content: names of labels."""
+def correction_of(database: Database, file_id: int) -> Correction:
+    """Return all that was said of a file's content."""
     query = select(label.c.name, verdict.c.is_right).join(verdict, verdict.c.label_id == label.c.id)
     content = select(file.c.sha256).where(file.c.id == file_id).scalar_subquery()
     with database.read() as connection:
@@ -99,40 +102,40 @@ def rulings(database: Database, file_id: int) -> Correction:
     return Correction(right, wrong)
 
 
-def apply(database: Database, paths: Sequence[str], ruling: Correction, now: datetime) -> int:
-    """Gives the number of files whose tags are others now, copies included.
+def apply(database: Database, paths: Sequence[str], correction: Correction, now: datetime) -> int:
+    """Store a correction of the pictures at these absolute `paths`, and write their tags and their copies' anew.
 
-    `paths` are absolute. Raises ConfigError for a name that no label has, or several have, and for a path without tags,
-    ContradictionError where two things are said of one label: then nothing is said of any picture. Of many pictures, some at a time
-    are written, so that whoever else writes need not wait.
+    Return the number of files that have other tags now, copies included. Raises ConfigError for a name that no label has,
+    or several have, and for a path without tags, ContradictionError where two things are said of one label: then nothing
+    is stored of any picture. Many pictures are written some at a time, so that whoever else writes need not wait.
     """
     with database.read() as connection:
-        labels = _labels(connection, ruling)
+        labels = _labels(connection, correction)
         contents = sorted({_content(connection, path) for path in paths})
-    return sum(
-        _ruled(database, contents[start : start + _AT_ONCE], ruling, labels, now)
-        for start in range(0, len(contents), _AT_ONCE)
-    )
+    size = _PICTURES_AT_A_TIME
+    some_at_a_time = (contents[first : first + size] for first in range(0, len(contents), size))
+    return sum(_apply_to(database, some, correction, labels, now) for some in some_at_a_time)
 
 
-def _ruled(
-    database: Database, contents: Sequence[str], ruling: Correction, labels: dict[str, int], now: datetime
+def _apply_to(
+    database: Database, contents: Sequence[str], correction: Correction, labels: dict[str, int], now: datetime
 ) -> int:
+    size = _PICTURES_AT_A_TIME
     with database.write() as connection:
         for sha256 in contents:
-            _store(connection, sha256, ruling, labels, now)
+            _store(connection, sha256, correction, labels, now)
         files = [id_ for (id_,) in _FILES.rows(connection, contents=json.dumps(contents))]
-        _write_anew(connection, files[:_AT_ONCE], now)
-    for start in range(_AT_ONCE, len(files), _AT_ONCE):  # copies, of which a black picture may have thousands
+        _write_anew(connection, files[:size], now)
+    for first in range(size, len(files), size):  # copies, of which a black picture may have thousands
         with database.write() as connection:
-            _write_anew(connection, files[start : start + _AT_ONCE], now)
+            _write_anew(connection, files[first : first + size], now)
     return len(files)
 
 
-def _labels(connection: Connection, ruling: Correction) -> dict[str, int]:
-    """By each name, the label's id. Raises ConfigError, ContradictionError for two names of one label."""
+def _labels(connection: Connection, correction: Correction) -> dict[str, int]:
+    """Return the label's id by each name. Raises ConfigError, ContradictionError for two names of one label."""
     named: dict[int, str] = {}
-    for name in (*ruling.right, *ruling.wrong, *ruling.open):
+    for name in (*correction.right, *correction.wrong, *correction.open):
         id_ = _label(connection, name)
         if id_ in named:
             same = f"{named[id_]} and {name} are one label" if named[id_] != name else "it is there twice"
@@ -144,6 +147,7 @@ def _labels(connection: Connection, ruling: Correction) -> dict[str, int]:
 
 
 def _label(connection: Connection, name: str) -> int:
+    """Return the id of the one label that is called so. Raises ConfigError where there is none, or are several."""
     query = select(word.c.label_id, word.c.rank, label.c.name).join(label, label.c.id == word.c.label_id)
     rows = connection.execute(
         query.where(word.c.text == storable(name.casefold())).order_by(word.c.rank)
@@ -158,7 +162,7 @@ def _label(connection: Connection, name: str) -> int:
 
 
 def _near(connection: Connection, name: str) -> str:
-    """What to do where no label is called so."""
+    """Return what to do where no label is called so."""
     if within := _labels_in(connection, name):
         return f"it is a category; name the label, such as {', '.join(within)}"
     if suggestions.as_clause(name) or suggestions.is_about_a_time(name):
@@ -169,7 +173,7 @@ def _near(connection: Connection, name: str) -> str:
 
 
 def _labels_in(connection: Connection, name: str) -> Sequence[str]:
-    """A few labels of the category of that name; none where there is no such category."""
+    """Return a few labels of the category of that name; none where there is no such category."""
     is_it = select(word.c.category_id).where(
         word.c.text == storable(name.casefold()), word.c.category_id.is_not(None)
     )
@@ -179,6 +183,7 @@ def _labels_in(connection: Connection, name: str) -> Sequence[str]:
 
 
 def _content(connection: Connection, path: str) -> str:
+    """Return the hash of the file that was tagged at this path. Raises ConfigError where none was."""
     for source, below in Roots(connection).places(path):
         for (sha256,) in _CONTENT.rows(connection, source=source, paths=json.dumps([below])):
             if sha256:
@@ -188,30 +193,31 @@ def _content(connection: Connection, path: str) -> str:
 
 
 def _store(
-    connection: Connection, sha256: str, ruling: Correction, labels: dict[str, int], now: datetime
+    connection: Connection, sha256: str, correction: Correction, labels: dict[str, int], now: datetime
 ) -> None:
     decided = {"sha256": sha256, "decided_at": instant_text(now)}
-    for names, is_right in ((ruling.right, True), (ruling.wrong, False)):
-        _RULE.each(connection, [decided | {"label_id": labels[name], "is_right": is_right} for name in names])
-    for name in ruling.open:
-        _TAKE_BACK.rows(connection, sha256=sha256, label_id=labels[name])
+    for names, is_right in ((correction.right, True), (correction.wrong, False)):
+        rows = [decided | {"label_id": labels[name], "is_right": is_right} for name in names]
+        _STORE_VERDICT.each(connection, rows)
+    for name in correction.open:
+        _DELETE_VERDICT.rows(connection, sha256=sha256, label_id=labels[name])
 
 
 def _write_anew(connection: Connection, files: Sequence[int], now: datetime) -> None:
-    """With all verdicts of now: those that came meanwhile, too."""
+    """Replace these files' readings by what all verdicts of now make of them, those that came meanwhile included."""
     rows = _READ.rows(connection, files=json.dumps(files))
     given = verdicts.verdicts_on(connection, sorted({sha256 for _, sha256, *_ in rows}))
-    new = [_judged(connection, given, *row) for row in rows]
+    new = [_corrected(connection, given, *row) for row in rows]
     readings.forget(connection, [one.file_id for one in new])
     readings.add(connection, new, instant_text(now))
 
 
-def _judged(
+def _corrected(
     connection: Connection, given: Verdicts, id_: int, sha256: str, captured_at: str, seen_at: str, model: int,
     taxonomy: int | None, top_score: float, margin: float, entropy: float, outdoor: float | None, text: str | None,
     look: int | None,
 ) -> NewReading:  # fmt: skip
-    """The reading of one file: what its model said alone, with all verdicts of now."""
+    """Return the reading of one file: what its model said alone, with all verdicts of now."""
     if text:
         alone = verdicts.from_text(text)
     else:

@@ -1,4 +1,4 @@
-"""What a path and the clocks tell, as it lies in the tables."""
+"""A file's metadata: what its path and the clocks tell, as it lies in the tables."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,16 +14,19 @@ from tagger.store.core.schema import file, file_attribute
 COLUMNS = ("captured_at", "captured_from", "misdated", "camera", "app_id")
 
 _ADD = Prepared(insert(file_attribute))
-_FORGET = Prepared(delete(file_attribute).where(file_attribute.c.file_id == bindparam("this_file")))
-_PUT = Prepared(update(file).where(file.c.id == bindparam("this_file")), COLUMNS)
+_DELETE = Prepared(delete(file_attribute).where(file_attribute.c.file_id == bindparam("this_file")))
+_UPDATE = Prepared(update(file).where(file.c.id == bindparam("this_file")), COLUMNS)
 
 
-def place_of(
-    place: PathRules, path: str, taken_at: datetime | None, mtime_ns: int, now: datetime
+def metadata_of(
+    rules: PathRules, path: str, taken_at: datetime | None, mtime_ns: int, now: datetime
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """A file's columns, and its attributes. `path` is as the database has it."""
-    located = place.read(path)
-    captured = place.captured(located, taken_at, mtime_ns, now)
+    """Return a file's COLUMNS with their values, and its attributes, as the source's `rules` read them.
+
+    `path` is as the database has it.
+    """
+    located = rules.read(path)
+    captured = rules.captured(located, taken_at, mtime_ns, now)
     values = (
         instant_text(captured.at),
         captured.by,
@@ -37,15 +40,17 @@ def place_of(
 def set_attributes(
     connection: Connection, file_id: int, attributes: Mapping[str, str], had_some: bool = True
 ) -> None:
+    """Store a file's attributes in place of those it had; `had_some` is false where it certainly had none."""
     if had_some:
-        _FORGET.rows(connection, this_file=file_id)
+        _DELETE.rows(connection, this_file=file_id)
     if attributes:
         rows = [{"file_id": file_id, "name": name, "value": value} for name, value in attributes.items()]
         _ADD.each(connection, rows)
 
 
-def put(
+def update_file(
     connection: Connection, file_id: int, columns: Mapping[str, Any], attributes: Mapping[str, str]
 ) -> None:
-    _PUT.rows(connection, this_file=file_id, **columns)
+    """Store what `metadata_of` told of a file, in place of what it was before."""
+    _UPDATE.rows(connection, this_file=file_id, **columns)
     set_attributes(connection, file_id, attributes)

@@ -1,4 +1,4 @@
-"""What people say of a picture's labels, and what the tags are then.
+"""Verdicts: what people say of a picture's labels, and what the tags are then.
 
 A verdict is on content, so it follows a picture that moves, and holds for its copies; no change of model touches it.
 The tags are rewritten with it, so that every question sees it at no cost. What the model said alone is kept with the
@@ -33,18 +33,26 @@ _MEMBERS = Prepared(select(category_label.c.label_id, category_label.c.category_
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Whether labels are right, by content and label; and which categories each label is in."""
+    """The verdicts on some pictures.
+
+    `by_content` tells whether labels are right, by a picture's sha256 and the label's id; `categories_of` which categories
+    each label is in.
+    """
 
     by_content: Mapping[str, Mapping[int, bool]]
     categories_of: Mapping[int, Sequence[int]]
 
     def applied(self, sha256: str, said: Said) -> tuple[Said, str | None]:
-        """What is said of a picture then, and what the model said alone, as text; None where nobody had a say."""
+        """Return what is said of a picture with the verdicts on it, and what its model said alone, as text.
+
+        The text is None where there are no verdicts on it.
+        """
         given = self.by_content.get(sha256)
-        return (judged(said, given, self.categories_of), to_text(said)) if given else (said, None)
+        return (corrected(said, given, self.categories_of), to_text(said)) if given else (said, None)
 
 
 def verdicts_on(connection: Connection, contents: Sequence[str]) -> Verdicts:
+    """Return the verdicts on pictures of these sha256 hashes."""
     by_content: dict[str, dict[int, bool]] = defaultdict(dict)
     if not _SOME.rows(connection)[0][0]:
         return Verdicts(by_content, {})
@@ -53,10 +61,11 @@ def verdicts_on(connection: Connection, contents: Sequence[str]) -> Verdicts:
     return Verdicts(by_content, _categories_of(connection) if by_content else {})
 
 
-def judged(said: Said, given: Mapping[int, bool], categories_of: Mapping[int, Sequence[int]]) -> Said:
-    """What people say is right comes first, with the score 1; what they say is wrong is gone.
+def corrected(said: Said, given: Mapping[int, bool], categories_of: Mapping[int, Sequence[int]]) -> Said:
+    """Return what a model said, corrected by the verdicts `given`, by label.
 
-    A category of a right label scores 1; one of a wrong label loses its share.
+    What people say is right comes first, with the score 1; what they say is wrong is gone. A category of a right label
+    scores 1; one of a wrong label loses its share.
     """
     right = [label_id for label_id, is_right in given.items() if is_right]
     tags = [(label_id, 1.0, HUMAN) for label_id in right]
@@ -74,10 +83,12 @@ def judged(said: Said, given: Mapping[int, bool], categories_of: Mapping[int, Se
 
 
 def to_text(said: Said) -> str:
+    """Return it as JSON, as it is kept with a reading."""
     return json.dumps(asdict(said))
 
 
 def from_text(text: str) -> Said:
+    """Return what `to_text` made this text of."""
     data = json.loads(text)
     tags, categories = (tuple(tuple(one) for one in data.pop(name)) for name in ("tags", "categories"))
     return Said(tags, categories, **data)

@@ -190,7 +190,7 @@ class _Batch:
     def _place(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
         """What the path and the clocks tell, as columns; attributes go to their table."""
         place = self.places.get(stamp.source, _NOWHERE)
-        columns, attributes = file_metadata.place_of(place, row.path, taken_at, stamp.mtime_ns, self.now)
+        columns, attributes = file_metadata.metadata_of(place, row.path, taken_at, stamp.mtime_ns, self.now)
         file_metadata.set_attributes(self.connection, row.id, attributes, had_some=row.tagged)
         return columns
 

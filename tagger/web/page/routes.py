@@ -171,7 +171,7 @@ def _add_picture(routes: APIRouter, house: AppContext, renderer: Renderer) -> No
     def picture(request: Request, id: int) -> Response:  # noqa: A002 (it is in the address)
         one = picture_of(house.database, id)
         newer, older = newer_and_older(house.database, one)
-        rulings = corrections.rulings(house.database, id)
+        rulings = corrections.correction_of(house.database, id)
         return renderer.page(
             request,
             "picture.html",
