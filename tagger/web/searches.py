@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from tagger.store.core.budget import Budget, TooLongError
+from tagger.store.core.budget import TimeBudget, TooLongError
 from tagger.store.core.database import Database
 from tagger.supervision import Closed
 from tagger.web.problems import ProblemError
@@ -57,7 +57,7 @@ class Searches:
             return await self._within(request, database, work)
 
     async def _within(self, request: Request, database: Database, work: Callable[[Database], T]) -> T:
-        budget = Budget(self._seconds)
+        budget = TimeBudget(self._seconds)
         budget.begin()
         watch = asyncio.create_task(_watch(request, budget))
         try:
@@ -91,7 +91,7 @@ def _in_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
     return asyncio.wrap_future(answer)
 
 
-async def _watch(request: Request, budget: Budget) -> None:
+async def _watch(request: Request, budget: TimeBudget) -> None:
     """Calls the budget off once the client has left, or Tagger stops."""
     left = asyncio.create_task(_left(request))
     try:

@@ -9,7 +9,7 @@ from threading import Timer
 import pytest
 from sqlalchemy import text
 
-from tagger.store.core.budget import Budget, TooLongError
+from tagger.store.core.budget import TimeBudget, TooLongError
 from tagger.store.core.database import Database
 from tests.integration.shelf import Shelf
 
@@ -22,16 +22,16 @@ def ask(database: Database, question: object) -> object:
 
 
 def test_a_question_ends_with_its_budget_and_others_do_not(shelf: Shelf) -> None:
-    budget = Budget(0.1)
+    budget = TimeBudget(0.1)
     budget.begin()
     with pytest.raises(TooLongError, match=r"more than 0\.1 seconds"):
         ask(shelf.database.within(budget), ENDLESS)
     assert ask(shelf.database, text("SELECT 1")) == 1
-    assert ask(shelf.database.within(Budget(0.1)), text("SELECT 1")) == 1
+    assert ask(shelf.database.within(TimeBudget(0.1)), text("SELECT 1")) == 1
 
 
 def test_what_is_called_off_ends_between_two_questions_and_in_one(shelf: Shelf) -> None:
-    budget = Budget()
+    budget = TimeBudget()
     timer = Timer(0.1, budget.call_off)
     timer.start()
     with pytest.raises(TooLongError):

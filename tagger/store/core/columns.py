@@ -1,4 +1,4 @@
-"""The two kinds of value that look different in the database: times and paths."""
+"""Column types for the two kinds of value that look different in the database: times and paths."""
 
 from datetime import UTC, datetime
 
@@ -10,9 +10,9 @@ from tagger.wording.escape import cut, shown
 
 
 class Instant(TypeDecorator[datetime]):
-    """A UTC time as `YYYY-MM-DD HH:MM:SS.fff`: text, so that SQLite's `datetime('now')` compares with it.
+    """Stores a UTC time as `YYYY-MM-DD HH:MM:SS.fff`: text, so that SQLite's `datetime('now')` compares with it.
 
-    Takes and gives aware datetimes; one without a zone is refused with ValueError.
+    It takes and gives aware datetimes, and raises ValueError for one without a zone.
     """
 
     impl = String
@@ -26,7 +26,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class PathText(TypeDecorator[str]):
-    """A path; see `pathtext`."""
+    """Stores a path as `pathtext` spells it."""
 
     impl = String
     cache_ok = True
@@ -39,7 +39,7 @@ class PathText(TypeDecorator[str]):
 
 
 def _instant(text: object) -> datetime:
-    """Raises DatabaseError where somebody has put there what is no time."""
+    """Return the time that this text stands for. Raises DatabaseError where somebody has put there what is no time."""
     try:
         return datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
     except ValueError:
@@ -48,6 +48,7 @@ def _instant(text: object) -> datetime:
 
 
 def instant_text(moment: datetime) -> str:
+    """Return an aware time as `Instant` stores it. Raises ValueError for one without a zone."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
     return moment.astimezone(UTC).isoformat(" ", "milliseconds").removesuffix("+00:00")

@@ -38,7 +38,7 @@ def _limit(key: str) -> ColumnElement[float]:
 
 
 def _is_of_a_screen() -> ColumnElement[bool]:
-    """Both sides in one number, so that all screens are a list of numbers."""
+    """Compare both sides as one number, so that all screens are a list of numbers."""
     size = func.max(file.c.width, file.c.height) * 100_000 + func.min(file.c.width, file.c.height)
     return size.in_([literal_column(str(long * 100_000 + short)) for long, short in sorted(SCREENS)])
 
@@ -60,17 +60,17 @@ _SCORES: Mapping[str, ColumnElement[float]] = {"indoor": 1 - _outdoor, "outdoor"
 
 
 def test(name: str) -> ColumnElement[bool]:
-    """Whether the file at hand is in the condition of that name, one of NAMES."""
+    """Return the SQL for whether the file at hand is in the condition of that name, one of NAMES."""
     return func.coalesce(_TESTS[name], false())
 
 
 def every() -> Iterator[ColumnElement[bool]]:
-    """All of them, in the order of NAMES."""
+    """Return a column for each condition, `in_NAME`, in the order of NAMES."""
     return (test(name).label(f"in_{name}") for name in NAMES)
 
 
 def view(path: str) -> str:
-    """`image_conditions`: a SELECT for each condition, of which SQLite runs only those that are asked for.
+    """Return the view `image_conditions`: a SELECT for each condition, of which SQLite runs only those that are asked for.
 
     `path` is the SQL of a file's path, under that name.
     """
@@ -79,7 +79,7 @@ def view(path: str) -> str:
 
 
 def _pictures(name: str, path: str) -> Select[Any]:
-    """Those in one condition."""
+    """Return the SELECT of the pictures in one condition."""
     columns: tuple[ColumnElement[Any], ...] = (
         reading.c.seq,
         literal_column(path),

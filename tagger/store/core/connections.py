@@ -104,8 +104,9 @@ class Connections:
 
 
 class _Pool:
-    """Connections of one kind, kept open, as many as were in use at one time: to open one, or even to take one
-    from SQLAlchemy's pool, costs more than what most transactions do.
+    """Connections of one kind, kept open, as many as were in use at one time.
+
+    To open one, or even to take one from SQLAlchemy's pool, costs more than what most transactions do.
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], begin: str) -> None:

@@ -1,15 +1,14 @@
-"""Controls: whether files wait (`tagger pause`), and what a daemon tells whoever asks it (`tagger reload`, `tagger doctor`).
+"""Controls: whether files wait (`tagger pause`), and what a daemon tells whoever asks (`tagger reload`, `tagger doctor`).
 
-Both are rows of one table. A pause is there because it is to outlive every process that it concerns, and because whoever
-asks how the work stands asks the database. What a daemon tells is there because all its users can read that, and it is
-written with the same care as everything else. It is believed only of the daemon that holds the database's lock, by the
-name that the lock gives it, so one that was killed answers nothing.
+Both are rows of one table. A pause is in the database because it outlives every process that it concerns, and because
+whoever asks how the work stands asks there. An answer is believed only of the daemon that holds the database's lock, by the
+name that the lock gives it: the kernel vouches for the holder, so one that was killed answers nothing.
 
-A database that cannot be written takes no answer. So `tagger reload` first tries whether it could be written, and says so
-itself where it cannot; and a daemon keeps what it could not tell, and tells it as soon as it can.
+A database that cannot be written takes no answer. `tagger reload` therefore tries first whether it can be written, and says
+so itself where it cannot; a daemon keeps what it could not tell until the database takes it.
 
-Rejected: a signal to pause, which a daemon forgets with its end. The lock file for answers: to hold both a lock and a
-message, its text had to be parsed and bounded, and nothing made a change of it whole.
+Rejected: a signal to pause, which a daemon forgets with its end; and answers in the lock file, whose text had to be parsed
+and bounded, and was at times half written.
 """
 
 from dataclasses import dataclass

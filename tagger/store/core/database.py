@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from tagger.errors import DatabaseError
 from tagger.store.core import backup, sqlite_errors
-from tagger.store.core.budget import EVERY, Budget
+from tagger.store.core.budget import EVERY, TimeBudget
 from tagger.store.core.connections import BUSY_SECONDS_AT_WORK, Connections
 from tagger.store.core.location import expect_file, expect_room, identity, locate, make_file
 from tagger.store.core.prepared import driver
@@ -35,7 +35,7 @@ class Database:
 
     def __init__(self, path: Path | None, create: bool, sleep: Callable[[float], None] = time.sleep) -> None:
         self.name = str(path or "the database in memory")
-        self.write_retry, self._budget = WriteRetry(sleep), Budget()
+        self.write_retry, self._budget = WriteRetry(sleep), TimeBudget()
         self.path, self._for_work = path, create
         self._file = identity(path)
         self._connections = Connections(path, create)
@@ -61,7 +61,7 @@ class Database:
             expect_file(path)
         return cls(path, create, sleep)
 
-    def within(self, budget: Budget) -> "Database":
+    def within(self, budget: TimeBudget) -> "Database":
         """Return the same database, whose readers end with the budget."""
         limited = copy.copy(self)
         limited._budget = budget

@@ -16,9 +16,9 @@ SELECT EXISTS (
 
 
 def has_uncalibrated_tags(address: str) -> bool:
-    """Whether it has tags that the built-in model gave before scores were calibrated, in release 0.1.0.
+    """Return whether a database has tags that the built-in model gave before scores were calibrated, in release 0.1.0.
 
-    Of a database that cannot be read, or that is not there, it is not known, and the answer is no.
+    Of one that cannot be read, or that is not there, it is not known, and the answer is no.
     """
     try:
         path = locate(address)

@@ -23,14 +23,17 @@ _DAMAGED = "restore a copy of it, or move it away: tagger scan builds a new one"
 
 
 def to_text(path: str) -> str:
-    """A path as `os.fsdecode` gives it → valid Unicode, the same where the path is plain UTF-8."""
+    """Return a path, given as by `os.fsdecode`, as valid Unicode; it stays the same where it is plain UTF-8."""
     if path.isascii():
         return path
     return _AMBIGUOUS.sub(lambda found: _spell(found[0].encode("utf-8", "surrogateescape")), path)
 
 
 def from_text(text: str) -> str:
-    """The inverse of `to_text`: what `open` takes. Raises DatabaseError where it is none that a scan could have met."""
+    """Return the path, as `open` takes it, that `to_text` made this text of.
+
+    Raises DatabaseError where no scan could have met such a path.
+    """
     if not isinstance(text, str) or "\0" in text or (".." in text and ".." in text.split("/")):
         raise DatabaseError(
             "the database", f"holds {cut(shown(repr(text)), 80)} where a path should be", _DAMAGED
@@ -41,7 +44,7 @@ def from_text(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """As it would stand in the database; what could not stand there is nothing that is found there."""
+    """Return a text as it would stand in the database; what could not stand there becomes NOWHERE, which nothing equals."""
     return _NEVER_STORED.sub(NOWHERE, to_text(text))
 
 

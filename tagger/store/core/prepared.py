@@ -17,7 +17,7 @@ _NAMED = dialect(paramstyle="named")
 
 
 class Prepared:
-    """A statement, and the values that it fixes. `columns` are those that an INSERT or UPDATE sets besides."""
+    """A statement with the values that it fixes. `columns` are those that an INSERT or UPDATE sets besides."""
 
     def __init__(self, statement: ClauseElement, columns: Iterable[str] | None = None) -> None:
         keys = None if columns is None else list(columns)
@@ -31,20 +31,21 @@ class Prepared:
         self._fixed = {name: value for name, value in fixed.items() if name not in awaited}
 
     def rows(self, connection: Connection, **values: object) -> list[tuple[Any, ...]]:
-        """Runs once. Raises sqlite3.Error, as `each` does."""
+        """Run it once, and return its rows. Raises sqlite3.Error, as `each` does."""
         return driver(connection).execute(self._text, self._fixed | values).fetchall()
 
     def pages(self, connection: Connection, size: int, **values: object) -> Iterator[list[tuple[Any, ...]]]:
-        """Runs once; its rows come `size` at a time, so that millions need no memory."""
+        """Run it once, and yield its rows `size` at a time, so that millions need no memory."""
         found = driver(connection).execute(self._text, self._fixed | values)
         while page := found.fetchmany(size):
             yield page
 
     def each(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
-        """Runs for each row of values."""
+        """Run it for each row of values."""
         rows = (self._fixed | row for row in rows) if self._fixed else rows
         driver(connection).executemany(self._text, rows)
 
 
 def driver(connection: Connection) -> sqlite3.Connection:
+    """Return the connection of Python's sqlite3 module beneath SQLAlchemy's."""
     return cast("sqlite3.Connection", connection.connection.driver_connection)

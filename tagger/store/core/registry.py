@@ -44,7 +44,11 @@ _IS_NAME, _IS_SYNONYM = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Rows' ids: of the model, of its taxonomy, by key of all labels and categories, and by name of sources' own models."""
+    """The ids of what is registered.
+
+    `labels` and `categories` are by their keys, all that the database knows; `models` by the names of sources whose
+    pictures the model reads in a way of their own.
+    """
 
     model: int
     taxonomy: int
@@ -53,7 +57,7 @@ class Registered:
     models: dict[str, int] = field(default_factory=dict)
 
     def model_of(self, source: str) -> int:
-        """The model as it reads a source's pictures."""
+        """Return the id of the model as it reads a source's pictures."""
         return self.models.get(source, self.model)
 
 
@@ -66,7 +70,7 @@ def register(
     now: datetime,
     identities: Mapping[str, ModelIdentity] = MappingProxyType({}),
 ) -> Registered:
-    """What a model needs in order to store readings; it is now the one in use. `labels` are in class order.
+    """Register what a model needs in order to store readings, and make it the one in use. `labels` are in class order.
 
     `identities` are the model's for sources whose pictures it reads in another way, by their names.
     """
@@ -88,7 +92,7 @@ def register(
 def register_model(
     connection: Connection, identity: ModelIdentity, description: str, used_at: datetime
 ) -> int:
-    """The model's id; it is now the one in use."""
+    """Make a model the one in use, and return its id."""
     values = {column.name: getattr(identity, column.name) for column in _IDENTITY}
     use = upsert(model).values(**values, description=description, used_at=used_at)
     use = use.on_conflict_do_update(
@@ -105,7 +109,7 @@ def _register_taxonomy(connection: Connection, categories: Taxonomy) -> int:
 
 
 def _register_labels(connection: Connection, labels: Sequence[Label]) -> dict[str, int]:
-    """A label keeps the name that it was first given: people have it in their queries."""
+    """Add labels that are new. A label keeps the name that it was first given: people have it in their queries."""
     known = {row.key: row.name_zh for row in connection.execute(select(label.c.key, label.c.name_zh))}
     new = [labelled for labelled in dict.fromkeys(labels) if labelled.key not in known]
     if new:
@@ -119,7 +123,10 @@ def _register_labels(connection: Connection, labels: Sequence[Label]) -> dict[st
 
 
 def _register_categories(connection: Connection, categories: Sequence[Category]) -> dict[str, int]:
-    """A category that is no more keeps its row, for what is not tagged anew yet, and loses its name and its place."""
+    """Store the categories of now, with what they lie within.
+
+    A category that is no more keeps its row, for what is not tagged anew yet, and loses its name and its place.
+    """
     connection.execute(
         update(category).values(name=category.c.key + " (no more)")
     )  # so that names may change hands
@@ -155,7 +162,7 @@ def _register_members(connection: Connection, categories: Taxonomy, registered: 
 
 
 def set_thresholds(connection: Connection, thresholds: Mapping[str, float]) -> None:
-    """Scores by the names, in any language, of labels and categories; what is not named has none."""
+    """Store thresholds by the names, in any language, of labels and categories; what is not named has none."""
     for table in (label, category):
         connection.execute(update(table).where(table.c.min_score != 0).values(min_score=0))
     for name, score in thresholds.items():
@@ -172,7 +179,7 @@ def set_limits(connection: Connection, limits: Mapping[str, float]) -> None:
 
 
 def thresholds(connection: Connection) -> dict[str, float]:
-    """The thresholds in use, by the names of labels and categories as views show them."""
+    """Return the thresholds in use, by the names of labels and categories as views show them."""
     tables = (select(one.c.name, one.c.min_score).where(one.c.min_score > 0) for one in (label, category))
     return {name: score for query in tables for name, score in connection.execute(query)}
 
@@ -187,7 +194,10 @@ def _set_threshold(
 def _register_words(
     connection: Connection, labels: Sequence[Label], categories: Sequence[Category], registered: Registered
 ) -> None:
-    """Words of labels that this model does not have stay: other models' tags may have them."""
+    """Store what labels and categories are called.
+
+    Words of labels that this model does not have stay: other models' tags may have them.
+    """
     ours = [registered.labels[labelled.key] for labelled in labels]
     theirs = or_(word.c.category_id.is_not(None), word.c.label_id.in_(ours))
     names = {row.id: row.name for row in connection.execute(select(label.c.id, label.c.name))}
@@ -206,7 +216,7 @@ def _register_words(
 
 
 def _words(named: Label | Category) -> Iterator[tuple[str, int]]:
-    """What it is called, in folded case, each once."""
+    """Yield what it is called, in folded case, each once, with its rank."""
     ranks = {text.casefold(): _IS_SYNONYM for text in named.names}
     ranks |= {text.casefold(): _IS_NAME for text in (named.name, named.name_zh) if text}
     yield from ranks.items()
@@ -217,7 +227,7 @@ def _ids(connection: Connection, table: Table) -> dict[str, int]:
 
 
 def _with_free_names(labels: Iterable[Label], taken: set[str]) -> list[dict[str, str | None]]:
-    """Names are unique for people: one that is taken gets its head's name, or its key, in brackets."""
+    """Return rows of labels whose names are unique: one that is taken gets its head's name, or its key, in brackets."""
     rows = []
     for new in labels:
         head = new.key.partition("/")[0]

@@ -39,7 +39,7 @@ metadata = MetaData()
 
 
 class State(StrEnum):
-    """Where a file stands.
+    """The states of a file.
 
     A `suspect` was in hand when Tagger died, and is tried alone; one that kills whoever looks at it alone is
     `quarantined`. `gone` keeps its tags, which say what was there; only a scan makes sure that it is missing.
@@ -309,7 +309,7 @@ control = Table(
 
 
 def configured(name: str, default: float) -> str:
-    """A number of the config, as SQL; the default where no worker has written it down yet."""
+    """Return SQL for a number of the config, or for the default where no worker has written it down yet."""
     return f"coalesce((SELECT value FROM \"limit\" WHERE name = '{name}'), {default})"  # noqa: S608
 
 
@@ -343,5 +343,5 @@ Index("reading_confidence", reading.c.top_score)
 
 
 def in_state(state: State) -> ColumnElement[bool]:
-    """Files in `state` (any but done), found through the index of the unfinished."""
+    """Return the condition that a file is in `state` (any but done), found through the index of the unfinished."""
     return and_(file.c.state == state, UNFINISHED)

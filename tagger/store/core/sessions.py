@@ -13,7 +13,7 @@ DISTANCE, GAP = 14, 3600.0
 
 
 def select(path: str, distance: str, gap: str) -> str:
-    """The view's SELECT. `path` is SQL for the path of `file` below `source`, the others for the two limits."""
+    """Return the view's SELECT. `path` is SQL for the path of `file` below `source`, the others for the two limits."""
     its_best = "ORDER BY one.sharpness DESC, one.captured_at, one.path LIMIT 1"
     return f"""
         SELECT source.name AS source, start.camera, start.captured_at AS started_at,
@@ -32,7 +32,7 @@ def select(path: str, distance: str, gap: str) -> str:
 
 
 def _begins(file: str, reading: str, distance: str, gap: str) -> str:
-    """Whether the picture is the first of a session: none before it is near in time, or the last of those is unlike it."""
+    """Return SQL for whether a picture begins a session: none before it is near in time, or the last of those is unlike it."""
     before = """
         SELECT (its.look | {reading}.look) & ~(its.look & {reading}.look) AS differing, its.model_id
         FROM file AS earlier JOIN reading AS its ON its.file_id = earlier.id
@@ -46,7 +46,7 @@ def _begins(file: str, reading: str, distance: str, gap: str) -> str:
 
 
 def _next(distance: str, gap: str) -> str:
-    """The first picture of the next session."""
+    """Return SQL for the first picture of the next session."""
     begins = _begins("later", "theirs", distance, gap).replace("{", "{{").replace("}", "}}")
     found = f"""
         SELECT later.id FROM file AS later JOIN reading AS theirs ON theirs.file_id = later.id
@@ -58,7 +58,7 @@ def _next(distance: str, gap: str) -> str:
 
 
 def _within(what: str, order: str = "") -> str:
-    """Something of the session's pictures."""
+    """Return SQL for `what` of the session's pictures."""
     found = f"""
         SELECT {what} FROM file AS one JOIN reading AS its ON its.file_id = one.id
         WHERE one.source_id = {{file}}.source_id AND one.camera {{camera}} AND its.look IS NOT NULL
@@ -70,19 +70,19 @@ def _within(what: str, order: str = "") -> str:
 
 
 def _by_camera(query: str, file: str, **names: str) -> str:
-    """Two queries in one: the index of cameras has only files that have one."""
+    """Return two queries in one: the index of cameras has only files that have one."""
     none, same = (query.format(file=file, camera=one, **names) for one in ("IS NULL", f"= {file}.camera"))
     return f"(CASE WHEN {file}.camera IS NULL THEN ({none}) ELSE ({same}) END)"
 
 
 def _bits(number: str) -> str:
-    """How many bits of 64 are set."""
+    """Return SQL for how many of 64 bits are set."""
     halves = (f"({number} & 0xFFFFFFFF)", f"({number} >> 32 & 0xFFFFFFFF)")
     fours = " + ".join(map(_in_fours, halves))
     return f"((((({fours}) & 0x0F0F0F0F) + (({fours}) >> 4 & 0x0F0F0F0F)) * 0x01010101) >> 24 & 0xFF)"
 
 
 def _in_fours(half: str) -> str:
-    """How many are set in each four bits of 32."""
+    """Return SQL for how many are set in each four of 32 bits."""
     twos = f"({half} - ({half} >> 1 & 0x55555555))"
     return f"(({twos} & 0x33333333) + ({twos} >> 2 & 0x33333333))"

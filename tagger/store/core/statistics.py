@@ -49,6 +49,7 @@ _SHAPE = (
 
 
 def describe(connection: Connection) -> None:
+    """Tell the planner the shape, in place of what it was told before."""
     connection.exec_driver_sql("ANALYZE sqlite_master")  # makes the table of statistics, measures nothing
     connection.exec_driver_sql("DELETE FROM sqlite_stat1")
     connection.exec_driver_sql(

@@ -1,4 +1,4 @@
-"""What others put into a database of ours, in place of what is ours, or upon it.
+"""What others have put into a database of ours, in place of what is ours, or upon it.
 
 Views, tables and indexes of a user's own are theirs to have. A trigger upon our tables would run with each write of ours,
 whoever wrote it; a table in place of a view, or the other way round, answers what was never asked.
@@ -17,7 +17,7 @@ _VIEWS = {name.casefold() for name in VIEWS}
 
 
 def refuse(connection: Connection, database: str) -> None:
-    """Raises DatabaseError, which names what is not ours and how it is removed."""
+    """Raises DatabaseError where there is any; it names what is not ours and how it is removed."""
     for kind, name, upon, sql in connection.exec_driver_sql(_SCHEMA):
         called = cut(shown(str(name)), 100)
         if kind == "trigger" and upon.casefold() in _TABLES | _VIEWS:

@@ -31,7 +31,10 @@ _LATELY, _FEW = 500, 5
 
 
 def _longest_pause(which: str) -> str:
-    """Seconds between two pictures of one camera. Not the mean: what moves comes in bursts, and rests at night."""
+    """Return SQL for the seconds between two pictures of one camera, at most.
+
+    It is not the mean: what moves comes in bursts, and rests at night.
+    """
     return f"""(
         SELECT CASE WHEN count(*) >= {_FEW} THEN max(pause) * 86400 END FROM (
             SELECT julianday(at) - julianday(lead(at) OVER (ORDER BY at DESC)) AS pause FROM (
@@ -206,7 +209,7 @@ def create_views(connection: Connection) -> None:
 
 
 def mend_views(connection: Connection) -> None:
-    """Makes them anew where somebody has made others of their names."""
+    """Make the views anew where somebody has made others of their names."""
     found = dict(
         map(tuple, connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
     )

@@ -26,7 +26,7 @@ def warnings(path: Path) -> Iterator[str]:
 
 
 def loses_resets(version: tuple[int, int, int]) -> bool:
-    """Whether this SQLite has the fault by which two programs that write at the same instant can damage a database."""
+    """Return whether this SQLite has the fault by which two programs that write at the same instant can damage a database."""
     since, until = _RESET
     mended = _MENDED.get(version[:2])
     return since <= version < until and (mended is None or version[2] < mended)

@@ -1,4 +1,4 @@
-"""What is asked of pictures to find copies among them: which there are, which have the same content, what is known of each."""
+"""Questions about pictures that find copies among them: which there are, which have the same content, what is known of each."""
 
 import json
 from array import array
@@ -15,7 +15,7 @@ from tagger.store.core.schema import State, file, reading, source
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A picture: `width` and `height` in pixels, `size` in bytes, `captured_at` in UTC."""
+    """What is known of a picture: `width` and `height` are pixels, `size` is bytes, `captured_at` is UTC."""
 
     id: int
     path: str
@@ -48,13 +48,13 @@ _FACTS = (
 
 
 def there(database: Database) -> "array[int]":
-    """Tagged files that are not gone, in the order of their ids."""
+    """Return the ids of tagged files that are not gone, in order."""
     with database.read() as connection:
         return array("q", connection.execute(_THERE).scalars())
 
 
 def same_content(database: Database) -> Iterator[tuple[int, int]]:
-    """Pairs of files whose bytes are the same; of three, two pairs."""
+    """Yield pairs of files, by their ids, whose bytes are the same; of three, two pairs."""
     with database.read() as connection:
         rows: Iterable[tuple[str, int]] = (
             (row.sha256, row.id)
@@ -65,7 +65,7 @@ def same_content(database: Database) -> Iterator[tuple[int, int]]:
 
 
 def facts(database: Database, ids: Sequence[int]) -> list[Copy]:
-    """In no order; one that is gone meanwhile is left out."""
+    """Return what is known of these files, in no order; one that is gone meanwhile is left out."""
     with database.read() as connection:
         rows = connection.execute(_FACTS, {"ids": json.dumps(list(ids))})
         return [Copy(id_, f"{root.rstrip('/')}/{path}", *rest) for id_, root, path, *rest in rows]

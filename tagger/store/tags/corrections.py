@@ -34,7 +34,7 @@ from tagger.store.queue.stamps import Roots, at_paths
 from tagger.store.tags import codes, readings, verdicts
 from tagger.store.tags.readings import NewReading, Said
 from tagger.store.tags.vectors import unpacked
-from tagger.store.tags.verdicts import Verdicts
+from tagger.store.tags.verdicts import VerdictIndex
 from tagger.wording.nearest import did_you_mean
 
 _PICTURES_AT_A_TIME = 200
@@ -43,7 +43,10 @@ _PICTURES_AT_A_TIME = 200
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Names of labels: those that are right, those that are wrong, and those of which nothing is said any more."""
+    """What people say of pictures, by names of labels.
+
+    Some are `right`, some `wrong`, and `open` are those of which nothing is said any more.
+    """
 
     right: Sequence[str] = ()
     wrong: Sequence[str] = ()
@@ -213,7 +216,7 @@ def _write_anew(connection: Connection, files: Sequence[int], now: datetime) -> 
 
 
 def _corrected(
-    connection: Connection, given: Verdicts, id_: int, sha256: str, captured_at: str, seen_at: str, model: int,
+    connection: Connection, given: VerdictIndex, id_: int, sha256: str, captured_at: str, seen_at: str, model: int,
     taxonomy: int | None, top_score: float, margin: float, entropy: float, outdoor: float | None, text: str | None,
     look: int | None,
 ) -> NewReading:  # fmt: skip

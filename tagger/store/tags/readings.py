@@ -1,4 +1,4 @@
-"""A reading's rows: what is said of a picture, as it lies in the tables.
+"""Readings: what is said of a picture, as it lies in the tables.
 
 It is said by a model, and people may have had a say in it. Rows are replaced as a whole, under a new `seq`, so that
 whoever follows the database sees each picture again whose tags are others now.
@@ -29,7 +29,10 @@ from tagger.store.tags.vectors import packed
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """`tags` are a label's id, its score, and who says so (None: the model), best first; `categories` ids and scores."""
+    """What is said of a picture.
+
+    `tags` are labels' ids, scores, and who says so (None: the model), best first; `categories` are ids and scores.
+    """
 
     tags: tuple[tuple[int, float, str | None], ...]
     categories: tuple[tuple[int, float], ...]
@@ -41,7 +44,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class NewReading:
-    """Of the file of that id, whose times are as in the database. `alone` is what the model said, where people had a say."""
+    """The reading of a file, whose times are as in the database.
+
+    `alone` is what the model said alone, where people had a say.
+    """
 
     file_id: int
     captured_at: str
@@ -54,7 +60,10 @@ class NewReading:
 
 
 def scores_of(name: str) -> ColumnElement[bool]:
-    """Which category scores are those of the file whose id is bound as `name`: they lie by its time, in each of the categories."""
+    """Return the condition that category scores are of the file whose id is bound as `name`.
+
+    They lie by its time, in each of the categories.
+    """
     when = select(file.c.captured_at).where(file.c.id == bindparam(name)).scalar_subquery()
     scores = category_score.c
     return and_(
@@ -65,7 +74,7 @@ def scores_of(name: str) -> ColumnElement[bool]:
 
 
 def _copy(table: Table, *changed: str, where: ColumnElement[bool] | None = None) -> Prepared:
-    """A file's rows of `table` from its `original`, with new values in the columns `changed`."""
+    """Return the statement that copies the rows of `table` of an `original`, with new values in the columns `changed`."""
     columns = {
         column.name: bindparam(f"new_{column.name}", type_=String) if column.name in changed else column
         for column in table.c
@@ -115,7 +124,7 @@ _KEEP = Prepared(
 
 
 def add(connection: Connection, new: Sequence[NewReading], tagged_at: str) -> None:
-    """Few statements, however many there are. The files' older readings must have been forgotten."""
+    """Store new readings in few statements, however many there are. The files' older ones must have been forgotten."""
     _ADD_READING.each(connection, [_reading_row(one, tagged_at) for one in new])
     _ADD_TAG.each(connection, [row for one in new for row in _tag_rows(one)])
     _ADD_SCORE.each(connection, [row for one in new for row in _score_rows(one)])
@@ -128,7 +137,7 @@ def add(connection: Connection, new: Sequence[NewReading], tagged_at: str) -> No
 def copy(
     connection: Connection, original: int, to: int, model: int, captured_at: str, seen_at: str, tagged_at: str
 ) -> None:
-    """The reading of one file for another of the same content."""
+    """Store the reading of the file `original` for another of the same content."""
     origin = {"original": original, "new_file_id": to}
     _COPY_READING.rows(connection, **origin, model=model, new_tagged_at=tagged_at)
     _COPY_SCORES.rows(connection, **origin, model=model, new_captured_at=captured_at)
@@ -139,24 +148,24 @@ def copy(
 
 
 def forget(connection: Connection, files: Iterable[int]) -> None:
-    """Their readings, of whatever model. Before their times change: by these they are found."""
+    """Delete these files' readings, of whatever model. It comes before their times change: by these they are found."""
     rows = [{_THIS: id_} for id_ in files]
     for statement in _FORGET:
         statement.each(connection, rows)
 
 
 def keep(connection: Connection, files: Iterable[int], model: int) -> None:
-    """What other models than `model` said of these files goes to the old tags."""
+    """Keep what other models than `model` said of these files as their old tags."""
     _KEEP.each(connection, [{_THIS: id_, "model": model} for id_ in files])
 
 
 def forget_old(connection: Connection, files: Iterable[int]) -> None:
-    """The old tags of these files: their content is another."""
+    """Delete the old tags of these files, whose content is another now."""
     _FORGET_OLD.each(connection, [{_THIS: id_} for id_ in files])
 
 
 def date(connection: Connection, file_id: int, captured_at: str) -> None:
-    """Moves a file's tags and scores to its new time. Before the file's own changes."""
+    """Move a file's tags and scores to its new time. It comes before the file's own time changes."""
     for statement in _DATE:
         statement.rows(connection, this_file=file_id, captured_at=captured_at)
 

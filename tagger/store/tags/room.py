@@ -25,7 +25,7 @@ _WAITING = (State.PENDING, State.BUSY, State.SUSPECT)
 
 
 def with_features_that_fit(settings: Settings, database: Database, identity: ModelIdentity) -> Settings:
-    """The settings, without `features` where the disk has no room for those that this model would store; a warning says so."""
+    """Return the settings, without `features` where the disk has no room for those of this model; a warning says so."""
     if not (short := shortage(settings, database, identity)):
         return settings
     log.warning("pictures are tagged without features for now: %s", short)
@@ -33,9 +33,9 @@ def with_features_that_fit(settings: Settings, database: Database, identity: Mod
 
 
 def shortage(settings: Settings, database: Database, identity: ModelIdentity | None = None) -> str:
-    """Why features of all pictures that wait are too much for the disk, and what to do.
+    """Return why features of all pictures that wait are too much for the disk, and what to do.
 
-    Empty where they fit, or are not wanted. With `identity`, pictures that another model has tagged wait, too: they are
+    It is empty where they fit, or are not wanted. With `identity`, pictures that another model has tagged wait, too: they are
     tagged anew.
     """
     if not settings.features or database.path is None:
@@ -49,7 +49,7 @@ def shortage(settings: Settings, database: Database, identity: ModelIdentity | N
 
 
 def told(where: str, free: int, waiting: int) -> str:
-    """The same, from the free bytes of the folder `where` and how many pictures wait."""
+    """Return the same, from the free bytes of the folder `where` and how many pictures wait."""
     if free >= waiting * BYTES + SPARE:
         return ""
     those = f"features of {counted(waiting, 'waiting picture')} would take {_mb(waiting * BYTES)} and "
@@ -60,7 +60,7 @@ def told(where: str, free: int, waiting: int) -> str:
 
 
 def _waiting(database: Database, identity: ModelIdentity | None) -> int:
-    """Pictures that are known and will be tagged. Those that no scan has met yet are not known."""
+    """Count the pictures that are known and will be tagged. Those that no scan has met yet are not known."""
     queries = [select(func.count()).select_from(files).where(in_state(state)) for state in _WAITING]
     if identity:
         ours = (model.c.name == identity.name) & (model.c.weights_sha256 == identity.weights_sha256)

@@ -15,14 +15,14 @@ _MOST = 1 << 17
 
 
 def packed(vector: bytes) -> bytes:
-    """What to store of a vector of float16 numbers; itself where packing saves nothing."""
+    """Return what to store of a vector of float16 numbers: the vector itself where packing saves nothing."""
     small = zlib.compress(vector, _FAST)
     small += _END if len(small) % 2 == 0 else b""
     return small if len(small) < len(vector) else vector
 
 
 def unpacked(stored: bytes) -> bytes:
-    """The vector that was stored; empty where it is damaged."""
+    """Return the vector that was stored; it is empty where it is damaged."""
     if len(stored) % 2 == 0:
         return stored
     try:

@@ -32,7 +32,7 @@ _MEMBERS = Prepared(select(category_label.c.label_id, category_label.c.category_
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class VerdictIndex:
     """The verdicts on some pictures.
 
     `by_content` tells whether labels are right, by a picture's sha256 and the label's id; `categories_of` which categories
@@ -51,14 +51,14 @@ class Verdicts:
         return (corrected(said, given, self.categories_of), to_text(said)) if given else (said, None)
 
 
-def verdicts_on(connection: Connection, contents: Sequence[str]) -> Verdicts:
+def verdicts_on(connection: Connection, contents: Sequence[str]) -> VerdictIndex:
     """Return the verdicts on pictures of these sha256 hashes."""
     by_content: dict[str, dict[int, bool]] = defaultdict(dict)
     if not _SOME.rows(connection)[0][0]:
-        return Verdicts(by_content, {})
+        return VerdictIndex(by_content, {})
     for sha256, label_id, is_right in _ON.rows(connection, contents=json.dumps(contents)):
         by_content[sha256][label_id] = bool(is_right)
-    return Verdicts(by_content, _categories_of(connection) if by_content else {})
+    return VerdictIndex(by_content, _categories_of(connection) if by_content else {})
 
 
 def corrected(said: Said, given: Mapping[int, bool], categories_of: Mapping[int, Sequence[int]]) -> Said:

@@ -12,6 +12,7 @@ from tagger.store.core.views import create_views, drop_views
 
 
 def upgrade(connection: Connection) -> None:
+    """Migrate the tables, and make views and statistics for them."""
     config = Config()
     config.set_main_option("script_location", "tagger.store.core:migrations")
     config.attributes["connection"] = connection
