@@ -19,7 +19,7 @@ from threading import Lock
 import numpy as np
 
 from tagger.config.tagging import DecodeSettings
-from tagger.errors import TaggerError
+from tagger.errors import PictureError
 from tagger.host import confinement
 from tagger.records import Content, Facts, Failed, FailureKind, Picture
 from tagger.supervision import queued
@@ -91,15 +91,15 @@ class ChildDecoder:
         return Picture(content.target, facts, frames, content.top_k)
 
     def thumbnail(self, data: bytes, side: int, name: str) -> bytes:
-        """Return a JPEG, as `Thumbnailer.make` does; `name` is the picture's, for the log. Raises TaggerError."""
+        """Return a JPEG, as `Thumbnailer.make` does; `name` is the picture's, for the log. Raises PictureError."""
         task = wire.Task(settings=self._settings, preprocessing=None, side=side, size=len(data))
         try:
             told, made = self._ask(name, task, data)
         except _UndecodedError as error:
-            raise TaggerError("the picture", error.reason, _HINT) from None
+            raise PictureError("the picture", error.reason, _OPEN) from None
         if not isinstance(told, wire.Made) or not made.startswith(_PLAIN[0]):
-            raise TaggerError(
-                "the picture", told.reason if isinstance(told, wire.Refused) else _NONSENSE, _HINT
+            raise PictureError(
+                "the picture", told.reason if isinstance(told, wire.Refused) else _NONSENSE, _OPEN
             )
         return made
 

@@ -8,7 +8,7 @@ import io
 from PIL import Image
 
 from tagger.config.tagging import DecodeSettings
-from tagger.errors import TaggerError
+from tagger.errors import PictureError
 from tagger.vision import limits
 from tagger.vision.budget import MemoryBudget, PixelBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
@@ -39,7 +39,7 @@ class Thumbnailer:
     def make(self, data: bytes, side: int, name: str = "") -> bytes:
         """Return a JPEG, upright, at most `side` pixels wide and high, without metadata.
 
-        Raises TaggerError where the bytes are no picture that can be decoded, whatever they are.
+        Raises PictureError where the bytes are no picture that can be decoded, whatever they are.
         The log calls the picture by `name`.
         """
         if self._children and is_risky(data):
@@ -48,7 +48,7 @@ class Thumbnailer:
             return self._made(data, side)
         except Exception as error:  # a decoder may raise anything at all on bytes that someone else made
             _, reason = why(error, self._limits)
-            raise TaggerError("the picture", reason, "open the file itself") from None
+            raise PictureError("the picture", reason, "open the file itself") from None
 
     def _made(self, data: bytes, side: int) -> bytes:
         def draft(whole: Size) -> Size:

@@ -4,7 +4,7 @@ import os
 import stat
 from typing import BinaryIO
 
-from tagger.errors import TaggerError
+from tagger.errors import ErrorKind, TaggerError
 from tagger.host import beneath
 from tagger.store.search.pictures import Original
 from tagger.wording.escape import shown
@@ -12,6 +12,8 @@ from tagger.wording.escape import shown
 
 class GoneError(TaggerError):
     """The file is not there, or something else is in its place."""
+
+    kind = ErrorKind.MISSING
 
     def __init__(self, original: Original, what: str, hint: str) -> None:
         super().__init__(shown(original.path), what, hint)

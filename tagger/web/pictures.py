@@ -14,12 +14,11 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
-from tagger.errors import TaggerError
 from tagger.store.search import pictures
 from tagger.store.search.pictures import Original
 from tagger.vision.thumbnail import MEDIA_TYPE
 from tagger.web.house import AppContext
-from tagger.web.original import GoneError, opened
+from tagger.web.original import opened
 from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 from tagger.web.thumbnails import Wanted
@@ -64,12 +63,7 @@ def router(house: AppContext) -> APIRouter:
         headers = {"ETag": f'"{wanted.name}"', "Cache-Control": "private, max-age=86400"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)
-        try:
-            made = await asyncio.wrap_future(house.thumbnails.ask(wanted))
-        except GoneError as error:
-            raise ProblemError(404, str(error)) from None
-        except TaggerError as error:
-            raise ProblemError(422, str(error)) from None
+        made = await asyncio.wrap_future(house.thumbnails.ask(wanted))
         return Response(made, 200, headers, MEDIA_TYPE)
 
     @routes.get(
@@ -83,10 +77,7 @@ def router(house: AppContext) -> APIRouter:
     def file(request: Request, id: int) -> Response:  # noqa: A002
         """The file as it is."""
         original = _original(house, id)
-        try:
-            return _sent(request, original, opened(original))
-        except GoneError as error:
-            raise ProblemError(404, str(error)) from None
+        return _sent(request, original, opened(original))
 
     return routes
 

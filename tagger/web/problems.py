@@ -11,11 +11,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tagger.errors import ConfigError, TaggerError
+from tagger.errors import ErrorKind, TaggerError
 from tagger.pipeline.predict_queue import BusyError
-from tagger.search.query import QueryError
 from tagger.store.core.budget import TooLongError
-from tagger.store.tags.corrections import ContradictionError
 from tagger.supervision import Closed
 from tagger.wording.escape import shown
 
@@ -28,6 +26,7 @@ MOST = 2_000
 TOLD = 5
 """Wrong values that are told of, each in so many characters."""
 _OF_EACH = 200
+_STATUSES = {ErrorKind.INVALID: 400, ErrorKind.MISSING: 404, ErrorKind.REFUSED: 422, ErrorKind.FAILED: 503}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "What is wrong, and what to do",
@@ -123,12 +122,10 @@ def _is_nothing(value: object) -> bool:
 
 
 def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
-    """A wrong query or name is the client's, as is one that asks for too much; a database that cannot be read is ours."""
-    if isinstance(error, TooLongError):
-        return response(422, f"{error.where} {error.what}; {error.hint}")
-    status = 400 if isinstance(error, QueryError | ConfigError) else 503
-    status = 422 if isinstance(error, ContradictionError) else status
-    return response(status, str(error))
+    """Return the problem: a wrong query or name is the client's, as is one that asks for too much; a database that cannot be read is ours."""
+    is_too_long = isinstance(error, TooLongError)
+    words = f"{error.where} {error.what}; {error.hint}" if is_too_long else str(error)
+    return response(_STATUSES[error.kind], words)
 
 
 def _of_nobody(request: Request, error: Exception) -> JSONResponse:

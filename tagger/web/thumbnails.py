@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tagger.config.tagging import DecodeSettings
-from tagger.errors import TaggerError
+from tagger.errors import PictureError
 from tagger.host.replace import replacing
 from tagger.pipeline.predict_queue import BusyError
 from tagger.store.search.pictures import Original
@@ -71,7 +71,7 @@ class Thumbnails:
         self._thread.start()
 
     def ask(self, wanted: Wanted) -> "Future[bytes]":
-        """In future, or TaggerError where none can be made. Raises BusyError, and Closed."""
+        """In future, or PictureError or GoneError where none can be made. Raises BusyError, and Closed."""
         with self._changed:
             if self._closed:
                 raise Closed
@@ -135,7 +135,9 @@ class Thumbnails:
     def _read(self, file: BinaryIO) -> bytes:
         data = file.read(self._thumbnailer.max_bytes + 1)
         if len(data) > self._thumbnailer.max_bytes:
-            raise TaggerError("the picture", "is larger than decode.max_bytes allows", "open the file itself")
+            raise PictureError(
+                "the picture", "is larger than decode.max_bytes allows", "open the file itself"
+            )
         return data
 
     def _keep(self, wanted: Wanted, made: bytes) -> None:

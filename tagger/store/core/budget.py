@@ -8,7 +8,7 @@ lost between two statements, and may hit whoever has the connection next.
 import math
 import time
 
-from tagger.errors import TaggerError
+from tagger.errors import ErrorKind, TaggerError
 
 EVERY = 50_000
 """Instructions of SQLite between two looks: about a millisecond, and no cost that could be measured."""
@@ -18,6 +18,8 @@ _HINT = "ask for less: fewer names and patterns, `since WHEN` or `in SOURCE`; `t
 
 class TooLongError(TaggerError):
     """The questions have used up their time, or nobody waits for the answer any more."""
+
+    kind = ErrorKind.REFUSED
 
 
 class TimeBudget:

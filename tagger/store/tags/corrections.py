@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.errors import ConfigError
+from tagger.errors import ConfigError, ErrorKind
 from tagger.records import Features
 from tagger.search import suggestions
 from tagger.store.core.columns import instant_text
@@ -55,6 +55,8 @@ class Correction:
 
 class ContradictionError(ConfigError):
     """A correction says two things of one label: that it is right, that it is wrong, or that nothing is said of it."""
+
+    kind = ErrorKind.REFUSED
 
 
 def _upsert() -> Any:
