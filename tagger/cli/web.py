@@ -20,7 +20,7 @@ def web(config: Config = None, database: Database = None) -> None:
     from tagger.runtime.signals import Signals
     from tagger.store.core.database import Database as Store
     from tagger.web.app import create_app
-    from tagger.web.house import AppContext
+    from tagger.web.context import AppContext
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 

@@ -98,7 +98,7 @@ def _serving(
         return
     from tagger.web import token
     from tagger.web.app import create_app
-    from tagger.web.house import AppContext
+    from tagger.web.context import AppContext
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 

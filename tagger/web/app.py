@@ -8,10 +8,12 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from tagger.config.web import WebSettings
-from tagger.web import events, metrics, pictures, predict, problems, reading, rekognition, state
+from tagger.web import problems
 from tagger.web.admission import Admission
+from tagger.web.api import events, files, images, metrics, predict, state
+from tagger.web.compat import rekognition
+from tagger.web.context import AppContext
 from tagger.web.guard import Guard
-from tagger.web.house import AppContext
 from tagger.web.page import login, routes
 
 ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
@@ -24,8 +26,8 @@ def create_app(web: WebSettings, house: AppContext) -> FastAPI:
     private = (
         predict.router(house),
         rekognition.router(house),
-        reading.router(house),
-        pictures.router(house),
+        images.router(house),
+        files.router(house),
         state.router(house, admission.guesses),
         events.router(house),
         metrics.router(house),

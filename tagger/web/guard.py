@@ -15,9 +15,10 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagger.config.web import WebSettings
-from tagger.web import names, problems, rekognition
+from tagger.web import names, problems
 from tagger.web.admission import Admission, address_of
 from tagger.web.bodies import Body, Held, Limit
+from tagger.web.compat import rekognition
 from tagger.web.problems import ProblemError
 from tagger.web.rate import Rate
 

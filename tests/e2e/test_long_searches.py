@@ -17,7 +17,7 @@ import pytest
 from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web.app import create_app
-from tagger.web.house import AppContext
+from tagger.web.context import AppContext
 from tagger.web.searches import AT_ONCE, Searches
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, TAGGER, environment

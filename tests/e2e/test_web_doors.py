@@ -17,11 +17,11 @@ import pytest
 from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web import guard
+from tagger.web.api.events import MOST as MOST_LISTENERS
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD, THROWN_AWAY
-from tagger.web.events import MOST as MOST_LISTENERS
+from tagger.web.context import AppContext
 from tagger.web.guesses import AT_ONCE
-from tagger.web.house import AppContext
 from tagger.web.rate import BURST
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, tagger

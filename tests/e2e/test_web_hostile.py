@@ -14,7 +14,7 @@ from tagger.store.core.database import Database
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD
 from tagger.web.connections import PLACES
-from tagger.web.house import AppContext
+from tagger.web.context import AppContext
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE
 from tests.e2e.site import Site, picture, serve, site_of

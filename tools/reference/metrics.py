@@ -11,8 +11,8 @@ from tagger.pipeline.stats import Stats
 from tagger.pipeline.worker_status import WorkerStatus
 from tagger.store.core.database import Database
 from tagger.store.core.schema import source
-from tagger.web import metrics
-from tagger.web.house import AppContext
+from tagger.web.api import metrics
+from tagger.web.context import AppContext
 from tools.reference import words
 
 ABOUT = """

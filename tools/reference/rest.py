@@ -7,7 +7,7 @@ from typing import Any
 from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web.app import create_app
-from tagger.web.house import AppContext
+from tagger.web.context import AppContext
 from tools.reference import words
 
 ABOUT = """

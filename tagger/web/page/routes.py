@@ -24,11 +24,11 @@ from tagger.store.search.pictures import FoundPicture, Scored, newer_and_older
 from tagger.store.search.statement import Position
 from tagger.store.tags import corrections
 from tagger.vision.certainty import certainty
-from tagger.web.house import AppContext
+from tagger.web.api.images import cursor_of, look_alikes, picture_of, position_of
+from tagger.web.context import AppContext
 from tagger.web.page.chart import SPANS, chart, first_moment, periods
 from tagger.web.page.gallery import Certainty, Condition, Filters, Mistake, Since
 from tagger.web.page.render import Renderer
-from tagger.web.reading import cursor_of, look_alikes, picture_of, position_of
 from tagger.web.small_body import SmallBody
 
 PAGE = 60

@@ -10,11 +10,11 @@ from tagger.records import Failed, Tagged
 from tagger.records import Tag as Read
 from tagger.search.conditions import conditions_of
 from tagger.vision.certainty import certainty_of
-from tagger.web import answers
-from tagger.web.answers import Language, Prediction, Result
-from tagger.web.house import AppContext
+from tagger.web.api import answers
+from tagger.web.api.answers import Language, Prediction, Result
+from tagger.web.api.uploads import Upload, uploads
+from tagger.web.context import AppContext
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
-from tagger.web.uploads import Upload, uploads
 
 _BODY = {
     "requestBody": {

@@ -21,9 +21,9 @@ from tagger.store.search.found import Hit
 from tagger.store.search.pictures import FoundPicture, Scored, picture
 from tagger.store.search.statement import Position
 from tagger.store.tags import corrections
-from tagger.web import answers
-from tagger.web.answers import Language
-from tagger.web.house import AppContext
+from tagger.web.api import answers
+from tagger.web.api.answers import Language
+from tagger.web.context import AppContext
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 

@@ -22,10 +22,10 @@ from tagger.store.core.database import Database
 from tagger.store.search import found
 from tagger.store.search.found import Hit
 from tagger.supervision import Closed
-from tagger.web.answers import Language
-from tagger.web.house import AppContext
+from tagger.web.api.answers import Language
+from tagger.web.api.images import described
+from tagger.web.context import AppContext
 from tagger.web.problems import RESPONSES, ProblemError
-from tagger.web.reading import described
 from tagger.web.small_body import SmallBody
 
 EVERY = 0.5

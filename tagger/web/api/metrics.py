@@ -22,7 +22,7 @@ from tagger.pipeline.stats import Histogram, Stats
 from tagger.pipeline.worker_status import WorkerStatus
 from tagger.store.queue import queries
 from tagger.store.queue.queries import SourceStatus
-from tagger.web.house import AppContext
+from tagger.web.context import AppContext
 from tagger.web.small_body import SmallBody
 
 

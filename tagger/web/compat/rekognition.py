@@ -18,11 +18,11 @@ from starlette.concurrency import run_in_threadpool
 from tagger.pipeline.predict_queue import BusyError
 from tagger.records import Category, Failed, FailureKind, Taxonomy
 from tagger.supervision import Closed
-from tagger.web.answers import Result
-from tagger.web.house import AppContext
-from tagger.web.predict import Speech
+from tagger.web.api.answers import Result
+from tagger.web.api.predict import Speech
+from tagger.web.api.uploads import Upload, decoded, refuse_many_parts
+from tagger.web.context import AppContext
 from tagger.web.problems import READS_ONLY, TOLD, ProblemError
-from tagger.web.uploads import Upload, decoded, refuse_many_parts
 
 MOST = 100
 """Labels that the model is asked for, as many as `/predict` may be."""

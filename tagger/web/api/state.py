@@ -16,9 +16,9 @@ from tagger.store.queue import queries
 from tagger.store.queue.queries import Failure
 from tagger.store.queue.retry import retry_all
 from tagger.store.search import vocabulary
-from tagger.web import answers
+from tagger.web.api import answers
+from tagger.web.context import AppContext
 from tagger.web.guesses import Guesses
-from tagger.web.house import AppContext
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 

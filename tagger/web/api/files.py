@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tagger.store.search import pictures
 from tagger.store.search.pictures import Original
 from tagger.vision.thumbnail import MEDIA_TYPE
-from tagger.web.house import AppContext
+from tagger.web.context import AppContext
 from tagger.web.original import opened
 from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody

@@ -1,0 +1,1 @@
+"""The REST API: what programs ask for, and what they are answered."""
