@@ -191,6 +191,14 @@ class Taxonomy:
     categories: tuple[Category, ...]
     members: Mapping[str, Collection[str]] = field(default_factory=dict, compare=False)
 
+    def by_label(self) -> dict[str, list[str]]:
+        """Return the keys of the categories that each label is in, by the label's key."""
+        found: dict[str, list[str]] = {}
+        for category, labels in self.members.items():
+            for label in labels:
+                found.setdefault(label, []).append(category)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Tag:

@@ -20,7 +20,7 @@ def web(config: Config = None, database: Database = None) -> None:
     from tagger.runtime.signals import Signals
     from tagger.store.core.database import Database as Store
     from tagger.web.app import create_app
-    from tagger.web.context import AppContext
+    from tagger.web.context import ReadingContext
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 
@@ -28,11 +28,14 @@ def web(config: Config = None, database: Database = None) -> None:
     stops.listen((signal.SIGTERM, signal.SIGINT))
     with closing(stops), closing(Store.open(settings.database, create=False)) as store:
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
-        stands = standing(settings, store, data_home())
-        house = AppContext(
-            store, settings.search.min_score, settings.model.top_k, thumbnails=thumbnails, standing=stands
+        context = ReadingContext(
+            database=store,
+            min_score=settings.search.min_score,
+            top_k=settings.model.top_k,
+            thumbnails=thumbnails,
+            standing=standing(settings, store, data_home()),
         )
-        server = Server(settings.web, create_app(settings.web, house))
+        server = Server(settings.web, create_app(settings.web, context))
         server.start()
         with closing(thumbnails):
             while server.runs and not stops.wait(1):

@@ -66,9 +66,9 @@ def _watch(config: Config, ground: "Runtime", reread: Callable[[], Settings]) ->
     """Work until a signal: None where it is one to stop, else by what to go on."""
     ground.stops.check()
     settings = config.settings
-    desk = PredictQueue(WAITING) if settings.web.enabled else None
-    worker = Worker(settings, ground.database, config.classifier, ground.stops, desk)
-    with _serving(settings, worker, desk, ground.standing) as address:
+    predict_queue = PredictQueue(WAITING) if settings.web.enabled else None
+    worker = Worker(settings, ground.database, config.classifier, ground.stops, predict_queue)
+    with _serving(settings, worker, predict_queue, ground.standing) as address:
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
         systemd.starting("the folders are watched")
@@ -90,15 +90,15 @@ def _watch(config: Config, ground: "Runtime", reread: Callable[[], Settings]) ->
 
 @contextmanager
 def _serving(
-    settings: Settings, worker: Worker, desk: PredictQueue | None, standing: Standing
+    settings: Settings, worker: Worker, predict_queue: PredictQueue | None, standing: Standing
 ) -> Iterator[str]:
-    """Return the web, where it is wanted, and its address. It ends last, so that those who wait at the desk are told that nobody answers."""
-    if desk is None:
+    """Yield the address of the web; empty where it is not wanted. It ends last, so that those who wait are told that nobody answers."""
+    if predict_queue is None:
         yield ""
         return
     from tagger.web import token
     from tagger.web.app import create_app
-    from tagger.web.context import AppContext
+    from tagger.web.context import TaggerContext
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 
@@ -106,12 +106,22 @@ def _serving(
     with closing(Database.open(settings.database, create=False)) as database:
         classifier = worker.classifier
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
-        house = AppContext(
-            database, settings.search.min_score, classifier.top_k, classifier.taxonomy, worker.unready,
-            desk, classifier.identity, worker.recent_events, worker.status, thumbnails, worker.stats,
-            standing, settings.conditions,
-        )  # fmt: skip
-        server = Server(settings.web, create_app(settings.web, house))
+        context = TaggerContext(
+            database=database,
+            min_score=settings.search.min_score,
+            top_k=classifier.top_k,
+            thumbnails=thumbnails,
+            standing=standing,
+            predict_queue=predict_queue,
+            model=classifier.identity,
+            taxonomy=classifier.taxonomy,
+            conditions=settings.conditions,
+            stats=worker.stats,
+            worker_status=worker.status,
+            recent_events=worker.recent_events,
+            unready=worker.unready,
+        )
+        server = Server(settings.web, create_app(settings.web, context))
         server.start()
         try:
             yield server.address

@@ -39,7 +39,7 @@ _NOISE_PERIOD, _MOST_TOLD = 60.0, 10
 """The seconds in which the log has so many lines of what decoders write to stderr."""
 _READY_WITHIN = 60.0
 """Seconds that a child may take to start: on a machine with nothing else to do it takes half a second."""
-_HINT = "open the file itself"
+_OPEN = "open the file itself"
 _NONSENSE = "decoding it made its process answer nonsense"
 
 

@@ -1,5 +1,6 @@
 """The API put together: what anybody may ask, what needs the token, and what becomes of errors."""
 
+import json
 from collections.abc import Iterable
 from importlib.metadata import version
 from threading import Event
@@ -8,32 +9,26 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from tagger.config.web import WebSettings
+from tagger.pipeline.recent_events import RecentEvents
 from tagger.web import problems
 from tagger.web.admission import Admission
-from tagger.web.api import events, files, images, metrics, predict, state
+from tagger.web.api import corrections, events, files, images, metrics, predict, state
 from tagger.web.compat import rekognition
-from tagger.web.context import AppContext
+from tagger.web.context import ReadingContext, TaggerContext
 from tagger.web.guard import Guard
 from tagger.web.page import login, routes
 
 ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
 
+_Routers = tuple[APIRouter, ...]
 
-def create_app(web: WebSettings, house: AppContext) -> FastAPI:
-    """All of it. Whatever is not among the `public` routers is answered to those alone who say the token."""
+
+def create_app(web: WebSettings, context: ReadingContext) -> FastAPI:
+    """Return all of it. Whatever is not among the `public` routers is answered to those alone who say the token."""
     admission = Admission(web.secret)
     public = (state.alive(), login.router(admission))
-    private = (
-        predict.router(house),
-        rekognition.router(house),
-        images.router(house),
-        files.router(house),
-        state.router(house, admission.guesses),
-        events.router(house),
-        metrics.router(house),
-        routes.router(house),
-        login.leaving(),
-    )
+    given, told = _tagging(context) if isinstance(context, TaggerContext) else _reading_alone(context)
+    private = (*given, *_reading(context, admission), *told, routes.router(context), login.leaving())
     outside = _application(public, openapi_url=None)
     outside.mount("/static", routes.files())
     app = _application((*private, *public))  # the public ones for its description alone
@@ -42,8 +37,49 @@ def create_app(web: WebSettings, house: AppContext) -> FastAPI:
     return app
 
 
+def _reading(context: ReadingContext, admission: Admission) -> _Routers:
+    """Return what is answered from the database alone."""
+    return images.router(context), files.router(context), state.router(context, admission.guesses)
+
+
+def _tagging(context: TaggerContext) -> tuple[_Routers, _Routers]:
+    """Return what a daemon that tags is given, and what it tells of its work."""
+    database = metrics.DatabaseCollector(context.database)
+    worker = metrics.WorkerCollector(context.worker_status, context.stats, context.missing)
+    return (
+        (predict.router(context), rekognition.router(context), corrections.router(context.database)),
+        (events.router(context, context.recent_events), metrics.router(database, worker)),
+    )
+
+
+def _reading_alone(context: ReadingContext) -> tuple[_Routers, _Routers]:
+    """Return the same paths where nothing is tagged: those that would need a daemon refuse."""
+    return (
+        (predict.refusals(), rekognition.refusals(), corrections.refusals()),
+        (events.router(context, RecentEvents()), metrics.router(metrics.DatabaseCollector(context.database))),
+    )
+
+
+class _Application(FastAPI):
+    """Describes itself with each type called by its title, for a class has a longer name where another room of Tagger has its own."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = _by_title(super().openapi())
+        return self.openapi_schema
+
+
+def _by_title(api: dict[str, Any]) -> dict[str, Any]:
+    schemas, text = api["components"]["schemas"], json.dumps(api)
+    for name, schema in schemas.items():
+        text = text.replace(f'/schemas/{name}"', f'/schemas/{schema["title"]}"')
+    renamed: dict[str, Any] = json.loads(text)
+    types = {schema["title"]: schema for schema in renamed["components"]["schemas"].values()}
+    return renamed | {"components": {"schemas": dict(sorted(types.items()))}}
+
+
 def _application(routers: Iterable[APIRouter], **options: Any) -> FastAPI:
-    app = FastAPI(
+    app = _Application(
         title="Tagger",
         version=version("tagger"),
         description=ABOUT,

@@ -1,4 +1,8 @@
-"""What the API answers from, in one value."""
+"""What the API answers from: a database that is read, and, where a daemon tags, its queue, its model and its counts besides.
+
+Two types, since without a daemon there is nothing to predict with, and nothing may be written. Rejected: one type with half of its
+fields None, which each route had to look at.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,41 +18,43 @@ from tagger.store.core.database import Database
 from tagger.web.searches import Searches
 from tagger.web.thumbnails import Thumbnails
 
-_NO_CATEGORIES = Taxonomy("", ())
 
-
-def _nothing_is_missing() -> Sequence[str]:
-    return ()
-
-
-@dataclass(frozen=True)
-class AppContext:
-    """`desk`, `model`, `vitals` and `meters` are None where pictures are not tagged, only shown: then nothing is written, either.
-
-    `unready` says what the daemon still lacks for pictures to be tagged.
-    """
+@dataclass(frozen=True, kw_only=True)
+class ReadingContext:
+    """What is needed to show pictures. `top_k` is how many tags each of them is given; `standing` says by which model, and why."""
 
     database: Database
     min_score: float
-    top_k: int = 0
-    taxonomy: Taxonomy = _NO_CATEGORIES
-    unready: Callable[[], Sequence[str]] = _nothing_is_missing
-    desk: PredictQueue | None = None
-    model: ModelIdentity | None = None
-    bulletin: RecentEvents = field(default_factory=RecentEvents)
-    vitals: Callable[[], WorkerStatus] | None = None
-    thumbnails: Thumbnails | None = None
-    meters: Stats | None = None
-    standing: Standing | None = None
-    conditions: ConditionSettings = field(default_factory=ConditionSettings)
+    top_k: int
+    thumbnails: Thumbnails
+    standing: Standing
     searches: Searches = field(default_factory=Searches)
 
     def missing(self) -> list[str]:
-        """What is missing for pictures to be tagged and verdicts to be stored just now; nothing, as a rule."""
+        """Return what is missing to answer all that can be asked: nothing, where pictures are only shown."""
+        return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggerContext(ReadingContext):
+    """What the daemon has besides. `unready` returns what it still lacks for pictures to be tagged."""
+
+    predict_queue: PredictQueue
+    model: ModelIdentity
+    taxonomy: Taxonomy
+    conditions: ConditionSettings
+    stats: Stats
+    worker_status: Callable[[], WorkerStatus]
+    recent_events: RecentEvents
+    unready: Callable[[], Sequence[str]]
+
+    def missing(self) -> list[str]:
+        """Return what is missing for pictures to be tagged and verdicts to be stored just now; nothing, as a rule."""
         missing = list(self.unready())
-        if self.desk is not None and not missing:
-            try:
-                self.database.rehearse()
-            except DatabaseError as error:
-                missing.append(f"the database cannot be written: {error.what}; {error.hint}")
+        if missing:
+            return missing
+        try:
+            self.database.rehearse()
+        except DatabaseError as error:
+            missing.append(f"the database cannot be written: {error.what}; {error.hint}")
         return missing

@@ -10,6 +10,12 @@ from typing import Any
 import httpx
 from PIL import Image
 
+from tagger.config.tagging import DecodeSettings
+from tagger.records import Standing
+from tagger.store.core.database import Database
+from tagger.web.context import ReadingContext
+from tagger.web.searches import Searches
+from tagger.web.thumbnails import Thumbnails
 from tests.e2e.command import Daemon, running
 
 TOKEN = "0123456789abcdef-token"  # noqa: S105 (of this test alone)
@@ -41,6 +47,20 @@ def serve(home: Path, also: Mapping[str, str] = MappingProxyType({}), **web: str
         f"TAGGER_WEB__{key.upper()}": value for key, value in web.items()
     }
     return running(home, home / "inbox", "--database", home / "tags.db", first="web:", **options)
+
+
+@contextmanager
+def reading(database: Database, folder: Path, searches: Searches | None = None) -> Iterator[ReadingContext]:
+    """What `tagger web` answers from; thumbnails are kept in `folder`."""
+    with closing(Thumbnails(folder / "thumbnails", DecodeSettings())) as thumbnails:
+        yield ReadingContext(
+            database=database,
+            min_score=0.3,
+            top_k=5,
+            thumbnails=thumbnails,
+            standing=Standing("", "", ""),
+            searches=searches or Searches(),
+        )
 
 
 @contextmanager

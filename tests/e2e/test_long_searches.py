@@ -17,10 +17,10 @@ import pytest
 from tagger.config.web import WebSettings
 from tagger.store.core.database import Database
 from tagger.web.app import create_app
-from tagger.web.context import AppContext
 from tagger.web.searches import AT_ONCE, Searches
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, TAGGER, environment
+from tests.e2e.site import reading
 
 pytestmark = pytest.mark.long
 
@@ -51,9 +51,12 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def serving(file: Path, caplog: pytest.LogCaptureFixture, searches: Searches) -> Iterator[tuple[Server, str]]:
     """A server of it, and its address."""
     caplog.set_level(logging.INFO)
-    with closing(Database.open(str(file), create=False)) as database:
+    with (
+        closing(Database.open(str(file), create=False)) as database,
+        reading(database, file.parent, searches) as context,
+    ):
         web = WebSettings(port=0)
-        server = Server(web, create_app(web, AppContext(database, 0.3, searches=searches)))
+        server = Server(web, create_app(web, context))
         server.start()
         try:
             yield server, server.address

@@ -20,12 +20,11 @@ from tagger.web import guard
 from tagger.web.api.events import MOST as MOST_LISTENERS
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD, THROWN_AWAY
-from tagger.web.context import AppContext
 from tagger.web.guesses import AT_ONCE
 from tagger.web.rate import BURST
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, tagger
-from tests.e2e.site import TOKEN, serve
+from tests.e2e.site import TOKEN, reading, serve
 
 pytestmark = pytest.mark.long
 
@@ -37,9 +36,12 @@ TRICKS = ("x/static/", "x/healthz?", "x/healthz#", "x/login?", "a@localhost/heal
 @contextmanager
 def served(folder: Path, **web: Any) -> Iterator[str]:
     """The address of a server for a database without pictures."""
-    with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
+    with (
+        closing(Database.open(str(folder / "tags.db"), create=True)) as database,
+        reading(database, folder) as context,
+    ):
         settings = WebSettings(port=0, **web)
-        server = Server(settings, create_app(settings, AppContext(database, 0.3)))
+        server = Server(settings, create_app(settings, context))
         server.start()
         try:
             yield server.address
@@ -87,8 +89,11 @@ def request(method: str, path: str, *headers: str) -> bytes:
 
 def asked(folder: Path) -> Iterator[tuple[str, str]]:
     """Every method and path that there is, and some that there are not."""
-    with closing(Database.open(str(folder / "tags.db"), create=True)) as database:
-        app = create_app(WebSettings(), AppContext(database, 0.3))
+    with (
+        closing(Database.open(str(folder / "tags.db"), create=True)) as database,
+        reading(database, folder) as context,
+    ):
+        app = create_app(WebSettings(), context)
     for route in routes(app.routes):
         path = re.sub(r"\{\w+(:\w+)?\}", "1", route.path)
         yield from ((method, path) for method in route.methods)

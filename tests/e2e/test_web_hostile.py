@@ -14,10 +14,9 @@ from tagger.store.core.database import Database
 from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD
 from tagger.web.connections import PLACES
-from tagger.web.context import AppContext
 from tagger.web.server import Server
 from tests.e2e.command import PATIENCE
-from tests.e2e.site import Site, picture, serve, site_of
+from tests.e2e.site import Site, picture, reading, serve, site_of
 
 pytestmark = pytest.mark.long
 
@@ -30,9 +29,12 @@ HALF_A_PICTURE = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 
 def impatient(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """The address of a server that waits no longer than a second."""
     caplog.set_level(logging.INFO)
-    with closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database:
+    with (
+        closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database,
+        reading(database, tmp_path) as context,
+    ):
         web = WebSettings(port=0)
-        server = Server(web, create_app(web, AppContext(database, 0.3)), patience=1)
+        server = Server(web, create_app(web, context), patience=1)
         server.start()
         try:
             yield next(line.split("web: ")[1] for line in caplog.messages if "web: " in line)

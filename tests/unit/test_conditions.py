@@ -17,7 +17,7 @@ from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder
 from tagger.vision.health import health
 from tagger.vision.models import Preprocessing
-from tagger.web.page import gallery
+from tagger.web.page import filters
 
 LIMITS = ConditionSettings()
 GOOD = Health(0.5, 0.2, 0.3, 30, is_blank=False, flatness=0.1)
@@ -147,7 +147,7 @@ def test_every_size_has_a_flatness(size: tuple[int, int]) -> None:
 
 
 def test_the_page_offers_all_conditions() -> None:
-    assert get_args(gallery.Condition) == ("", *NAMES)
+    assert get_args(filters.Condition) == ("", *NAMES)
 
 
 def test_screens_are_wider_than_high_and_no_usual_size_of_cameras() -> None:

@@ -11,8 +11,7 @@ from tagger.pipeline.stats import Stats
 from tagger.pipeline.worker_status import WorkerStatus
 from tagger.store.core.database import Database
 from tagger.store.core.schema import source
-from tagger.web.api import metrics
-from tagger.web.context import AppContext
+from tagger.web.api.metrics import DatabaseCollector, WorkerCollector, router
 from tools.reference import words
 
 ABOUT = """
@@ -34,14 +33,14 @@ def _families() -> Iterable[Metric]:
     with closing(Database.open("sqlite://", create=True)) as database:
         with database.write() as connection:
             connection.execute(insert(source).values(name=_NAME, root=f"/{_NAME}"))
-        [route] = metrics.router(_house(database)).routes
+        [route] = router(DatabaseCollector(database), _worker()).routes
         answer = route.endpoint()  # type: ignore[attr-defined]
     return list(text_string_to_metric_families(answer.body.decode()))
 
 
-def _house(database: Database) -> AppContext:
-    vitals = WorkerStatus(troubles={_NAME: ""}, waiting=dict.fromkeys(_PLACES, 0))
-    return AppContext(database, min_score=0.3, vitals=lambda: vitals, meters=Stats([_NAME]))
+def _worker() -> WorkerCollector:
+    status = WorkerStatus(troubles={_NAME: ""}, waiting=dict.fromkeys(_PLACES, 0))
+    return WorkerCollector(lambda: status, Stats([_NAME]), missing=list)
 
 
 def _row(family: Metric) -> tuple[str, ...]:

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from tagger.config.tagging import DecodeSettings
 from tagger.config.web import WebSettings
+from tagger.records import Standing
 from tagger.store.core.database import Database
 from tagger.web.app import create_app
-from tagger.web.context import AppContext
+from tagger.web.context import ReadingContext
+from tagger.web.thumbnails import Thumbnails
 from tools.reference import words
 
 ABOUT = """
@@ -40,8 +44,11 @@ _ANSWERS = {"200", "201", "202", "204"}
 
 
 def page() -> str:
-    with closing(Database.open("sqlite://", create=True)) as database:
-        app = create_app(WebSettings(), AppContext(database, min_score=0.3))
+    with (
+        closing(Database.open("sqlite://", create=True)) as database,
+        closing(Thumbnails(Path("thumbnails"), DecodeSettings())) as thumbnails,  # none is made
+    ):
+        app = create_app(WebSettings(), _context(database, thumbnails))
     api = app.openapi()
     parts = ["# The API\n", words.MADE + ABOUT]
     for path, methods in api["paths"].items():
@@ -49,6 +56,11 @@ def page() -> str:
     parts += [BESIDES, words.table(("endpoint", "what it is"), _besides(app.routes))]
     parts += ["## Types\n", *(_type(name, one) for name, one in sorted(api["components"]["schemas"].items()))]
     return "\n".join(parts)
+
+
+def _context(database: Database, thumbnails: Thumbnails) -> ReadingContext:
+    standing = Standing("", "", "")
+    return ReadingContext(database=database, min_score=0, top_k=0, thumbnails=thumbnails, standing=standing)
 
 
 def _endpoint(name: str, one: Mapping[str, Any]) -> str:

@@ -1,22 +1,34 @@
-"""What the API says: the OpenAPI page shows these as they stand here."""
+"""What the API says: the OpenAPI page shows these as they stand here, by their titles."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tagger.records import Category, Label
+from tagger.store.search.pictures import Scored
+
 Language = Literal["en", "zh"]
 
 
-class Model(BaseModel):
+def name_in(lang: Language, one: Label | Category | Scored) -> str:
+    """Return what it is called in that language; in English where it has no name in it."""
+    return one.name_zh or one.name if lang == "zh" else one.name
+
+
+class ModelAnswer(BaseModel):
     """`version` is the sha256 of the weights."""
+
+    model_config = ConfigDict(title="Model")
 
     name: str
     version: str
 
 
-class Tag(BaseModel):
+class TagAnswer(BaseModel):
     """`label` is its English name, `name` that in the language asked for; `key` stays whatever it is called."""
+
+    model_config = ConfigDict(title="Tag")
 
     label: str
     name: str
@@ -26,17 +38,19 @@ class Tag(BaseModel):
     by: str = "model"
 
 
-class Category(BaseModel):
+class CategoryAnswer(BaseModel):
+    model_config = ConfigDict(title="Category")
+
     category: str
     name: str
     score: float
     key: str
 
 
-class Health(BaseModel):
+class HealthAnswer(BaseModel):
     """Of the picture's pixels, whatever they show."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(title="Health", from_attributes=True)
 
     brightness: float
     contrast: float
@@ -50,21 +64,21 @@ class Result(BaseModel):
     """Of one picture: its tags, or what is wrong with it."""
 
     file: str
-    tags: list[Tag]
-    categories: list[Category] = []
-    health: Health | None = None
+    tags: list[TagAnswer]
+    categories: list[CategoryAnswer] = []
+    health: HealthAnswer | None = None
     conditions: list[str] = []
     error: str | None = None
     is_sure: bool = Field(
         default=False, description="whether the best label scores `search.min_score` or more"
     )
-    instead: Category | None = Field(
+    instead: CategoryAnswer | None = Field(
         default=None, description="the category that is shown where the best label is not sure"
     )
 
 
 class Prediction(BaseModel):
-    model: Model
+    model: ModelAnswer
     results: list[Result]
 
 
@@ -83,9 +97,9 @@ class Image(BaseModel):
     app_id: str | None
     width: int | None
     height: int | None
-    tags: list[Tag]
-    categories: list[Category]
-    health: Health | None
+    tags: list[TagAnswer]
+    categories: list[CategoryAnswer]
+    health: HealthAnswer | None
     conditions: list[str] = []
 
 
@@ -96,26 +110,30 @@ class Page(BaseModel):
     next: str | None
 
 
-class Named(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+class NamedAnswer(BaseModel):
+    model_config = ConfigDict(title="Named", from_attributes=True)
 
     key: str
     name: str
     name_zh: str
 
 
-class Source(BaseModel):
+class SourceAnswer(BaseModel):
+    model_config = ConfigDict(title="Source")
+
     name: str
     root: str
     files: dict[str, int]
 
 
-class Stats(BaseModel):
+class StatsAnswer(BaseModel):
     """Files wait since `paused_since` (UTC), or not where that is None. `wrong_tokens` are, by address, how many came of late."""
+
+    model_config = ConfigDict(title="Stats")
 
     files: dict[str, int]
     misdated: int
-    model: Model | None
+    model: ModelAnswer | None
     paused_since: datetime | None = None
     wrong_tokens: dict[str, int] = {}
 
@@ -132,23 +150,29 @@ class Version(BaseModel):
 _Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=100)]
 
 
-class Verdicts(BaseModel):
+class GivenVerdicts(BaseModel):
     """Names of labels, in any language."""
+
+    model_config = ConfigDict(title="Verdicts")
 
     add: _Names = []
     remove: _Names = []
     clear: _Names = []
 
 
-class Alike(BaseModel):
+class AlikeAnswer(BaseModel):
     """`score` is the cosine of the two pictures' features: 1 for the same picture."""
+
+    model_config = ConfigDict(title="Alike")
 
     score: float
     image: Image
 
 
-class Failure(BaseModel):
+class FailureAnswer(BaseModel):
     """It is tried again at `next_try_at` (UTC), or not by itself where that is None."""
+
+    model_config = ConfigDict(title="Failure")
 
     path: str
     source: str

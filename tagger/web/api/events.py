@@ -1,12 +1,13 @@
 """`GET /events`: what happens, as it happens (server-sent events).
 
 Tagged pictures are read from the database, so that whoever was away goes on from the last `seq` it saw, and nothing is
-missed. Rejected: to be told by the road, which knows nothing of what an earlier run stored, nor of another process.
+missed. Rejected: to be told by the pipeline, which knows nothing of what an earlier run stored, nor of another process.
 """
 
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import anyio
@@ -14,7 +15,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tagger.pipeline.recent_events import Notice
+from tagger.pipeline.recent_events import Notice, RecentEvents
 from tagger.search.parse import parse
 from tagger.store.core import pathtext
 from tagger.store.core.budget import TooLongError
@@ -23,8 +24,8 @@ from tagger.store.search import found
 from tagger.store.search.found import Hit
 from tagger.supervision import Closed
 from tagger.web.api.answers import Language
-from tagger.web.api.images import described
-from tagger.web.context import AppContext
+from tagger.web.api.described import described
+from tagger.web.context import ReadingContext
 from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 
@@ -38,7 +39,7 @@ MOST = 100
 """Listeners at a time: each looks for itself."""
 
 
-def router(house: AppContext) -> APIRouter:
+def router(context: ReadingContext, recent_events: RecentEvents) -> APIRouter:
     routes, places = APIRouter(responses=RESPONSES, route_class=SmallBody), _Places()
 
     @routes.get(
@@ -57,13 +58,12 @@ def router(house: AppContext) -> APIRouter:
         """Pictures as they are tagged, files that fail, and sources that come and go."""
         places.take()
         try:
-            listener = await house.searches.listen(
-                request, house.database, lambda database: Listener(house, database, q, lang, last_event_id)
-            )
+            hear = partial(Listener, recent_events, context.min_score, q, lang, last_event_id)
+            listener = await context.searches.listen(request, context.database, hear)
         except BaseException:
             places.leave()
             raise
-        return _Stream(_news(request, house, listener), places)
+        return _Stream(_news(request, context, listener), places)
 
     return routes
 
@@ -72,18 +72,24 @@ class Listener:
     """Reads what is new since it last looked. Raises QueryError where the query cannot be understood."""
 
     def __init__(
-        self, house: AppContext, database: Database, query: str, lang: Language, after: int | None
+        self,
+        recent_events: RecentEvents,
+        least: float,
+        query: str,
+        lang: Language,
+        after: int | None,
+        database: Database,
     ) -> None:
         """`database` is for these first questions alone."""
-        self._house, self._text, self._lang = house, query, lang
+        self._recent_events, self._least, self._text, self._lang = recent_events, least, query, lang
         self._query = parse(query, datetime.now(UTC))
-        self._heard = house.bulletin.last
+        self._heard = recent_events.last
         self.seq = found.newest(database) if after is None else after
         found.check(database, self._query, query)
 
     def news(self, database: Database) -> list[str]:
-        """As events; none where there is nothing new."""
-        notices = self._house.bulletin.since(self._heard)
+        """Return what is new, as events; nothing where there is nothing."""
+        notices = self._recent_events.since(self._heard)
         self._heard = notices[-1].number if notices else self._heard
         tagged = [self._tagged(hit) for hit in self._arrived(database)]
         return tagged + [_event(notice.kind, _told(notice)) for notice in notices]
@@ -91,8 +97,7 @@ class Listener:
     def _arrived(self, database: Database) -> list[Hit]:
         if found.newest(database) <= self.seq:
             return []
-        least = self._house.min_score
-        hits, self.seq = found.arrived(database, self._query, self._text, least, self.seq)
+        hits, self.seq = found.arrived(database, self._query, self._text, self._least, self.seq)
         return hits
 
     def _tagged(self, hit: Hit) -> str:
@@ -100,7 +105,7 @@ class Listener:
 
 
 class _Places:
-    """How many are taken. Only for the one thread of all requests, in which none comes between a look and the taking."""
+    """Counts those that are taken. Only for the one thread of all requests, in which none comes between a look and the taking."""
 
     def __init__(self) -> None:
         self._taken = 0
@@ -132,12 +137,12 @@ class _Stream(StreamingResponse):
             self._places.leave()
 
 
-async def _news(request: Request, house: AppContext, listener: Listener) -> AsyncIterator[str]:
+async def _news(request: Request, context: ReadingContext, listener: Listener) -> AsyncIterator[str]:
     quiet = 0
     yield "retry: 2000\n\n"
     while not request.app.state.ending.is_set():
         try:
-            news = await house.searches.listen(request, house.database, listener.news)
+            news = await context.searches.listen(request, context.database, listener.news)
         except (TooLongError, Closed):
             return  # the client may come back, and goes on where it was
         for one in news:
@@ -154,6 +159,6 @@ def _told(notice: Notice) -> str:
 
 
 def _event(kind: str, data: str, id_: int | None = None) -> str:
-    """A line break in `data` would end it; JSON has none."""
+    """Return an event as it is sent. A line break in `data` would end it; JSON has none."""
     number = "" if id_ is None else f"id: {id_}\n"
     return f"{number}event: {kind}\ndata: {data}\n\n"

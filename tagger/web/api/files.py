@@ -14,10 +14,12 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from tagger.store.core.database import Database
 from tagger.store.search import pictures
 from tagger.store.search.pictures import Original
 from tagger.vision.thumbnail import MEDIA_TYPE
-from tagger.web.context import AppContext
+from tagger.web.context import ReadingContext
+from tagger.web.lookup import no_image
 from tagger.web.original import opened
 from tagger.web.problems import RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
@@ -46,9 +48,14 @@ class Side(IntEnum):
     LARGE = 1600
 
 
-def router(house: AppContext) -> APIRouter:
+def router(context: ReadingContext) -> APIRouter:
     routes = APIRouter(responses=RESPONSES, route_class=SmallBody)
+    _add_thumbnail(routes, context)
+    _add_file(routes, context.database)
+    return routes
 
+
+def _add_thumbnail(routes: APIRouter, context: ReadingContext) -> None:
     @routes.get(
         "/images/{id}/thumbnail",
         response_class=Response,
@@ -56,16 +63,18 @@ def router(house: AppContext) -> APIRouter:
     )
     async def thumbnail(request: Request, id: int, size: Side = Side.SMALL) -> Response:  # noqa: A002
         """Upright and small."""
-        original = await run_in_threadpool(_original, house, id)
-        if original.sha256 is None or house.thumbnails is None:
+        original = await run_in_threadpool(_original, context.database, id)
+        if original.sha256 is None:
             raise ProblemError(404, f"image {id} was never decoded; /failures says why, if it failed")
         wanted = Wanted(original, int(size))
         headers = {"ETag": f'"{wanted.name}"', "Cache-Control": "private, max-age=86400"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)
-        made = await asyncio.wrap_future(house.thumbnails.ask(wanted))
+        made = await asyncio.wrap_future(context.thumbnails.ask(wanted))
         return Response(made, 200, headers, MEDIA_TYPE)
 
+
+def _add_file(routes: APIRouter, database: Database) -> None:
     @routes.get(
         "/images/{id}/file",
         response_class=Response,
@@ -76,16 +85,15 @@ def router(house: AppContext) -> APIRouter:
     )
     def file(request: Request, id: int) -> Response:  # noqa: A002
         """The file as it is."""
-        original = _original(house, id)
+        original = _original(database, id)
         return _sent(request, original, opened(original))
 
-    return routes
 
-
-def _original(house: AppContext, id_: int) -> Original:
-    original = pictures.original(house.database, id_) if 0 < id_ < 2**63 else None
+def _original(database: Database, id_: int) -> Original:
+    """Return where a picture's file lies. Raises ProblemError where there is no picture of that number."""
+    original = pictures.original(database, id_) if 0 < id_ < 2**63 else None
     if original is None:
-        raise ProblemError(404, f"there is no image {id_}; /images lists those that there are")
+        raise no_image(id_)
     return original
 
 
@@ -102,8 +110,18 @@ class _Sent(StreamingResponse):
 
 
 def _sent(request: Request, original: Original, file: BinaryIO) -> Response:
+    """Return the file, or only that it has not changed, for whoever has it already."""
     facts = os.fstat(file.fileno())
     media_type = _MEDIA_TYPES.get(original.format or "", _UNKNOWN)
+    headers = _headers(original, facts, media_type)
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        file.close()
+        return Response(None, 304, headers)
+    headers["Content-Length"] = str(facts.st_size)
+    return _Sent(file, facts.st_size, headers, media_type)
+
+
+def _headers(original: Original, facts: os.stat_result, media_type: str) -> dict[str, str]:
     name = quote(os.fsencode(original.path.rsplit("/", 1)[-1]))
     kind = "attachment" if media_type == _UNKNOWN else "inline"
     headers = {
@@ -114,15 +132,11 @@ def _sent(request: Request, original: Original, file: BinaryIO) -> Response:
     }
     with suppress(ValueError, OverflowError, OSError):  # a file's time may be in a year that no calendar has
         headers["Last-Modified"] = formatdate(facts.st_mtime, usegmt=True)
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        file.close()
-        return Response(None, 304, headers)
-    headers["Content-Length"] = str(facts.st_size)
-    return _Sent(file, facts.st_size, headers, media_type)
+    return headers
 
 
 def _chunks(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """As many bytes as were promised: a file that grows meanwhile is not sent farther."""
+    """Yield as many bytes as were promised: a file that grows meanwhile is not sent farther."""
     while size and (chunk := file.read(min(size, _CHUNK))):
         size -= len(chunk)
         yield chunk

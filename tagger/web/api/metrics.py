@@ -1,9 +1,9 @@
-"""`GET /metrics`, for Prometheus: counted when asked for, from the database, the road and its meters.
+"""`GET /metrics`, for Prometheus: counted when asked for, from the database, the worker and its stats.
 
 docs/reference/metrics.md has every one of them, which a test compares.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
@@ -20,15 +20,17 @@ from prometheus_client.registry import Collector
 
 from tagger.pipeline.stats import Histogram, Stats
 from tagger.pipeline.worker_status import WorkerStatus
+from tagger.store.core.database import Database
 from tagger.store.queue import queries
 from tagger.store.queue.queries import SourceStatus
-from tagger.web.context import AppContext
 from tagger.web.small_body import SmallBody
 
 
-def router(house: AppContext) -> APIRouter:
+def router(*collectors: Collector) -> APIRouter:
+    """Return the route; it answers what these collect, and what is known of any process."""
     routes, registry = APIRouter(route_class=SmallBody), CollectorRegistry()
-    registry.register(_Collector(house))
+    for collector in collectors:
+        registry.register(collector)
     for collect in (ProcessCollector, PlatformCollector, GCCollector):
         collect(registry=registry)
 
@@ -44,28 +46,40 @@ def router(house: AppContext) -> APIRouter:
     return routes
 
 
-class _Collector(Collector):
-    def __init__(self, house: AppContext) -> None:
-        self._house = house
-
-    def collect(self) -> Iterator[Metric]:
-        house = self._house
-        yield InfoMetricFamily("tagger", "This program", value={"version": version("tagger")})
-        stands = queries.status(house.database)
-        yield from _of_the_database(stands.sources)
-        yield _gauge("tagger_paused", "1 while people want no file to be taken", bool(stands.paused_since))
-        if house.vitals:
-            yield from _of_the_road(house.vitals())
-            yield _gauge("tagger_ready", "1 where all that tagging needs is there", not house.missing())
-        if house.meters:
-            yield from _of_the_meters(house.meters)
-
+class _Uncounted(Collector):
     def describe(self) -> Iterator[Metric]:
-        """Nothing: what there is can be told without counting."""
+        """Return nothing: else all would be counted once when it is registered."""
         return iter(())
 
 
-def _of_the_database(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
+class DatabaseCollector(_Uncounted):
+    """What the database tells, whoever reads it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("tagger", "This program", value={"version": version("tagger")})
+        status = queries.status(self._database)
+        yield from _of_the_files(status.sources)
+        yield _gauge("tagger_paused", "1 while people want no file to be taken", bool(status.paused_since))
+
+
+class WorkerCollector(_Uncounted):
+    """What only the daemon that tags can tell."""
+
+    def __init__(
+        self, status: Callable[[], WorkerStatus], stats: Stats, missing: Callable[[], Sequence[str]]
+    ) -> None:
+        self._status, self._stats, self._missing = status, stats, missing
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _of_the_worker(self._status())
+        yield _gauge("tagger_ready", "1 where all that tagging needs is there", not self._missing())
+        yield from _of_the_stats(self._stats)
+
+
+def _of_the_files(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
     files = GaugeMetricFamily(
         "tagger_files", "Files in the database, by source and state", labels=("source", "state")
     )
@@ -79,42 +93,42 @@ def _of_the_database(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
     yield from (files, backlog)
 
 
-def _of_the_road(vitals: WorkerStatus) -> Iterator[Metric]:
+def _of_the_worker(status: WorkerStatus) -> Iterator[Metric]:
     waiting = GaugeMetricFamily(
         "tagger_waiting_pictures", "Pictures that wait at a place of the road", labels=("place",)
     )
-    for place, count in vitals.waiting.items():
+    for place, count in status.waiting.items():
         waiting.add_metric((place.replace(" ", "_"),), count)
     yield waiting
-    yield from _of_the_sources(vitals)
+    yield from _of_the_sources(status)
     yield _gauge(
         "tagger_oldest_unsettled_seconds",
         "For how long the path that is waited for the longest is changing; 0 where none is",
-        vitals.unsettled_for,
+        status.unsettled_for,
     )
 
 
-def _of_the_sources(vitals: WorkerStatus) -> Iterator[Metric]:
+def _of_the_sources(status: WorkerStatus) -> Iterator[Metric]:
     up = GaugeMetricFamily("tagger_source_up", "1 where a source's folder is there", labels=("source",))
     watched = GaugeMetricFamily(
         "tagger_source_watched", "1 where a source's events tell all that happens there", labels=("source",)
     )
-    for source, trouble in vitals.troubles.items():
-        up.add_metric((source,), source not in vitals.away)
+    for source, trouble in status.troubles.items():
+        up.add_metric((source,), source not in status.away)
         watched.add_metric((source,), not trouble)
     yield from (up, watched)
 
 
-def _of_the_meters(meters: Stats) -> Iterator[Metric]:
+def _of_the_stats(stats: Stats) -> Iterator[Metric]:
     outcomes = CounterMetricFamily(
         "tagger_outcomes", "What became of files since the start", labels=("source", "status")
     )
-    for (source, status), count in meters.outcomes.items():
+    for (source, status), count in stats.outcomes.items():
         outcomes.add_metric((source, status), count)
     yield outcomes
     for name, words, of in _HISTOGRAMS:
-        counts, total = of(meters).read()
-        bounds = (*map(repr, map(float, of(meters).bounds)), "+Inf")
+        counts, total = of(stats).read()
+        bounds = (*map(repr, map(float, of(stats).bounds)), "+Inf")
         yield HistogramMetricFamily(
             name, words, buckets=list(zip(bounds, counts, strict=True)), sum_value=total
         )
@@ -128,10 +142,10 @@ _HISTOGRAMS: tuple[tuple[str, str, Callable[[Stats], Histogram]], ...] = (
     (
         "tagger_arrival_to_row_seconds",
         "From a file's last change to its row, of files that came since the start",
-        lambda meters: meters.arrival,
+        lambda stats: stats.arrival,
     ),
-    ("tagger_decode_seconds", "One picture's decoding", lambda meters: meters.decode),
-    ("tagger_inference_seconds", "One batch through the model", lambda meters: meters.inference),
-    ("tagger_commit_seconds", "One batch into the database", lambda meters: meters.commit),
-    ("tagger_batch_pictures", "Pictures that go through the model together", lambda meters: meters.batch),
+    ("tagger_decode_seconds", "One picture's decoding", lambda stats: stats.decode),
+    ("tagger_inference_seconds", "One batch through the model", lambda stats: stats.inference),
+    ("tagger_commit_seconds", "One batch into the database", lambda stats: stats.commit),
+    ("tagger_batch_pictures", "Pictures that go through the model together", lambda stats: stats.batch),
 )

@@ -1,9 +1,6 @@
 """A request's body → pictures' bytes: a form, JSON with base64, or a picture as it is."""
 
-import binascii
-from collections.abc import Iterator
 from dataclasses import dataclass
-from string import whitespace
 from typing import Any
 
 from fastapi import Request
@@ -13,15 +10,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
+from tagger.web.encoded import MOST, decoded, refuse_many_parts
 from tagger.web.problems import ProblemError
-
-MOST = 32
-"""Pictures in one request."""
-MOST_PARTS = 1_000
-"""Commas in a request's JSON, which is some pictures in base64 and little else."""
-_PIECE = 1 << 20
-"""Characters, by fours."""
-_WHITESPACE = whitespace.encode()
 
 _FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, or a picture as the body'
 
@@ -33,22 +23,25 @@ class Upload:
 
 
 async def uploads(request: Request) -> list[Upload]:
-    """Raises ProblemError where there is no picture in it, or more than may be."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        found = await _from_form(request)
-    elif kind == "application/json" or kind.endswith("+json"):
-        found = await run_in_threadpool(_from_json, await request.body())
-    elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
-        body = await request.body()
-        found = [Upload("image", body)] if body else []
-    else:
-        raise ProblemError(415, f"{kind[:100]} is not understood: {_FORMS}")
+    """Return the pictures in a request. Raises ProblemError where there is none, or more than may be."""
+    found = await _found(request)
     if not found:
         raise ProblemError(400, f"there is no picture in it: {_FORMS}")
     if len(found) > MOST:
         raise _too_many(len(found))
     return found
+
+
+async def _found(request: Request) -> list[Upload]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _from_form(request)
+    if kind == "application/json" or kind.endswith("+json"):
+        return await run_in_threadpool(_from_json, await request.body())
+    if kind.startswith("image/") or kind in ("", "application/octet-stream"):
+        body = await request.body()
+        return [Upload("image", body)] if body else []
+    raise ProblemError(415, f"{kind[:100]} is not understood: {_FORMS}")
 
 
 async def _from_form(request: Request) -> list[Upload]:
@@ -63,12 +56,6 @@ async def _from_form(request: Request) -> list[Upload]:
         return [Upload(file.filename or "image", await file.read()) for file in files]
     finally:
         await form.close()
-
-
-def refuse_many_parts(body: bytes) -> None:
-    """JSON with pictures is a few long texts. Raises ProblemError for a million short ones, before they are parsed."""
-    if body.count(b",") > MOST_PARTS:
-        raise ProblemError(413, f"JSON of more than {MOST_PARTS:,} parts; send {MOST} pictures or fewer")
 
 
 def _from_json(body: bytes) -> list[Upload]:
@@ -89,20 +76,7 @@ def _too_many(number: int) -> ProblemError:
 
 
 def _decoded(image: Any) -> bytes:
-    """Of a data URL too, as browsers make them."""
+    """Return a picture's bytes, also of a data URL, as browsers make them. Raises ProblemError."""
     if not isinstance(image, str):
         raise ProblemError(400, "`image` must be text, in base64")
     return decoded(image.partition(",")[2] if image.startswith("data:") else image)
-
-
-def decoded(text: str) -> bytes:
-    """Of base64, whitespace left out, in pieces: 32 MB in one go would keep everybody else waiting. Raises ProblemError."""
-    try:
-        plain = b"".join(one.translate(None, _WHITESPACE) for one in _pieces(text.encode("ascii")))
-        return b"".join(binascii.a2b_base64(one, strict_mode=True) for one in _pieces(plain))
-    except ValueError:
-        raise ProblemError(400, "the picture is not base64") from None
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    return (data[start : start + _PIECE] for start in range(0, len(data), _PIECE))

@@ -5,7 +5,7 @@ its threshold of 55 %, which is that of many separate answers; a thousand classe
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -16,12 +16,10 @@ from pydantic.alias_generators import to_pascal
 from starlette.concurrency import run_in_threadpool
 
 from tagger.pipeline.predict_queue import BusyError
-from tagger.records import Category, Failed, FailureKind, Taxonomy
+from tagger.records import Category, Failed, FailureKind, Reading, Tag, Taxonomy
 from tagger.supervision import Closed
-from tagger.web.api.answers import Result
-from tagger.web.api.predict import Speech
-from tagger.web.api.uploads import Upload, decoded, refuse_many_parts
-from tagger.web.context import AppContext
+from tagger.web.context import TaggerContext
+from tagger.web.encoded import decoded, refuse_many_parts
 from tagger.web.problems import READS_ONLY, TOLD, ProblemError
 
 MOST = 100
@@ -41,25 +39,50 @@ _OF_PICTURES = {FailureKind.TOO_LARGE: "ImageTooLargeException"}
 
 
 def is_asked(request: Request) -> bool:
-    """Whether it is one of Amazon's clients that asks, and so must be answered in Amazon's words."""
+    """Return whether it is one of Amazon's clients that asks, and so must be answered in Amazon's words."""
     return "x-amz-target" in request.headers
 
 
 def refusal(status: int, detail: str) -> JSONResponse:
-    """A problem in Amazon's words."""
+    """Return a problem in Amazon's words."""
     return _refused(
         _CODES.get(status, "InternalServerError" if status >= 500 else "InvalidParameterException"), detail
     )
 
 
-def router(house: AppContext) -> APIRouter:
-    routes, words = APIRouter(), _Words(house)
+def router(context: TaggerContext) -> APIRouter:
+    """Return the route where a daemon tags."""
+    labels = _Labels(context.taxonomy)
+
+    async def answer(asked: "_Asked") -> JSONResponse:
+        data = await run_in_threadpool(decoded, asked.image.bytes_)
+        outcome = await asyncio.wrap_future(context.predict_queue.ask(data, MOST))
+        if isinstance(outcome, Failed):
+            raise _AmazonError(_failure(outcome), outcome.reason)
+        wanted = asked.wanted(labels.of(outcome.reading), context.min_score * 100)
+        version = f"{context.model.name}-{context.model.weights_sha256[:12]}"
+        return _response(200, {"Labels": [one.said() for one in wanted], "LabelModelVersion": version})
+
+    return _routes(answer)
+
+
+def refusals() -> APIRouter:
+    """Return the same route, which refuses whatever can be understood."""
+    return _routes(_refuse)
+
+
+async def _refuse(_: "_Asked") -> JSONResponse:
+    raise ProblemError(503, READS_ONLY)
+
+
+def _routes(answer: Callable[["_Asked"], Awaitable[JSONResponse]]) -> APIRouter:
+    routes = APIRouter()
 
     @routes.post("/", include_in_schema=False)
     async def detect_labels(request: Request) -> JSONResponse:
         try:
-            return await _answer(request, house, words)
-        except _RefusedError as error:
+            return await answer(await _asked(request))
+        except _AmazonError as error:
             return _refused(error.code, error.message)
         except ProblemError as error:
             return refusal(error.status_code, error.detail)
@@ -69,21 +92,6 @@ def router(house: AppContext) -> APIRouter:
             return refusal(503, "Tagger is stopping; ask again once it is back")
 
     return routes
-
-
-async def _answer(request: Request, house: AppContext, words: "_Words") -> JSONResponse:
-    asked = await _asked(request)
-    if house.desk is None or house.model is None:
-        raise ProblemError(503, READS_ONLY)
-    data = await run_in_threadpool(decoded, asked.image.bytes_)
-    outcome = await asyncio.wrap_future(house.desk.ask(data, MOST))
-    if isinstance(outcome, Failed):
-        raise _RefusedError(_failure(outcome), outcome.reason)
-    labels = words.labels(words.speech.result(Upload("", data), outcome, 0, "en"))
-    least = house.min_score * 100 if asked.min_confidence is None else asked.min_confidence
-    wanted = [one.said() for one in labels if one.confidence >= least and asked.settings.wants(one)]
-    version = f"{house.model.name}-{house.model.weights_sha256[:12]}"
-    return _response(200, {"Labels": wanted[: asked.max_labels], "LabelModelVersion": version})
 
 
 # What is asked
@@ -128,29 +136,40 @@ class _Asked(_Shape):
     features: list[Literal["GENERAL_LABELS"]] = Field([], max_length=10)
     settings: _Settings = _Settings()
 
+    def wanted(self, labels: Iterable["_Label"], least: float) -> list["_Label"]:
+        """Return those labels that are asked for; `least` is how sure they must be where the client does not say."""
+        least = least if self.min_confidence is None else self.min_confidence
+        return [one for one in labels if one.confidence >= least and self.settings.wants(one)][
+            : self.max_labels
+        ]
+
 
 async def _asked(request: Request) -> _Asked:
+    """Return what is asked for. Raises _AmazonError where it is not labels of a picture that is sent along."""
     target = request.headers.get("x-amz-target", "")
     if target != _TARGET:
         hint = f"{target[:100] or 'without X-Amz-Target'}: only {_TARGET} is answered here; or POST the picture to /predict"
-        raise _RefusedError("UnknownOperationException", hint)
+        raise _AmazonError("UnknownOperationException", hint)
+    body = await request.body()
+    refuse_many_parts(body)
     try:
-        body = await request.body()
-        refuse_many_parts(body)
         asked = _Asked.model_validate_json(body)
     except ValidationError as error:
-        raise _RefusedError("InvalidParameterException", _wrong(error)) from None
-    if asked.image.s3_object is not None:
-        raise _RefusedError(
-            "InvalidS3ObjectException", "there is no S3 here; send the picture itself, as Image.Bytes"
-        )
-    if not asked.image.bytes_:
-        raise _RefusedError("InvalidParameterException", "there is no picture in it; send it as Image.Bytes")
+        raise _AmazonError("InvalidParameterException", _wrong(error)) from None
+    _check(asked.image)
     return asked
 
 
+def _check(image: _Image) -> None:
+    if image.s3_object is not None:
+        hint = "there is no S3 here; send the picture itself, as Image.Bytes"
+        raise _AmazonError("InvalidS3ObjectException", hint)
+    if not image.bytes_:
+        raise _AmazonError("InvalidParameterException", "there is no picture in it; send it as Image.Bytes")
+
+
 def _wrong(error: ValidationError) -> str:
-    """The first few of what is wrong, and how many more."""
+    """Return the first few of what is wrong, and how many more."""
     wrong = error.errors(include_url=False, include_context=False, include_input=False)
     told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong[:TOLD]]
     more = [f"and {len(wrong) - TOLD:,} more"] if len(wrong) > TOLD else []
@@ -180,32 +199,39 @@ class _Label:
         }
 
 
-class _Words:
-    """Readings as Rekognition's labels."""
+class _Labels:
+    """Turns readings into Rekognition's labels."""
 
-    def __init__(self, house: AppContext) -> None:
-        self.speech = Speech(house)
-        self._above = _above(house.taxonomy)
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._names = {one.key: one.name for one in taxonomy.categories}
+        self._within, self._above = taxonomy.by_label(), _above(taxonomy)
 
-    def labels(self, result: Result) -> list[_Label]:
-        """The surest first; at equal scores a category before what is in it. Names are unique in Rekognition: a class
+    def of(self, reading: Reading) -> list[_Label]:
+        """Return the surest first; at equal scores a category before what is in it. Names are unique in Rekognition: a class
         and a category that share one (`screen`) are said once.
         """
-        found = [self._label(one.category, one.score, self._above[one.category]) for one in result.categories]
-        found += [self._label(one.label, one.score, one.categories) for one in result.tags]
+        found = [self._category(self._names[key], score) for key, score in reading.categories]
+        found += [self._tag(one) for one in reading.tags]
         unique: dict[str, _Label] = {}
         for label in sorted(found, key=lambda one: -one.confidence):
             unique.setdefault(label.name, label)
         return list(unique.values())
 
-    def _label(self, name: str, score: float, within: list[str]) -> _Label:
+    def _category(self, name: str, score: float) -> _Label:
+        return self._label(name, score, self._above[name])
+
+    def _tag(self, tag: Tag) -> _Label:
+        within = [self._names[key] for key in self._within.get(tag.label.key, ())]
+        return self._label(tag.label.name, tag.score, within)
+
+    def _label(self, name: str, score: float, within: Sequence[str]) -> _Label:
         parents = tuple(one for one in within if one != name)
         groups = tuple(one for one in (name, *parents) if self._above.get(one) == [])
         return _Label(name, min(score * 100, 100.0), parents, groups)
 
 
 def _above(taxonomy: Taxonomy) -> dict[str, list[str]]:
-    """By a category's name, those of all that it is within, the nearest first."""
+    """Return, by a category's name, those of all that it is within, the nearest first."""
     by_key = {one.key: one for one in taxonomy.categories}
 
     def climb(one: Category) -> Iterator[str]:
@@ -219,7 +245,7 @@ def _above(taxonomy: Taxonomy) -> dict[str, list[str]]:
 # What is wrong
 
 
-class _RefusedError(Exception):
+class _AmazonError(Exception):
     """`code` is one that Amazon's clients know."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -234,7 +260,7 @@ def _failure(outcome: Failed) -> str:
 
 
 def _refused(code: str, message: str) -> JSONResponse:
-    """A client's mistakes are all 400: its `retries` go by that, too."""
+    """Return an error as Amazon says it. A client's mistakes are all 400: its `retries` go by that, too."""
     status = {"InternalServerError": 500, "ServiceUnavailable": 503}.get(code, 400)
     return _response(status, {"__type": code, "message": message})
 

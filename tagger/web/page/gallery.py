@@ -1,84 +1,79 @@
-"""What the gallery's filters ask for, in the search language: so that a page can be had by `tagger search` too."""
+"""A page of the gallery: what its filters find, and what to try instead where that is nothing."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
-from urllib.parse import urlencode
+from datetime import UTC, datetime
+from typing import Any
 
+from tagger.search.conditions import NAMES
+from tagger.search.parse import parse
 from tagger.search.query import QueryError
-from tagger.store.core.budget import TooLongError
+from tagger.store.core.database import Database
+from tagger.store.queue import queries
+from tagger.store.search import found, nothing_found, vocabulary
+from tagger.store.search.pictures import FoundPicture
+from tagger.store.search.statement import Position
+from tagger.web.context import ReadingContext
+from tagger.web.lookup import cursor_of
+from tagger.web.page.best_answer import best_answers
+from tagger.web.page.filters import GalleryFilters, Mistake
 
-Since = Literal["", "1h", "24h", "7d", "30d"]
-Certainty = Literal["", "certain", "uncertain"]
-Condition = Literal["", "night", "dark", "blurred", "blank", "monochrome", "screenshot", "indoor", "outdoor"]
-_CERTAINTIES = {"": "", "certain": "not uncertain", "uncertain": "uncertain"}
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What stands in the form: the search as it was typed, and what was chosen beside it."""
-
-    q: str = ""
-    source: str = ""
-    category: str = ""
-    since: Since = ""
-    certainty: Certainty = ""
-    condition: Condition = ""
-
-    def query(self) -> str:
-        """All of it as one search."""
-        parts = (
-            f"({self.q})" if self.q.strip() else "",
-            _quoted(self.category),
-            f"in {_quoted(self.source)}" if self.source else "",
-            f"since {self.since}" if self.since else "",
-            _CERTAINTIES[self.certainty],
-            f"is:{self.condition}" if self.condition else "",
-        )
-        asked = [part for part in parts if part]
-        return self.q if self.q.strip() and len(asked) == 1 else " and ".join(asked)
-
-    def chosen(self) -> dict[str, str]:
-        """What is not as it is from the start: the address's query."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: value for name, value in fields.items() if value}
-
-    def address(self, cursor: str = "") -> str:
-        """Where the gallery shows this, from what comes after `cursor` on."""
-        return "/?" + urlencode(self.chosen() | ({"cursor": cursor} if cursor else {}))
-
-    def instead(self, q: str) -> "Filters":
-        """The same with another search."""
-        return replace(self, q=q)
+PAGE = 60
+"""Pictures of a page: rows of two to six come out even."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What is wrong with the search: the part of it, what is before and behind that, and searches to try instead.
+class Gallery:
+    """What the templates need to know. `database` may be one that has only so long to answer."""
 
-    `proposals` are what may stand in place of the part, and the address of each search.
-    """
+    def __init__(self, context: ReadingContext, database: Database, filters: GalleryFilters) -> None:
+        self._context, self._database, self._filters = context, database, filters
 
-    what: str
-    before: str
-    part: str
-    behind: str
-    hint: str
-    proposals: tuple[tuple[str, str], ...]
+    def page(self, cursor: str, start: Position | None) -> dict[str, Any]:
+        """Return a page, from what comes after `start` on; `after` is the address of what follows."""
+        filters, shown = self._filters, self.without_pictures()
+        try:
+            pictures = self._found(start)
+        except QueryError as error:
+            return shown | {"mistake": Mistake.of(error, filters)}
+        if not (pictures or cursor):
+            shown |= {"short": self._short()}
+        after = filters.address(cursor_of(pictures[PAGE - 1])) if len(pictures) > PAGE else ""
+        return shown | {"pictures": pictures[:PAGE], "after": after, "here": filters.address(cursor)}
 
-    @classmethod
-    def of(cls, error: QueryError, filters: Filters) -> "Mistake":
-        text, start, end = error.text, error.start, error.end
-        proposals = (
-            (one, filters.instead(text[:start] + one + text[end:]).address()) for one in error.instead
-        )
-        return cls(error.what, text[:start], text[start:end], text[end:], error.hint, tuple(proposals))
+    def without_pictures(self) -> dict[str, Any]:
+        """Return a page on which there are none."""
+        return {
+            "filters": self._filters,
+            "query": self._filters.query(),
+            "pictures": [],
+            "here": "",
+            "after": "",
+            "mistake": None,
+            "short": [],
+            "answer": best_answers(self._database, self._context.min_score),
+        }
 
-    @classmethod
-    def too_long(cls, error: TooLongError, filters: Filters) -> "Mistake":
-        """All of the search is what is wrong."""
-        return cls(f"{error.where} {error.what}", "", filters.q, "", error.hint, ())
+    def _found(self, start: Position | None) -> list[FoundPicture]:
+        """Return one picture more than a page has. Raises QueryError.
+
+        What was typed is understood first, alone, so that a mistake is shown where it was made.
+        """
+        now, text = datetime.now(UTC), self._filters.query()
+        found.check(self._database, parse(self._filters.q, now), self._filters.q)
+        least = self._context.min_score
+        hits = found.search(self._database, parse(text, now), text, least, PAGE + 1, start)
+        return [hit.picture for hit in hits]
+
+    def _short(self) -> list[tuple[str, str]]:
+        """Return why the names that were typed find nothing, and the address of a search that would find something."""
+        filters, context = self._filters, self._context
+        query = parse(filters.q, datetime.now(UTC))
+        short = nothing_found.reasons(self._database, query, filters.q, context.min_score, context.top_k)
+        return [(one.words, one.query and filters.instead(one.query).address()) for one in short]
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"' if text else ""
+def choices(database: Database) -> dict[str, Any]:
+    """Return what the gallery's form has to choose from."""
+    return {
+        "sources": queries.roots(database).values(),
+        "categories": vocabulary.categories(database),
+        "conditions": NAMES,
+    }
