@@ -1,1 +1,1 @@
-"""The API over HTTP. It answers people; that files are tagged never depends on it."""
+"""The web answers people over HTTP; that files are tagged never depends on it."""

@@ -1,4 +1,4 @@
-"""Whether a request knows the token: by its cookie, as a Bearer, as `X-API-Key`, or as the access key of Amazon's clients."""
+"""Admission decides whether a request knows the token: by its cookie, as a Bearer, as `X-API-Key`, or as the access key of Amazon's clients."""
 
 import hmac
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ COOKIE = "tagger"
 
 
 class Admission:
-    """`token` is empty where only this machine may ask: then everybody knows it. Not for several threads."""
+    """Knows the token, which is empty where only this machine may ask: then everybody knows it. It is not for several threads."""
 
     def __init__(self, token: str) -> None:
         self._token, self.session = token, session(token)
@@ -30,11 +30,11 @@ class Admission:
             raise ProblemError(401, what, {"WWW-Authenticate": "Bearer"})
 
     def is_right(self, request: Request, given: str) -> bool:
-        """Whether that is the token, which somebody typed. Raises ProblemError where its sender guesses."""
+        """Return whether what somebody typed is the token. Raises ProblemError where its sender guesses."""
         return not self._token or (bool(given) and self._knows(address_of(request), [(given, self._token)]))
 
     def _knows(self, address: str, given: Sequence[tuple[str, str]]) -> bool:
-        """Whether something of what was given is what it should be."""
+        """Return whether something of what was given is what it should be, and count it as a guess where nothing is."""
         guesses = [one for one in given if not self.guesses.is_known(address, one[0])]
         if guesses and (wait := self.guesses.wait(address)):
             what = f"too many wrong tokens came from {address}; ask again in {wait} s"
@@ -47,17 +47,17 @@ class Admission:
 
 
 def address_of(request: Request) -> str:
-    """Of whoever connected: behind a proxy that is the proxy. What `X-Forwarded-For` says, anybody can write."""
+    """Return the address of whoever connected: behind a proxy that is the proxy. What `X-Forwarded-For` says, anybody can write."""
     return whose(request.client.host) if request.client else ""
 
 
 def session(token: str) -> str:
-    """What a browser keeps in place of the token: whoever reads it there does not learn the token."""
+    """Return what a browser keeps in place of the token: whoever reads it there does not learn the token."""
     return hmac.new(token.encode(), b"Tagger's page", "sha256").hexdigest()
 
 
 def is_same(given: str, secret: str) -> bool:
-    """In a time that tells nothing of the secret."""
+    """Return whether they are the same, in a time that tells nothing of the secret."""
     return hmac.compare_digest(given.encode(errors="surrogatepass"), secret.encode())
 
 
@@ -71,7 +71,7 @@ def _said(request: Request) -> str:
 
 
 def _access_key(signed: str) -> str:
-    """Of `Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders=…`: KEY, which may have a slash in it.
+    """Return KEY of `Credential=KEY/DATE/REGION/SERVICE/aws4_request, SignedHeaders=…`; it may have a slash in it.
 
     The signature is not verified: it proves that a client has the secret which goes with its key, and here the key is
     the secret, said as openly as a Bearer's.

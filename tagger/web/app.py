@@ -24,7 +24,7 @@ _Routers = tuple[APIRouter, ...]
 
 
 def create_app(web: WebSettings, context: ReadingContext) -> FastAPI:
-    """Return all of it. Whatever is not among the `public` routers is answered to those alone who say the token."""
+    """Return the application. Whatever is not among the `public` routers is answered to those alone who say the token."""
     admission = Admission(web.secret)
     public = (state.alive(), login.router(admission))
     given, told = _tagging(context) if isinstance(context, TaggerContext) else _reading_alone(context)
@@ -61,7 +61,7 @@ def _reading_alone(context: ReadingContext) -> tuple[_Routers, _Routers]:
 
 
 class _Application(FastAPI):
-    """Describes itself with each type called by its title, for a class has a longer name where another room of Tagger has its own."""
+    """Describes itself with each type called by its title: its class has a longer name where another room of Tagger has one so called."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:

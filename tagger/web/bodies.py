@@ -1,4 +1,4 @@
-"""What a request brings along: how much of it is read, and what becomes of the rest once it is answered.
+"""A request's body: how much of it is read, and what becomes of the rest once it is answered.
 
 A connection that is closed while its client still sends is reset, and with it may go the answer that says why: many clients send
 to the end before they read. So the answer is sent at once, and what still comes is taken and thrown away, for a while.
@@ -20,30 +20,30 @@ THROWN_AWAY = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`most` bytes of a request, and what else is said where it has more."""
+    """A request may have `most` bytes; `said` is what is added where it has more."""
 
     most: int
     said: str
 
     def check(self, size: int) -> None:
-        """Raises ProblemError."""
+        """Raises ProblemError where there are more bytes than that."""
         if size > self.most:
             raise ProblemError(413, f"a request may have {self.most:,} bytes {self.said}")
 
 
-class Held:
-    """Bytes of all the bodies that are being read or answered."""
+class HeldBytes:
+    """Counts the bytes of all the bodies that are being read or answered."""
 
     size = 0
 
 
 class Body:
-    """May be as long as it likes to say, but not longer than its limit; nor all bodies together.
+    """Reads a body that may say that it is as long as it likes, but is refused past its limit, as are all bodies together.
 
-    `receive` and `send` are for who answers the request.
+    `receive` and `send` are for whoever answers the request.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: Limit, held: Held) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: Limit, held: HeldBytes) -> None:
         headers = Headers(scope=scope)
         self._receive, self._send, self._limit, self._held = receive, send, limit, held
         self.said = _length(headers)
@@ -52,6 +52,7 @@ class Body:
         self._is_held_back = "expect" in headers
 
     async def receive(self) -> Message:
+        """Return the next part. Raises ProblemError where it, or all together, is too much."""
         message = await self._next()
         size = len(message.get("body", b""))
         self.size += size
@@ -64,6 +65,7 @@ class Body:
         return message
 
     async def send(self, message: Message) -> None:
+        """Send a part of the answer; after the last one, what still comes is taken and thrown away."""
         is_last = message["type"] == "http.response.body" and not message.get("more_body")
         if not is_last or self._has_ended or self._is_held_back:
             await self._send(message)

@@ -19,14 +19,14 @@ AT_ONCE = 128
 
 
 class Connection(H11Protocol):
-    """Speaks HTTP, and knows whose turn it is."""
+    """A connection that speaks HTTP, and knows whose turn it is."""
 
     got_on_at = 0.0
     """A head that trickles in, a byte a second, gets nobody on."""
 
     @property
     def waits(self) -> bool:
-        """Whether it is the client's turn: to ask, to go on with its body, or to take what it is sent."""
+        """Return whether it is the client's turn: to ask, to go on with its body, or to take what it is sent."""
         if not self._is_asked:
             return True
         return self.flow.write_paused or (self.cycle.more_body and not self.flow.read_paused)
@@ -54,7 +54,7 @@ class Connection(H11Protocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """For what is no HTTP. In the middle of a body, whoever reads it hears that its client is gone, and answers nobody.
+        """Answer what is no HTTP. In the middle of a body, whoever reads it hears that its client is gone, and answers nobody.
 
         uvicorn's own would be followed by the answer, which is a mistake then, with all of its traceback in the log.
         """
@@ -75,6 +75,7 @@ class Connection(H11Protocol):
         super().pause_writing()
 
     def leave(self) -> None:
+        """Close it at once, and give its place to others."""
         self.connections.discard(self)
         self.transport.abort()
 
@@ -83,7 +84,7 @@ class Connection(H11Protocol):
 
 
 def end_silent(connections: Iterable[Any], patience: float) -> None:
-    """Those whose clients have not got on for so many seconds, though it was their turn."""
+    """Close the connections whose clients have not got on for `patience` seconds, though it was their turn."""
     latest = time.monotonic() - patience
     for one in list(connections):
         if isinstance(one, Connection) and one.waits and one.got_on_at < latest:

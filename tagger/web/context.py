@@ -21,7 +21,7 @@ from tagger.web.thumbnails import Thumbnails
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingContext:
-    """What is needed to show pictures. `top_k` is how many tags each of them is given; `standing` says by which model, and why."""
+    """Has what is needed to show pictures. `top_k` is how many tags each of them is given; `standing` says by which model, and why."""
 
     database: Database
     min_score: float
@@ -37,7 +37,7 @@ class ReadingContext:
 
 @dataclass(frozen=True, kw_only=True)
 class TaggerContext(ReadingContext):
-    """What the daemon has besides. `unready` returns what it still lacks for pictures to be tagged."""
+    """Has what a daemon that tags has besides. `unready` returns what it still lacks for pictures to be tagged."""
 
     predict_queue: PredictQueue
     model: ModelIdentity

@@ -1,4 +1,4 @@
-"""JSON with pictures in base64 → their bytes, in a time in which others have their turn."""
+"""Pictures in base64, in JSON, are decoded so that others have their turn meanwhile."""
 
 import binascii
 from collections.abc import Iterator

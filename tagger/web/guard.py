@@ -1,4 +1,4 @@
-"""Who may ask, and how much: before anything is read of a request.
+"""The guard decides who may ask, and how much, before anything is read of a request.
 
 There are two applications. One has what anybody may ask; the other has all else, and nobody is let into it without the
 token: what was not put into the first cannot be had, whatever a path is taken to mean, and be it that there is nothing at it.
@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tagger.config.web import WebSettings
 from tagger.web import names, problems
 from tagger.web.admission import Admission, address_of
-from tagger.web.bodies import Body, Held, Limit
+from tagger.web.bodies import Body, HeldBytes, Limit
 from tagger.web.compat import rekognition
 from tagger.web.problems import ProblemError
 from tagger.web.rate import Rate
@@ -40,7 +40,7 @@ _HEADERS = (
 
 
 class Guard:
-    """`public` is what anybody may ask; the application within is for those whom `admission` knows.
+    """Lets requests in: `public` is what anybody may ask; the application within is for those whom `admission` knows.
 
     `web.rate` is how many requests a second an address may make that are not only for reading; 0 for any number.
     """
@@ -49,14 +49,16 @@ class Guard:
         self._app, self._public, self._admission = app, public, admission
         self._names = None if web.secret else names.LOCAL
         self._limit = Limit(web.max_bytes, "(web.max_bytes); send fewer or smaller pictures")
-        self._writes, self._reads, self._held = Rate(web.rate), Rate(READS), Held()
+        self._writes, self._reads, self._held = Rate(web.rate), Rate(READS), HeldBytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        request = Request(scope)
+        await self._answer(Request(scope), scope, receive, send)
+
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         is_public = any(route.matches(scope)[0] is Match.FULL for route in self._public.routes)
         limit = Limit(MOST_PUBLIC, "to log in") if is_public else self._limit
         body = Body(scope, receive, _hardened(send), limit, self._held)
@@ -72,7 +74,7 @@ class Guard:
             self._held.size -= body.size
 
     def _check(self, request: Request, is_public: bool) -> None:
-        """Raises ProblemError."""
+        """Raises ProblemError where the name, the page, the token or the rate of the request is not allowed."""
         names.check(request.headers, request.method, self._names)
         if not is_public:
             self._admission.check(request)
@@ -87,7 +89,7 @@ class Guard:
 
 
 def _refused(request: Request, error: ProblemError) -> Response:
-    """In the words of whoever asks: a browser is sent to where it can say the token."""
+    """Return the refusal in the words of whoever asks: a browser is sent to where it can say the token."""
     if (
         error.status_code == 401
         and request.method == "GET"

@@ -1,4 +1,4 @@
-"""Wrong tokens: how many an address may say, how many it said, and a line in the log where it goes on.
+"""Guesses are wrong tokens: how many an address may say, how many it said, and a line in the log where it goes on.
 
 The same wrong token again is no other guess: it tells its sender nothing new. So an old tab or a script with yesterday's
 token, which ask every second, shut nobody out; who tries one after another is slowed to ten a minute.
@@ -31,7 +31,7 @@ _HOUR = 3600.0
 
 
 class Guesses:
-    """Of all addresses, as `rate.whose` has them. Not for several threads."""
+    """Counts those of all addresses, as `rate.whose` has them. It is not for several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -42,15 +42,15 @@ class Guesses:
         self._hour, self._hour_before, self._hour_began = Counter[str](), Counter[str](), clock()
 
     def wait(self, address: str) -> int:
-        """The seconds after which this address may guess; 0 where it may now."""
+        """Return the seconds after which this address may guess; 0 where it may now."""
         return self._rate.due(address)
 
     def is_known(self, address: str, given: str) -> bool:
-        """Whether this address said that before, and it was wrong."""
+        """Return whether this address said that before, and it was wrong."""
         return hash(given) in self._said.get(address, ())
 
     def wrong(self, address: str, given: str) -> None:
-        """Counts a wrong token."""
+        """Count a wrong token, and tell the log where it is no slip any more."""
         if not self.is_known(address, given):
             self._rate.wait(address)
             self._remember(address, given)
@@ -63,7 +63,7 @@ class Guesses:
             log.warning("%d wrong tokens from %s in the last minute", count, address)
 
     def repeated(self) -> Mapping[str, int]:
-        """By address, how many wrong tokens it said in the last two hours, where it was no slip; the ten worst."""
+        """Return, by address, how many wrong tokens it said in the last two hours, where it was no slip; the ten worst."""
         self._turn()
         worst = (self._hour + self._hour_before).most_common(10)
         return {address: count for address, count in worst if count >= REPEATED}

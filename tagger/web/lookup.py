@@ -1,4 +1,4 @@
-"""Pictures in the database by number, by likeness, and from where on a page of them goes on."""
+"""Pictures in the database are looked up by number and by likeness, and pages of them by a cursor."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""By which name Tagger is asked (`Host`), and from which page (`Origin`).
+"""Requests are checked for the name by which Tagger is asked (`Host`), and the page that asks (`Origin`).
 
 A page of another site must not reach Tagger through its visitor's browser: without a token only names of this machine
 are answered (a name that was bent to 127.0.0.1 is not one), and what changes something must come from the page itself.
@@ -28,12 +28,19 @@ def check(headers: Headers, method: str, names: frozenset[str] | None) -> None:
     `names` is None where any will do, and none: a proxy that looks whether Tagger is alive may say HTTP/1.0 and no name.
     """
     host = _only(headers, "host")
+    _check_host(host, names)
+    _check_origin(_only(headers, "origin"), host, method)
+
+
+def _check_host(host: str | None, names: frozenset[str] | None) -> None:
     name = "" if host is None else _name(_HOST.fullmatch(host), "Host", host)
     if names is not None and host is None:
         raise ProblemError(400, "the request says no Host; HTTP/1.1 has one, such as Host: localhost")
     if names is not None and name not in names:
         raise ProblemError(421, f"Tagger does not answer to the name {name!r}; ask for it at 127.0.0.1")
-    origin = _only(headers, "origin")
+
+
+def _check_origin(origin: str | None, host: str | None, method: str) -> None:
     if origin is None:
         return
     found = _ORIGIN.fullmatch(origin)
@@ -44,7 +51,7 @@ def check(headers: Headers, method: str, names: frozenset[str] | None) -> None:
 
 
 def _only(headers: Headers, key: str) -> str | None:
-    """The value; None where there is none."""
+    """Return the header's value; None where there is none. Raises ProblemError where there are several."""
     values = headers.getlist(key)
     if len(values) > 1:
         raise ProblemError(400, f"the request says {key.capitalize()} {len(values)} times; say it once")
@@ -52,7 +59,7 @@ def _only(headers: Headers, key: str) -> str | None:
 
 
 def _name(found: re.Match[str] | None, key: str, value: str) -> str:
-    """In small letters, without the port."""
+    """Return the name in small letters, without the port. Raises ProblemError where it is none."""
     if found is None or not _is_port(found["port"]) or not _is_ip(found["ip"]):
         what = f"{key}: {shown(value[:80])} is no name with a port"
         raise ProblemError(400, f"{what}; a client makes it from the address that it is given")

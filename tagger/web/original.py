@@ -1,4 +1,4 @@
-"""A picture's own file, opened so that nothing but a file below its source's folder is ever shown."""
+"""A picture's own file is opened so that nothing but a file below its source's folder is ever shown."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ class GoneError(TaggerError):
 
 
 def opened(original: Original) -> BinaryIO:
-    """The caller's to close. Raises GoneError."""
+    """Return the open file, which is the caller's to close. Raises GoneError where there is none."""
     try:
         found = beneath.opened(original.root, original.path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What is wrong with a request, as RFC 9457 has it: `application/problem+json`, with a sentence that says what to do."""
+"""A problem says what is wrong with a request, as RFC 9457 has it: `application/problem+json`, with a sentence on what to do."""
 
 import logging
 from collections.abc import Mapping
@@ -49,11 +49,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 class ProblemError(HTTPException):
-    """`detail` is a sentence for whoever wrote the client. As an HTTPException, FastAPI lets it out of the body's reading."""
+    """A request is refused; `detail` is a sentence for whoever wrote the client. As an HTTPException, FastAPI lets it out of the body's reading."""
 
 
 def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Of what is quoted in `detail`, no more than is read, and nothing that UTF-8 cannot say."""
+    """Return a problem. Of what is quoted in `detail` it has no more than is read, and nothing that UTF-8 cannot say."""
     title = HTTPStatus(status).phrase
     detail = detail.encode(errors="backslashreplace").decode()
     if len(detail) > MOST:
@@ -63,7 +63,7 @@ def response(status: int, detail: str, headers: Mapping[str, str] | None = None)
 
 
 def install(app: FastAPI) -> None:
-    """Every error of a request becomes a problem."""
+    """Make a problem of every error of a request."""
     app.exception_handler(ProblemError)(_of_ours)
     app.exception_handler(HTTPException)(_of_http)
     app.exception_handler(RequestValidationError)(_of_values)
@@ -83,7 +83,7 @@ def _closed() -> JSONResponse:
 
 
 def _gone() -> JSONResponse:
-    """For nobody: the client left in the middle of what it sent."""
+    """Return what nobody hears: the client left in the middle of what it sent."""
     return response(400, "the request ended before all of it was sent; send it again")
 
 
@@ -97,7 +97,7 @@ def _of_http(request: Request, error: HTTPException) -> JSONResponse:
 
 
 def _of_values(_: Request, error: RequestValidationError) -> JSONResponse:
-    """422 for a value that is not allowed; 400 for one that nothing could be."""
+    """Return 422 for a value that is not allowed; 400 for one that nothing could be."""
     wrong = error.errors()
     told = [_wrong(one)[:_OF_EACH] for one in wrong[:TOLD]]
     more = [f"and {len(wrong) - TOLD:,} more"] if len(wrong) > TOLD else []
@@ -111,7 +111,7 @@ def _wrong(one: Mapping[str, Any]) -> str:
 
 
 def _is_nothing(value: object) -> bool:
-    """Whether it is no text, or no number that a database could hold."""
+    """Return whether it is no text, or no number that a database could hold."""
     try:
         str(value).encode()
         return isinstance(value, str | int | float) and not abs(float(value)) < 2**63

@@ -13,7 +13,7 @@ MOST = 10_000
 
 
 class Rate:
-    """`per_second` requests of each address, `burst` seconds' worth of them at once; 0 for any number. Not for several threads."""
+    """Allows `per_second` requests of each address, `burst` seconds' worth of them at once; 0 allows any number. It is not for several threads."""
 
     def __init__(
         self, per_second: float, clock: Callable[[], float] = time.monotonic, burst: float = BURST
@@ -22,7 +22,7 @@ class Rate:
         self._full_at: dict[str, float] = {}
 
     def wait(self, address: str) -> int:
-        """Counts a request: 0 where it may go on, or else the seconds after which it may, rounded up."""
+        """Count a request. Return 0 where it may go on, or else the seconds after which it may, rounded up."""
         if not self._per_second:
             return 0
         if wait := self.due(address):
@@ -33,7 +33,7 @@ class Rate:
         return 0
 
     def due(self, address: str) -> int:
-        """The same, and counts nothing."""
+        """Return the same, and count nothing."""
         if not self._per_second:
             return 0
         late = self._next(address) - self._clock() - self._burst
@@ -44,14 +44,14 @@ class Rate:
         return max(now, self._full_at.get(address, now)) + 1 / self._per_second
 
     def _forget(self) -> None:
-        """Half of them at least: to look through them all is then seldom."""
+        """Forget half of the addresses at least: to look through them all is then seldom."""
         busiest = sorted(self._full_at.items(), key=lambda one: -one[1])[: MOST // 2]
         now = self._clock()
         self._full_at = {known: at for known, at in busiest if at > now}
 
 
 def whose(address: str) -> str:
-    """Whose budget it is. One customer has 2⁶⁴ addresses of IPv6, and could else come each time as another."""
+    """Return whose budget it is. One customer has 2⁶⁴ addresses of IPv6, and could else come each time as another."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

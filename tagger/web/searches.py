@@ -37,14 +37,14 @@ T = TypeVar("T")
 
 
 class Searches:
-    """For one event loop."""
+    """Runs the searches of one event loop."""
 
     def __init__(self, seconds: float = SECONDS, patience: float = PATIENCE) -> None:
         self._seconds = seconds
         self._searching, self._listening = _Turns(AT_ONCE, patience), _Turns(1, None)
 
     async def run(self, request: Request, database: Database, work: Callable[[Database], T]) -> T:
-        """What `work` makes of the database in a thread. Raises what it raises; ProblemError where too many wait before it.
+        """Return what `work` makes of the database in a thread. Raises what it raises; ProblemError where too many wait before it.
 
         It ends with TooLongError once its seconds are over, or the client has left; with Closed where Tagger stops.
         """
@@ -52,7 +52,7 @@ class Searches:
             return await self._within(request, database, work)
 
     async def listen(self, request: Request, database: Database, work: Callable[[Database], T]) -> T:
-        """The same for those who hear what happens, who wait for one another alone, and as long as it takes."""
+        """Return the same for those who hear what happens: they wait for one another alone, and as long as it takes."""
         async with self._listening.of(_address(request)):
             return await self._within(request, database, work)
 
@@ -76,7 +76,7 @@ def _address(request: Request) -> str:
 
 
 def _in_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
-    """One of its own, which ends with it: pools would have to be closed at each reload."""
+    """Run it in a thread of its own, which ends with it: pools would have to be closed at each reload."""
     answer: Future[T] = Future()
     answer.set_running_or_notify_cancel()
 
@@ -92,7 +92,7 @@ def _in_thread(work: Callable[[], T]) -> "asyncio.Future[T]":
 
 
 async def _watch(request: Request, budget: TimeBudget) -> None:
-    """Calls the budget off once the client has left, or Tagger stops."""
+    """Call the budget off once the client has left, or Tagger stops."""
     left = asyncio.create_task(_left(request))
     try:
         while not (left.done() or request.app.state.ending.is_set()):
@@ -109,7 +109,7 @@ async def _left(request: Request) -> None:
 
 
 class _Turns:
-    """`most` at a time; of those who wait, the address comes next that has waited longest since its last turn."""
+    """Lets in `most` at a time; of those who wait, the address comes next that has waited longest since its last turn."""
 
     def __init__(self, most: int, patience: float | None) -> None:
         self._free, self._patience = most, patience
@@ -117,7 +117,7 @@ class _Turns:
 
     @asynccontextmanager
     async def of(self, address: str) -> AsyncIterator[None]:
-        """Raises ProblemError where the turn does not come in time."""
+        """Hold a turn for the block. Raises ProblemError where it does not come in time."""
         if self._free:
             self._free -= 1
         else:
@@ -141,7 +141,7 @@ class _Turns:
             raise
 
     def _give_up(self, turn: "asyncio.Future[None]") -> None:
-        """It is somebody else's, if it has come in this very moment."""
+        """Wait no longer. The turn is somebody else's, if it has come in this very moment."""
         if not turn.cancel():
             self._next()
 

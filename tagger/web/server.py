@@ -1,4 +1,4 @@
-"""The web server, in a thread of the daemon. Whatever becomes of it, files are tagged."""
+"""The web server runs in a thread of the daemon. Whatever becomes of it, files are tagged."""
 
 import logging
 import socket
@@ -48,10 +48,11 @@ class Server:
 
     @property
     def runs(self) -> bool:
+        """Return whether it listens still."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Raises nothing that a port could cause."""
+        """Listen, in a thread of its own. Raises nothing that a port could cause."""
         try:
             family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
             listener = socket.create_server((self._web.host, self._web.port), family=family, backlog=AT_ONCE)
@@ -68,14 +69,14 @@ class Server:
         self._thread.start()
 
     def close(self, within: float) -> None:
-        """Nobody else is served; who is being served has so many seconds."""
+        """Serve nobody else; who is being served has `within` seconds."""
         self._ending.set()
         self._server.should_exit = True
         if self._thread:
             self._thread.join(within)
 
     async def _end_silent(self) -> None:
-        """Once a second."""
+        """Show out those who hold on to a connection; it is called once a second."""
         end_silent(self._server.server_state.connections, self._patience)
 
     def _serve(self, listener: socket.socket) -> None:

@@ -18,7 +18,7 @@ MOST = 64 << 10
 
 
 class SmallBody(APIRoute):
-    """A route whose requests have no more than `MOST` bytes; 413 where they have."""
+    """A route that answers 413 to requests of more than `MOST` bytes."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -1,4 +1,4 @@
-"""Thumbnails: made when first asked for, by one thread that yields to all others, and kept on disk.
+"""Thumbnails are made when first asked for, by one thread that yields to all others, and kept on disk.
 
 Who scrolls asks for hundreds and looks at the last: so the newest request comes first. They are kept by content, so a
 picture that moves has its thumbnail already. Rejected: to make them as pictures are tagged, which most never need.
@@ -43,18 +43,19 @@ _ENDS_WITHIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`side` is the most pixels that it may have in either direction."""
+    """A thumbnail that is asked for; `side` is the most pixels that it may have in either direction."""
 
     original: Original
     side: int
 
     @property
     def name(self) -> str:
+        """Return what it is kept by: its content, not its place."""
         return f"{self.original.sha256}-{self.side}"
 
 
 class Thumbnails:
-    """Kept in `folder`, `most` bytes of them. It may be lost at any time, or not be writable at all."""
+    """Makes them, and keeps `most` bytes of them in `folder`, which may be lost at any time, or not be writable at all."""
 
     def __init__(self, folder: Path, decode: DecodeSettings, most: int = KEPT) -> None:
         # Not those that decode files: a child is as nice as the thread that starts it.
@@ -71,7 +72,10 @@ class Thumbnails:
         self._thread.start()
 
     def ask(self, wanted: Wanted) -> "Future[bytes]":
-        """In future, or PictureError or GoneError where none can be made. Raises BusyError, and Closed."""
+        """Return a JPEG's bytes, in future, which fails with PictureError or GoneError where none can be made.
+
+        Raises BusyError where too many wait, and Closed.
+        """
         with self._changed:
             if self._closed:
                 raise Closed
@@ -84,6 +88,7 @@ class Thumbnails:
             return answer
 
     def close(self) -> None:
+        """End the thread; whoever waits is told Closed."""
         with self._changed:
             self._closed = True
             left, self._asked = self._asked, {}
@@ -163,7 +168,7 @@ def _checked(made: bytes) -> bytes:
 
 
 def _thin_out(folder: Path, most: int) -> None:
-    """The oldest go, until a quarter is free again."""
+    """Delete the oldest until a quarter is free again."""
     files = sorted((entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder))
     size = sum(one[1] for one in files)
     if size <= most:

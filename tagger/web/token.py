@@ -1,6 +1,6 @@
-"""Makes the token that `web.token_file` shall hold, where there is none yet: a container, or a first start, needs no one to.
+"""A start makes the token that `web.token_file` shall hold, where there is none yet: a container, or a first start, needs no one to.
 
-Only a start makes it, so that reload, doctor and config check say what they find. Rejected: an entrypoint of the image's
+Nothing but a start makes it, so that reload, doctor and config check say what they find. Rejected: an entrypoint of the image's
 alone, for a service that listens to a network needs the same.
 """
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def ensure(web: WebSettings) -> None:
-    """Its address is in the log that once. Raises ConfigError where the file cannot be written."""
+    """Make the token where there is none, and log the address to log in at, that once. Raises ConfigError where the file cannot be written."""
     if web.token or web.token_file is None or web.token_file.exists():
         return
     token = secrets.token_hex(16)

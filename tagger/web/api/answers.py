@@ -1,4 +1,4 @@
-"""What the API says: the OpenAPI page shows these as they stand here, by their titles."""
+"""The API says these; the OpenAPI page shows them as they stand here, by their titles."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ def name_in(lang: Language, one: Label | Category | Scored) -> str:
 
 
 class ModelAnswer(BaseModel):
-    """`version` is the sha256 of the weights."""
+    """A model; `version` is the sha256 of its weights."""
 
     model_config = ConfigDict(title="Model")
 
@@ -26,7 +26,7 @@ class ModelAnswer(BaseModel):
 
 
 class TagAnswer(BaseModel):
-    """`label` is its English name, `name` that in the language asked for; `key` stays whatever it is called."""
+    """A label of a picture: `label` is its English name, `name` that in the language asked for; `key` stays whatever it is called."""
 
     model_config = ConfigDict(title="Tag")
 
@@ -48,7 +48,7 @@ class CategoryAnswer(BaseModel):
 
 
 class HealthAnswer(BaseModel):
-    """Of the picture's pixels, whatever they show."""
+    """What the picture's pixels tell of the camera, whatever they show."""
 
     model_config = ConfigDict(title="Health", from_attributes=True)
 
@@ -61,7 +61,7 @@ class HealthAnswer(BaseModel):
 
 
 class Result(BaseModel):
-    """Of one picture: its tags, or what is wrong with it."""
+    """What became of one picture: its tags, or what is wrong with it."""
 
     file: str
     tags: list[TagAnswer]
@@ -104,7 +104,7 @@ class Image(BaseModel):
 
 
 class Page(BaseModel):
-    """`next` is the cursor of what comes after; None at the end."""
+    """Some pictures; `next` is the cursor of those that come after, None at the end."""
 
     images: list[Image]
     next: str | None
@@ -127,7 +127,7 @@ class SourceAnswer(BaseModel):
 
 
 class StatsAnswer(BaseModel):
-    """Files wait since `paused_since` (UTC), or not where that is None. `wrong_tokens` are, by address, how many came of late."""
+    """How the work stands. Files wait since `paused_since` (UTC), or not where that is None. `wrong_tokens` are, by address, how many came of late."""
 
     model_config = ConfigDict(title="Stats")
 
@@ -139,7 +139,7 @@ class StatsAnswer(BaseModel):
 
 
 class Version(BaseModel):
-    """`model` is as the config calls it, `why` says why it tags, `other` what would bring a better one."""
+    """What tags: `model` is as the config calls it, `why` says why it tags, `other` what would bring a better one."""
 
     version: str
     model: str = ""
@@ -151,7 +151,7 @@ _Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Fi
 
 
 class GivenVerdicts(BaseModel):
-    """Names of labels, in any language."""
+    """What people say of a picture: names of labels, in any language."""
 
     model_config = ConfigDict(title="Verdicts")
 
@@ -161,7 +161,7 @@ class GivenVerdicts(BaseModel):
 
 
 class AlikeAnswer(BaseModel):
-    """`score` is the cosine of the two pictures' features: 1 for the same picture."""
+    """A look-alike; `score` is the cosine of the two pictures' features: 1 for the same picture."""
 
     model_config = ConfigDict(title="Alike")
 
@@ -170,7 +170,7 @@ class AlikeAnswer(BaseModel):
 
 
 class FailureAnswer(BaseModel):
-    """It is tried again at `next_try_at` (UTC), or not by itself where that is None."""
+    """A file that could not be tagged. It is tried again at `next_try_at` (UTC), or not by itself where that is None."""
 
     model_config = ConfigDict(title="Failure")
 

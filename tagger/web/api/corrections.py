@@ -1,4 +1,4 @@
-"""What people say of pictures' tags, and which files they want tried again: the only routes that write to the database."""
+"""People correct pictures' tags here, and have files tried again: no other route writes to the database."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -32,12 +32,12 @@ def _routes(correct: Callable[[int, GivenVerdicts], int], try_again: Callable[[]
 
     @routes.post("/images/{id}/verdicts")
     async def verdicts(id: int, said: GivenVerdicts) -> Corrected:  # noqa: A002 (it is in the address)
-        """Corrects a picture's tags, for good."""
+        """Correct a picture's tags, for good."""
         return Corrected(images=await to_thread.run_sync(correct, id, said, limiter=writing))
 
     @routes.post("/failures/retry")
     def retry() -> Corrected:
-        """All of them once more, at once."""
+        """Try all files that failed once more, at once."""
         return Corrected(images=try_again())
 
     return routes

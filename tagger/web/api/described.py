@@ -1,4 +1,4 @@
-"""A stored picture in the API's words."""
+"""A stored picture is described in the API's words."""
 
 from tagger.store.core import pathtext
 from tagger.store.search.pictures import FoundPicture, Scored

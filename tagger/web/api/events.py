@@ -1,4 +1,4 @@
-"""`GET /events`: what happens, as it happens (server-sent events).
+"""`GET /events` tells what happens, as it happens (server-sent events).
 
 Tagged pictures are read from the database, so that whoever was away goes on from the last `seq` it saw, and nothing is
 missed. Rejected: to be told by the pipeline, which knows nothing of what an earlier run stored, nor of another process.
@@ -55,7 +55,7 @@ def router(context: ReadingContext, recent_events: RecentEvents) -> APIRouter:
             int | None, Header(ge=0, lt=2**63, description="a `seq`, to go on after")
         ] = None,
     ) -> StreamingResponse:
-        """Pictures as they are tagged, files that fail, and sources that come and go."""
+        """Stream pictures as they are tagged, files that fail, and sources that come and go."""
         places.take()
         try:
             hear = partial(Listener, recent_events, context.min_score, q, lang, last_event_id)
@@ -80,7 +80,7 @@ class Listener:
         after: int | None,
         database: Database,
     ) -> None:
-        """`database` is for these first questions alone."""
+        """Asks `database` these first questions alone."""
         self._recent_events, self._least, self._text, self._lang = recent_events, least, query, lang
         self._query = parse(query, datetime.now(UTC))
         self._heard = recent_events.last
@@ -105,7 +105,7 @@ class Listener:
 
 
 class _Places:
-    """Counts those that are taken. Only for the one thread of all requests, in which none comes between a look and the taking."""
+    """Counts those that are taken. It is for the one thread of all requests, in which none comes between a look and the taking."""
 
     def __init__(self) -> None:
         self._taken = 0
@@ -124,7 +124,7 @@ class _Places:
 
 
 class _Stream(StreamingResponse):
-    """Leaves its place in the end."""
+    """A stream that leaves its place in the end."""
 
     def __init__(self, news: AsyncIterator[str], places: _Places) -> None:
         super().__init__(news, media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""Pictures to look at: by the number of a row, never by a path."""
+"""Pictures are shown by the number of a row, never by a path."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Side(IntEnum):
-    """The most pixels in either direction."""
+    """A thumbnail has this many pixels at most in either direction."""
 
     SMALL = 320
     LARGE = 1600
@@ -62,7 +62,7 @@ def _add_thumbnail(routes: APIRouter, context: ReadingContext) -> None:
         responses={200: {"content": {MEDIA_TYPE: _BINARY}}, 304: {"description": "as it was"}},
     )
     async def thumbnail(request: Request, id: int, size: Side = Side.SMALL) -> Response:  # noqa: A002
-        """Upright and small."""
+        """Return the picture upright and small, as a JPEG."""
         original = await run_in_threadpool(_original, context.database, id)
         if original.sha256 is None:
             raise ProblemError(404, f"image {id} was never decoded; /failures says why, if it failed")
@@ -84,7 +84,7 @@ def _add_file(routes: APIRouter, database: Database) -> None:
         },
     )
     def file(request: Request, id: int) -> Response:  # noqa: A002
-        """The file as it is."""
+        """Return the file as it is."""
         original = _original(database, id)
         return _sent(request, original, opened(original))
 

@@ -1,4 +1,4 @@
-"""Pictures in the database: by search, one by one, and by likeness."""
+"""Pictures in the database are answered by search, one by one, and by likeness."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def _add_search(routes: APIRouter, context: ReadingContext) -> None:
         cursor: Annotated[str, Query(max_length=200, description="`next` of the page before")] = "",
         lang: Language = "en",
     ) -> Response:
-        """Pictures, newest first."""
+        """Return pictures, newest first."""
         before, least = position_of(cursor), context.min_score
         work = partial(_page, q=q, least=least, limit=limit, before=before, lang=lang)
         return _unless_known(request, await context.searches.run(request, context.database, work))
@@ -44,7 +44,7 @@ def _add_search(routes: APIRouter, context: ReadingContext) -> None:
 def _add_one(routes: APIRouter, context: ReadingContext) -> None:
     @routes.get("/images/{id}")
     def image(id: int, lang: Language = "en") -> Image:  # noqa: A002 (it is in the address)
-        """One of them."""
+        """Return one picture."""
         return described(picture_of(context.database, id), lang)
 
     @routes.get("/images/{id}/similar")
@@ -54,7 +54,7 @@ def _add_one(routes: APIRouter, context: ReadingContext) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
         lang: Language = "en",
     ) -> list[AlikeAnswer]:
-        """Those that look most like it, itself left out. Pictures that were tagged with `features: false` are not found."""
+        """Return the pictures that look most like it, itself left out. Pictures that were tagged with `features: false` are not found."""
         work = partial(_alike, id_=id, limit=limit, lang=lang)
         return await context.searches.run(request, context.database, work)
 

@@ -1,4 +1,4 @@
-"""`GET /metrics`, for Prometheus: counted when asked for, from the database, the worker and its stats.
+"""`GET /metrics` is for Prometheus: it counts when it is asked, from the database, the worker and its stats.
 
 docs/reference/metrics.md has every one of them, which a test compares.
 """
@@ -40,7 +40,7 @@ def router(*collectors: Collector) -> APIRouter:
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     def metrics() -> Response:
-        """For Prometheus."""
+        """Return the metrics, for Prometheus."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return routes
@@ -53,7 +53,7 @@ class _Uncounted(Collector):
 
 
 class DatabaseCollector(_Uncounted):
-    """What the database tells, whoever reads it."""
+    """Collects what the database tells, whoever reads it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -66,7 +66,7 @@ class DatabaseCollector(_Uncounted):
 
 
 class WorkerCollector(_Uncounted):
-    """What only the daemon that tags can tell."""
+    """Collects what only the daemon that tags can tell."""
 
     def __init__(
         self, status: Callable[[], WorkerStatus], stats: Stats, missing: Callable[[], Sequence[str]]

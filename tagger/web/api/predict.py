@@ -1,4 +1,4 @@
-"""`POST /predict`: what the model says of pictures that are not in any folder. Nothing is stored."""
+"""`POST /predict` answers what the model says of pictures that are not in any folder. Nothing is stored."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -81,7 +81,7 @@ def _routes(predicted: _Predict) -> APIRouter:
         min_score: Annotated[float, Query(ge=0, le=1)] = 0,
         lang: Language = "en",
     ) -> Prediction:
-        """The labels of one or more pictures. One that cannot be read fails alone."""
+        """Return the labels of one or more pictures. One that cannot be read fails alone."""
         return await predicted(request, top_k, min_score, lang)
 
     return routes
@@ -92,7 +92,7 @@ async def _refused(*_: object) -> Prediction:
 
 
 class Results:
-    """What became of pictures, in the API's words."""
+    """Says what became of pictures in the API's words."""
 
     def __init__(self, context: TaggerContext) -> None:
         self._taxonomy, self._within = context.taxonomy, context.taxonomy.by_label()

@@ -1,4 +1,4 @@
-"""What there is to search for, and how the work stands."""
+"""The state of Tagger: what there is to search for, and how the work stands."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -35,7 +35,7 @@ def alive() -> APIRouter:
 
     @routes.get("/healthz")
     async def healthz() -> dict[str, str]:
-        """Alive."""
+        """Return that Tagger is alive, which is all that it says to anybody."""
         return {"status": "ok"}
 
     return routes
@@ -54,19 +54,19 @@ def router(context: ReadingContext, guesses: Guesses) -> APIRouter:
 def _add_words(routes: APIRouter, database: Database) -> None:
     @routes.get("/labels")
     def labels() -> list[NamedAnswer]:
-        """What the model in use may say."""
+        """Return what the model in use may say."""
         return [NamedAnswer.model_validate(one) for one in vocabulary.labels(database)]
 
     @routes.get("/categories")
     def categories() -> list[NamedAnswer]:
-        """The categories that pictures are put into."""
+        """Return the categories that pictures are put into."""
         return [NamedAnswer.model_validate(one) for one in vocabulary.categories(database)]
 
 
 def _add_sources(routes: APIRouter, database: Database) -> None:
     @routes.get("/sources")
     def sources() -> list[SourceAnswer]:
-        """The folders, and how many of their files are in each state."""
+        """Return the folders, and how many of their files are in each state."""
         return [
             SourceAnswer(name=one.name, root=pathtext.to_text(one.root), files=_counts(one.files))
             for one in queries.status(database).sources
@@ -76,13 +76,13 @@ def _add_sources(routes: APIRouter, database: Database) -> None:
 def _add_state(routes: APIRouter, context: ReadingContext) -> None:
     @routes.get("/version")
     def version_() -> Version:
-        """Tagger's own, which model tags, why, and what would bring a better one."""
+        """Return Tagger's own version, which model tags, why, and what would bring a better one."""
         standing = context.standing
         return Version(version=version("tagger"), model=standing.name, why=standing.why, other=standing.other)
 
     @routes.get("/readyz")
     def readyz(response: Response) -> dict[str, Any]:
-        """Whether pictures are tagged and verdicts stored: 503, with what is missing, where they are not. A pause is no fault."""
+        """Return whether pictures are tagged and verdicts stored: 503, with what is missing, where they are not. A pause is no fault."""
         missing = context.missing()
         response.status_code = 503 if missing else 200
         with context.database.read() as connection:
@@ -93,14 +93,14 @@ def _add_state(routes: APIRouter, context: ReadingContext) -> None:
 def _add_failures(routes: APIRouter, database: Database) -> None:
     @routes.get("/failures")
     def failures(limit: Annotated[int, Query(ge=1, le=10_000)] = 100) -> list[FailureAnswer]:
-        """Files that could not be tagged, by path."""
+        """Return files that could not be tagged, by path."""
         return [_failure(one) for one in islice(queries.failures(database), limit)]
 
 
 def _add_stats(routes: APIRouter, database: Database, guesses: Guesses) -> None:
     @routes.get("/stats")
     async def stats() -> StatsAnswer:
-        """How many files are in each state, how many have a date that cannot be, the model in use, and who guesses at the token."""
+        """Return how many files are in each state, how many have a date that cannot be, the model in use, and who guesses at the token."""
         status = await run_in_threadpool(queries.status, database)
         identity = status.model.identity if status.model else None
         return StatsAnswer(

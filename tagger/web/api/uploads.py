@@ -1,4 +1,4 @@
-"""A request's body → pictures' bytes: a form, JSON with base64, or a picture as it is."""
+"""Pictures are uploaded as a form, as JSON with base64, or as they are."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,8 @@ _FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, o
 
 @dataclass(frozen=True, slots=True)
 class Upload:
+    """A picture that was sent along; `name` is what its sender calls it."""
+
     name: str
     data: bytes
 

@@ -1,1 +1,1 @@
-"""What programs ask that were written for other services, in those services' words."""
+"""Programs that were written for other services are answered here in those services' words."""

@@ -1,4 +1,4 @@
-"""`POST /` as Amazon Rekognition's DetectLabels: its clients need another `endpoint_url`, and nothing else.
+"""`POST /` answers as Amazon Rekognition's DetectLabels does: its clients need another `endpoint_url`, and nothing else.
 
 Categories are labels here, as Rekognition's parents are: who looks for a vehicle finds it, whatever kind it is. Rejected:
 its threshold of 55 %, which is that of many separate answers; a thousand classes that share 100 % rarely get there.
@@ -181,7 +181,7 @@ def _wrong(error: ValidationError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """`parents` are all that it is within; `groups` are those of them, or itself, that are within nothing."""
+    """A label as Rekognition has it: `parents` are all that it is within; `groups` are those of them, or itself, that are within nothing."""
 
     name: str
     confidence: float
@@ -246,7 +246,7 @@ def _above(taxonomy: Taxonomy) -> dict[str, list[str]]:
 
 
 class _AmazonError(Exception):
-    """`code` is one that Amazon's clients know."""
+    """A request is refused; `code` is one that Amazon's clients know."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -1,1 +1,1 @@
-"""The pages that people see. Rendered here; the little script that there is only spares them reloading."""
+"""The pages that people see are rendered here; the little script that there is only spares them reloading."""

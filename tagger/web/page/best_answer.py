@@ -11,7 +11,7 @@ from tagger.vision.certainty import certainty
 
 @dataclass(frozen=True, slots=True)
 class BestAnswer:
-    """Where the best tag is not sure, `category` is what is said in its place; None: nothing is sure."""
+    """Says whether the best tag is sure; where it is not, `category` is what is said in its place, or None where nothing is sure."""
 
     is_sure: bool
     category: Scored | None

@@ -1,4 +1,4 @@
-"""Counts over time → the lines of a chart, in the units of its drawing (an SVG of 1000 × 200)."""
+"""A chart is made of counts over time: its lines, in the units of its drawing (an SVG of 1000 × 200)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SPANS = {"day": (HOUR, 24), "month": (DAY, 30), "year": (MONTH, 12)}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`points` as SVG has them: `x,y x,y …`; `counts` by period, for those who read a table."""
+    """A category over time. `points` are as SVG has them, `x,y x,y …`; `counts` are by period, for those who read a table."""
 
     name: str
     name_zh: str
@@ -24,7 +24,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`periods` are ISO times without what is finer than the chart; `top` is the value at its upper edge."""
+    """What the template draws. `periods` are ISO times without what is finer than the chart; `top` is the value at its upper edge."""
 
     periods: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -32,7 +32,7 @@ class Chart:
 
 
 def periods(span: str, now: datetime) -> tuple[str, ...]:
-    """The names of the periods of a span, the last of them that of now (UTC)."""
+    """Return the names of the periods of a span, the last of them that of now (UTC)."""
     precision, count = SPANS[span]
     if span == "year":
         months = [now.year * 12 + now.month - 1 - back for back in reversed(range(count))]
@@ -43,11 +43,12 @@ def periods(span: str, now: datetime) -> tuple[str, ...]:
 
 
 def first_moment(period: str) -> datetime:
-    """When that hour, day or month begins (UTC)."""
+    """Return when that hour, day or month begins (UTC)."""
     return datetime.fromisoformat(period + "0001-01-01 00:00"[len(period) :]).replace(tzinfo=UTC)
 
 
 def chart(series: Sequence[Series], names: tuple[str, ...]) -> Chart:
+    """Return the chart of these series over the periods of these names."""
     counts = [tuple(one.counts.get(name, 0) for name in names) for one in series]
     top = _round(max((count for line in counts for count in line), default=0))
     lines = [
@@ -63,6 +64,6 @@ def _points(counts: Sequence[int], top: int) -> str:
 
 
 def _round(most: int) -> int:
-    """The next number of one digit and noughts that can be halved: an axis that reads well."""
+    """Return the next number of one digit and noughts that can be halved: an axis that reads well."""
     size = int("1" + "0" * (len(str(most)) - 1))
     return max(2, next(step * size for step in (1, 2, 4, 6, 8, 10) if step * size >= most))

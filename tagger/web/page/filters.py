@@ -1,4 +1,4 @@
-"""What the gallery's filters ask for, in the search language: so that a page can be had by `tagger search` too."""
+"""The gallery's filters ask in the search language, so that a page can be had by `tagger search` too."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -15,7 +15,7 @@ _CERTAINTIES = {"": "", "certain": "not uncertain", "uncertain": "uncertain"}
 
 @dataclass(frozen=True, slots=True)
 class GalleryFilters:
-    """What stands in the form: the search as it was typed, and what was chosen beside it."""
+    """Holds what stands in the form: the search as it was typed, and what was chosen beside it."""
 
     q: str = ""
     source: str = ""
@@ -25,7 +25,7 @@ class GalleryFilters:
     condition: Condition = ""
 
     def query(self) -> str:
-        """All of it as one search."""
+        """Return all of it as one search."""
         parts = (
             f"({self.q})" if self.q.strip() else "",
             _quoted(self.category),
@@ -38,22 +38,22 @@ class GalleryFilters:
         return self.q if self.q.strip() and len(asked) == 1 else " and ".join(asked)
 
     def chosen(self) -> dict[str, str]:
-        """What is not as it is from the start: the address's query."""
+        """Return what is not as it is from the start: the address's query."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: value for name, value in fields.items() if value}
 
     def address(self, cursor: str = "") -> str:
-        """Where the gallery shows this, from what comes after `cursor` on."""
+        """Return where the gallery shows this, from what comes after `cursor` on."""
         return "/?" + urlencode(self.chosen() | ({"cursor": cursor} if cursor else {}))
 
     def instead(self, q: str) -> "GalleryFilters":
-        """The same with another search."""
+        """Return the same with another search."""
         return replace(self, q=q)
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with the search: the part of it, what is before and behind that, and searches to try instead.
+    """Tells what is wrong with the search: the part of it, what is before and behind that, and searches to try instead.
 
     `proposals` are what may stand in place of the part, and the address of each search.
     """
@@ -67,6 +67,7 @@ class Mistake:
 
     @classmethod
     def of(cls, error: QueryError, filters: GalleryFilters) -> "Mistake":
+        """Return the mistake in what was typed."""
         text, start, end = error.text, error.start, error.end
         proposals = (
             (one, filters.instead(text[:start] + one + text[end:]).address()) for one in error.instead
@@ -75,7 +76,7 @@ class Mistake:
 
     @classmethod
     def too_long(cls, error: TooLongError, filters: GalleryFilters) -> "Mistake":
-        """All of the search is what is wrong."""
+        """Return the mistake of a search that takes too long: all of it is wrong."""
         return cls(f"{error.where} {error.what}", "", filters.q, "", error.hint, ())
 
 

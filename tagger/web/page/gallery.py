@@ -1,4 +1,4 @@
-"""A page of the gallery: what its filters find, and what to try instead where that is nothing."""
+"""A page of the gallery shows what its filters find, and what to try instead where that is nothing."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ PAGE = 60
 
 
 class Gallery:
-    """What the templates need to know. `database` may be one that has only so long to answer."""
+    """Finds what the templates need to know. `database` may be one that has only so long to answer."""
 
     def __init__(self, context: ReadingContext, database: Database, filters: GalleryFilters) -> None:
         self._context, self._database, self._filters = context, database, filters

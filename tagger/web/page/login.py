@@ -1,4 +1,4 @@
-"""Where a browser says the token once. `/login?token=…` is an address that can be handed over, as a container prints it.
+"""A browser says the token once, at `/login`. `/login?token=…` is an address that can be handed over, as a container prints it.
 
 To log out takes the cookie from this browser. It holds for whoever copied it: what ends that is another token. Rejected:
 sessions with numbers of their own, which a restart would end, or which would need a table for what one person does once a year.
@@ -16,7 +16,7 @@ _WEEKS = 60 * 60 * 24 * 7 * 8
 
 
 def router(admission: Admission) -> APIRouter:
-    """For anybody."""
+    """Return the routes for anybody."""
     routes, renderer = APIRouter(include_in_schema=False), Renderer()
 
     def admitted(request: Request, given: str, to: str) -> Response:
@@ -45,7 +45,7 @@ def router(admission: Admission) -> APIRouter:
 
 
 def leaving() -> APIRouter:
-    """For those who are in."""
+    """Return the routes for those who are in."""
     routes = APIRouter(include_in_schema=False, route_class=SmallBody)
 
     @routes.post("/logout")

@@ -1,4 +1,4 @@
-"""Templates → answers, in the reader's language and colours. What is shown is escaped: nothing of it is a template."""
+"""Templates are rendered in the reader's language and colours. What is shown is escaped: nothing of it is a template."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,8 @@ LANGUAGES = ("en", "zh")
 
 
 class Renderer:
+    """Makes pages of the templates beside it."""
+
     def __init__(self) -> None:
         self._templates = Environment(
             loader=PackageLoader("tagger.web.page"),
@@ -26,7 +28,7 @@ class Renderer:
         self._templates.filters |= {"percent": _percent, "iso": _iso, "shown": shown, "count": _count}
 
     def page(self, request: Request, template: str, **values: Any) -> HTMLResponse:
-        """`lang` in the address chooses the language from now on."""
+        """Return a page. `lang` in the address chooses the language from now on."""
         lang = language(request)
         said = {"lang": lang, "t": chinese if lang == "zh" else english, "request": request}
         said |= {"theme": _theme(request), "zh": lang == "zh"}
@@ -38,7 +40,7 @@ class Renderer:
 
 
 def language(request: Request) -> str:
-    """What was chosen last, or else what the browser would like."""
+    """Return what was chosen last, or else what the browser would like."""
     for chosen in (request.query_params.get("lang"), request.cookies.get("lang")):
         if chosen in LANGUAGES:
             return chosen
@@ -51,7 +53,7 @@ def _theme(request: Request) -> str:
 
 
 def _percent(score: float) -> str:
-    """A score that is not quite 1 is not shown as if it were."""
+    """Return the score for people; one that is not quite 1 is not shown as if it were."""
     return "100 %" if score >= 1 else f"{min(99, round(score * 100))} %"
 
 

@@ -1,9 +1,9 @@
-"""The addresses of the pages, and what each needs to know."""
+"""The pages have their addresses here, and each is given what it needs to know."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.staticfiles import StaticFiles
@@ -63,7 +63,7 @@ def _add_gallery(routes: APIRouter, context: ReadingContext, renderer: Renderer)
         cursor: Annotated[str, Query(max_length=200)] = "",
         part: bool = False,
     ) -> Response:
-        """`part`: only the pictures, for the script that puts them into the page."""
+        """Return the gallery; with `part` only the pictures, for the script that puts them into the page."""
         filters = GalleryFilters(q, source, category, since, certainty, condition)
         after = position_of(cursor)
 
@@ -104,7 +104,7 @@ def _add_picture(routes: APIRouter, context: ReadingContext, renderer: Renderer)
 def _add_alike(routes: APIRouter, context: ReadingContext, renderer: Renderer) -> None:
     @routes.get("/pictures/{id}/alike")
     async def alike(request: Request, id: int) -> Response:  # noqa: A002
-        """For the script of a picture's page, which does not wait for it."""
+        """Return what the script of a picture's page puts into it later."""
 
         def page(database: Database) -> Response:
             one, hits, missing = picture_of(database, id), [], ""
@@ -121,24 +121,25 @@ def _add_alike(routes: APIRouter, context: ReadingContext, renderer: Renderer) -
 def _add_status(routes: APIRouter, context: ReadingContext, renderer: Renderer) -> None:
     @routes.get("/status")
     def status(request: Request, part: bool = False) -> Response:
-        """`part`: only what changes from one moment to the next."""
-        database, now = context.database, datetime.now(UTC)
-        failures = list(islice(queries.failures(database), FAILURES))
-        stands, pace = queries.status(database), activity.pace(database, now)
-        waiting = sum(source.waiting for source in stands.sources)
-        left = timedelta(seconds=round(waiting / pace)) if pace else None
-        return renderer.page(
-            request,
-            "standing.html" if part else "status.html",
-            standing=stands,
-            pace=pace,
-            waiting=waiting,
-            left=left,
-            failures=failures,
-            failed=stands.files[State.FAILED] + stands.files[State.QUARANTINED],
-            worker_status=context.worker_status() if isinstance(context, TaggerContext) else None,
-            why=context.standing,
-        )
+        """Return the status; with `part` only what changes from one moment to the next."""
+        template = "standing.html" if part else "status.html"
+        worker_status = context.worker_status() if isinstance(context, TaggerContext) else None
+        shown = _standing(context.database) | {"worker_status": worker_status, "why": context.standing}
+        return renderer.page(request, template, **shown)
+
+
+def _standing(database: Database) -> dict[str, Any]:
+    """Return how the work stands, as far as the database tells; `left` is how long it will take, None where nothing moves."""
+    status, pace = queries.status(database), activity.pace(database, datetime.now(UTC))
+    waiting = sum(source.waiting for source in status.sources)
+    return {
+        "standing": status,
+        "pace": pace,
+        "waiting": waiting,
+        "left": timedelta(seconds=round(waiting / pace)) if pace else None,
+        "failures": list(islice(queries.failures(database), FAILURES)),
+        "failed": status.files[State.FAILED] + status.files[State.QUARANTINED],
+    }
 
 
 def _add_chart(routes: APIRouter, context: ReadingContext, renderer: Renderer) -> None:

@@ -1,4 +1,4 @@
-"""The page's own words in Chinese, by the English ones that stand in the templates."""
+"""The page says its own words in Chinese by the English ones that stand in the templates."""
 
 from collections.abc import Callable
 
@@ -129,9 +129,10 @@ Translate = Callable[[str], str]
 
 
 def english(text: str) -> str:
+    """Return it as it is."""
     return text
 
 
 def chinese(text: str) -> str:
-    """What is not of ours, such as a state that came later, stays as it is."""
+    """Return it in Chinese; what is not of ours, such as a state that came later, stays as it is."""
     return CHINESE.get(text, text)
