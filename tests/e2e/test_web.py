@@ -15,8 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tagger.config.web import WebSettings
+from tagger.store.core.database import Database
+from tagger.web.app import create_app
 from tests.e2e.command import tagger
-from tests.e2e.site import TOKEN, Site, picture, serve, site_of
+from tests.e2e.site import TOKEN, Site, picture, reading, serve, site_of
 
 pytestmark = pytest.mark.long
 
@@ -316,3 +319,11 @@ def test_the_description_is_valid_and_names_what_there_is(standing: Site) -> Non
     described = standing.get("/openapi.json")
     assert {"/predict", "/images", "/images/{id}", "/labels", "/stats"} <= set(described["paths"])
     assert json.dumps(described)
+
+
+def test_what_only_reads_describes_itself_alike(standing: Site, tmp_path: Path) -> None:
+    with (
+        closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database,
+        reading(database, tmp_path) as context,
+    ):
+        assert create_app(WebSettings(), context).openapi() == standing.get("/openapi.json")

@@ -95,7 +95,7 @@ def _of_the_files(sources: tuple[SourceStatus, ...]) -> Iterator[Metric]:
 
 def _of_the_worker(status: WorkerStatus) -> Iterator[Metric]:
     waiting = GaugeMetricFamily(
-        "tagger_waiting_pictures", "Pictures that wait at a place of the road", labels=("place",)
+        "tagger_waiting_pictures", "Pictures that wait at a place of the pipeline", labels=("place",)
     )
     for place, count in status.waiting.items():
         waiting.add_metric((place.replace(" ", "_"),), count)
