@@ -20,6 +20,8 @@ from tagger.wording.escape import shown
 log = logging.getLogger(__name__)
 
 READS_ONLY = "tagger web only reads; ask the daemon, tagger run, with web.enabled"
+BUSY = "as many pictures wait as may; ask again in a second"
+STOPPING = "Tagger is stopping; ask again once it is back"
 MEDIA_TYPE = "application/problem+json"
 MOST = 2_000
 """Characters of a detail."""
@@ -75,11 +77,11 @@ def install(app: FastAPI) -> None:
 
 
 def _busy() -> JSONResponse:
-    return response(429, "as many pictures wait as may; ask again in a second", {"Retry-After": "1"})
+    return response(429, BUSY, {"Retry-After": "1"})
 
 
 def _closed() -> JSONResponse:
-    return response(503, "Tagger is stopping; ask again once it is back", {"Retry-After": "10"})
+    return response(503, STOPPING, {"Retry-After": "10"})
 
 
 def _gone() -> JSONResponse:

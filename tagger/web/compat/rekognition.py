@@ -20,7 +20,7 @@ from tagger.records import Category, Failed, FailureKind, Reading, Tag, Taxonomy
 from tagger.supervision import Closed
 from tagger.web.context import TaggerContext
 from tagger.web.encoded import decoded, refuse_many_parts
-from tagger.web.problems import READS_ONLY, TOLD, ProblemError
+from tagger.web.problems import BUSY, READS_ONLY, STOPPING, TOLD, ProblemError
 
 MOST = 100
 """Labels that the model is asked for, as many as `/predict` may be."""
@@ -87,9 +87,9 @@ def _routes(answer: Callable[["_Asked"], Awaitable[JSONResponse]]) -> APIRouter:
         except ProblemError as error:
             return refusal(error.status_code, error.detail)
         except BusyError:
-            return refusal(429, "as many pictures wait as may; ask again in a second")
+            return refusal(429, BUSY)
         except Closed:
-            return refusal(503, "Tagger is stopping; ask again once it is back")
+            return refusal(503, STOPPING)
 
     return routes
 
