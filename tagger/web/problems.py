@@ -124,7 +124,7 @@ def _is_nothing(value: object) -> bool:
 
 
 def _of_tagger(_: Request, error: TaggerError) -> JSONResponse:
-    """Return the problem: a wrong query or name is the client's, as is one that asks for too much; a database that cannot be read is ours."""
+    """Return a client's status where what it asks cannot be understood or done, and 503 where it is we who cannot, as without a database."""
     is_too_long = isinstance(error, TooLongError)
     words = f"{error.where} {error.what}; {error.hint}" if is_too_long else str(error)
     return response(_STATUSES[error.kind], words)
