@@ -95,8 +95,8 @@ def _add_picture(routes: APIRouter, context: ReadingContext, renderer: Renderer)
     def picture(request: Request, id: int) -> Response:  # noqa: A002 (it is in the address)
         one = picture_of(database, id)
         newer, older = newer_and_older(database, one)
-        rulings = corrections.rulings(database, id)
-        shown = {"picture": one, "newer": newer, "older": older, "rulings": rulings, "writes": writes}
+        correction = corrections.correction_of(database, id)
+        shown = {"picture": one, "newer": newer, "older": older, "correction": correction, "writes": writes}
         answer = best_answers(database, context.min_score)
         return renderer.page(request, "picture.html", **shown, answer=answer)
 
