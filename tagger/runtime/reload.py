@@ -1,19 +1,24 @@
 """A new config for a daemon that runs: can it be taken, and what of it only by a restart?
 
-All is judged before anything is touched. Then the road is ended in good order and built anew, on the database that is open
+All is judged before anything is touched. Then the worker is ended in good order and built anew, on the database that is open
 and the model that is loaded, as at a start: what was not seen in between, the scan finds. Rejected: to change each part where
 it stands, because every part would have to take every change at every moment; and to start the process
 anew, which loads the model, too, and has no old config to go on with.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from tagger.config.folders import data_home
 from tagger.config.section import Section
 from tagger.config.settings import Settings
-from tagger.errors import ConfigError, DatabaseError
-from tagger.runtime import model_choice
+from tagger.errors import ConfigError, DatabaseError, TaggerError
+from tagger.host.priority import be_nice
+from tagger.runtime import model_choice, systemd
+from tagger.runtime.start import Runtime
+from tagger.store.core.control import DaemonAnswer
 from tagger.store.core.database import Database
 from tagger.store.queue import queries
 from tagger.store.queue import sources as source_rows
@@ -22,6 +27,8 @@ from tagger.vision import cores
 from tagger.vision.classify import Classifier
 from tagger.vision.engines import Engine
 from tagger.vision.load import adapted
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,40 @@ class Config:
 
     @property
     def words(self) -> str:
+        """Return what it changed, for the log."""
         taken = f"{', '.join(self.changed) or 'nothing'} changed"
         return f"{taken}; needs a restart: {', '.join(self.restart)}" if self.restart else taken
+
+
+class Reloads:
+    """Takes new configs, and tells whoever asked for one what came of it."""
+
+    def __init__(self, runtime: Runtime, reread: Callable[[], Settings]) -> None:
+        """`reread` gives the settings as the config has them now."""
+        self._runtime, self._reread = runtime, reread
+        self._number, self._web = 0, ""
+
+    def reload(self, config: Config) -> Config | None:
+        """Return what the config says now; None where it cannot be taken, and all goes on as before."""
+        self._number += 1
+        systemd.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            other = judged(config, self._reread(), self._runtime.settings, self._runtime.database)
+        except TaggerError as error:
+            log.error("the config is not taken, and the one before goes on: %s", error)
+            self._runtime.answers.tell(DaemonAnswer(self._web, self._number, refused=str(error)))
+            systemd.say("READY=1")
+            return None
+        if not be_nice(other.settings.limits.nice):
+            other = replace(other, restart=(*other.restart, "limits.nice"))
+        log.info("config reloaded: %s", other.words)
+        return other
+
+    def done(self, config: Config, web: str) -> None:
+        """Tell whoever asked for this config that all works by it, and whoever asks where the web is."""
+        self._web = web
+        answer = DaemonAnswer(web, self._number, config.changed, config.restart)
+        self._runtime.answers.tell(answer)
 
 
 def judged(old: Config, wanted: Settings, started: Settings, database: Database) -> Config:
