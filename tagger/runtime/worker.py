@@ -6,13 +6,14 @@ The constructor is the whole way of a file, in order: each part is given those b
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
 from tagger.config.path_rules import PathRules
 from tagger.config.settings import Settings
+from tagger.config.sources import Source
 from tagger.host import garbage
 from tagger.ingest.filters import Filters
 from tagger.ingest.inbox import Inbox
@@ -62,41 +63,31 @@ class Worker:
     ) -> None:
         """With `once` the folders are scanned, and not watched."""
         self._database, self._signals, self._once, self.classifier = database, signals, once, classifier
-        self.sources = settings.with_names(queries.roots(database)).sources
-        roots = {source.name: str(source.path) for source in self.sources}
-        rules = {source.name: PathRules(source.path_pattern, source.timezone) for source in self.sources}
-        filters = Filters(self.sources, SUFFIXES)
-        self.inbox = Inbox()
-        self.watch = Watch(self.sources, filters, self.inbox)
-        writer = build.writer(settings, database, classifier, self.sources, rules, now)
-        retention = Retention({source.name: source.keep_days for source in self.sources})
-        self.queue = FileQueue(database, roots, now, writer.registered, retention)
-        settling = Settling(
-            {source.name: source.settle for source in self.sources},
-            partial(look_beneath, roots),
-            patience=SCAN_PATIENCE if once else RUN_PATIENCE,
-            give_up=once,
-        )
-        self._settler = Settler(self.inbox, settling, self.queue)
-        redates = {name: Redate(database, name, rules[name], now) for name in rules}
-        self.scanner = Scanner(
-            self.sources, filters, self.inbox, self.watch, settling, self.queue, redates, settings.rescan,
-            settings.poll,
-        )  # fmt: skip
-        self.claims = Claims(self.queue, settings.limits.rate)
+        self.sources = sources = settings.with_names(queries.roots(database)).sources
+        roots = {source.name: str(source.path) for source in sources}
+        rules = {source.name: PathRules(source.path_pattern, source.timezone) for source in sources}
+        filters, self.inbox = Filters(sources, SUFFIXES), Inbox()
+        self.watch = Watch(sources, filters, self.inbox)
+        writer = build.writer(settings, database, classifier, sources, rules, now)
+        retention = Retention({source.name: source.keep_days for source in sources})
+        self.queue = queue = FileQueue(database, roots, now, writer.registered, retention)
+        settling = _settling(sources, once)
+        self._settler = Settler(self.inbox, settling, queue)
+        redates = {name: Redate(database, name, rule, now) for name, rule in rules.items()}
+        every = (settings.rescan, settings.poll)
+        self.scanner = Scanner(sources, filters, self.inbox, self.watch, settling, queue, redates, *every)
+        self.claims = Claims(queue, settings.limits.rate)
         self.stats, self.recent_events = Stats(roots), RecentEvents()
         self._report = Report(classifier.taxonomy, settings.search.min_score)
         sink = Sink(writer, self.stats, self.recent_events, self._report, self.inbox, self.claims)
-        steps = build.steps(settings, classifier, self.sources, writer, sink.store)
-        self.supervisor = Supervisor()
+        steps = build.steps(settings, classifier, sources, writer, sink.store)
+        self.supervisor = supervisor = Supervisor()
         self._pipeline = build.pipeline(
-            settings, self.claims, steps, classifier.engine.batching, self.stats, self.supervisor,
-            signals.crashed, predict_queue,
+            settings, self.claims, steps, classifier.engine.batching, self.stats, supervisor, signals.crashed,
+            predict_queue,
         )  # fmt: skip
-        self._isolation = CrashIsolation(self.queue, self.claims, build.runner(settings), steps.read)
-        self.health_check = HealthCheck(
-            self.sources, self.watch, self.inbox, self.queue, self.claims, self._isolation
-        )
+        self._isolation = CrashIsolation(queue, self.claims, build.runner(settings), steps.read)
+        self.health_check = HealthCheck(sources, self.watch, self.inbox, queue, self.claims, self._isolation)
         self._maintenance = Maintenance(database, retention)
         self._troubles: Mapping[str, str] = {}
         self._check_at, self.hung = 0.0, ""
@@ -199,6 +190,13 @@ class Worker:
         paused = ["paused"] if self.claims.is_paused else []
         away = [f"{name}: {trouble}" for name, trouble in self._troubles.items() if trouble]
         return "; ".join([words, *paused, *self.unready(), *away])
+
+
+def _settling(sources: Sequence[Source], once: bool) -> Settling:
+    roots = {source.name: str(source.path) for source in sources}
+    patience = SCAN_PATIENCE if once else RUN_PATIENCE
+    times = {source.name: source.settle for source in sources}
+    return Settling(times, partial(look_beneath, roots), patience=patience, give_up=once)
 
 
 def now() -> datetime:
