@@ -47,7 +47,7 @@ from tagger.store.tags import file_metadata, readings
 from tagger.store.tags.readings import NewReading, Said
 from tagger.store.tags.verdicts import verdicts_on
 
-_NOWHERE = PathRules()
+_NO_RULES = PathRules()
 
 _HEALTH = tuple(Health.__dataclass_fields__)
 _FACTS = ("sha256", "width", "height", "format", "taken_at", "from_camera", *_HEALTH)
@@ -80,12 +80,11 @@ class Writer:
         limits: Mapping[str, float] = MappingProxyType({}),
         keep_old: bool = False,
     ) -> None:
-        """Registers the model, now the one in use, its labels, in class order, and their categories. `now` gives UTC.
+        """Register the model, now the one in use, its labels, in class order, and their categories. `now` gives UTC.
 
         `identities` are the model's for sources, by name, whose pictures it reads in another way; `places` tell how
         sources' paths and clocks are read; `thresholds` are scores by names of labels and categories, `limits` are numbers that
-        views compare with, such as `health.black`. With `keep_old`,
-        the tags of an earlier model go to the old ones.
+        views compare with, such as `health.black`. With `keep_old`, the tags of an earlier model are kept as old tags.
         """
         self._database, self._now, self._places, self._keep_old = database, now, places, keep_old
         self.registered = self._register(identity, identities, description, labels, taxonomy)
@@ -93,7 +92,7 @@ class Writer:
 
     @retried
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """One transaction. An outcome whose file has changed since is dropped: a newer one will come."""
+        """Store outcomes in one transaction. One whose file has changed since is dropped: a newer one will come."""
         with self._database.write() as connection:
             rows = claimed(connection, [outcome.stamp for outcome in outcomes])
             current = {outcome.stamp: outcome for outcome in outcomes if outcome.stamp in rows}.values()
@@ -111,7 +110,7 @@ class Writer:
 
     @retried
     def knows(self, source: str, sha256: str) -> bool:
-        """Whether the model, as it reads this source, has tagged this content with these categories, in whatever file."""
+        """Return whether the model, as it reads this source, has tagged this content with these categories, in any file."""
         asked = {"model": self.registered.model_of(source), "taxonomy": self.registered.taxonomy}
         with self._database.read() as connection:
             return bool(_TWIN.rows(connection, sha256=sha256, **asked))
@@ -138,7 +137,7 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """One transaction. New tags are what there is much of: they go in few statements, all else file by file."""
+    """Stores outcomes within one transaction. New tags, of which there are many, go in few statements, all else file by file."""
 
     connection: Connection
     rows: Mapping[Stamp, Row]
@@ -148,21 +147,22 @@ class _Batch:
     now: datetime
 
     def tagged(self, outcomes: Sequence[Tagged]) -> None:
+        """Store new readings, with what people say of the pictures."""
         verdicts = verdicts_on(self.connection, [outcome.facts.sha256 for outcome in outcomes])
         new, files = [], []
         for outcome in outcomes:
             row = self.rows[outcome.stamp]
             facts = _facts(outcome.facts)
-            place = self._place(outcome.stamp, row, outcome.facts.taken_at)
+            metadata = self._metadata(outcome.stamp, row, outcome.facts.taken_at)
             said, alone = verdicts.applied(outcome.facts.sha256, self._said(outcome.reading))
             self._forget(row, outcome.facts.sha256, outcome.stamp)
-            new.append(self._reading(row, outcome, place["captured_at"], said, alone))
-            files.append({"this_file": row.id, **facts, **place})
+            new.append(self._reading(row, outcome, metadata["captured_at"], said, alone))
+            files.append({"this_file": row.id, **facts, **metadata})
         readings.add(self.connection, new, instant_text(self.now))
         finish_done(self.connection, files)
 
     def known(self, outcome: Known) -> None:
-        """Copies from a file of the same content, or keeps what this one has, its `seq` too.
+        """Copy the reading of a file of the same content, or keep the one that this file has, its `seq` too.
 
         If the original is gone meanwhile, the file waits again.
         """
@@ -177,20 +177,21 @@ class _Batch:
         original, *values = found[0]
         facts: dict[str, Any] = dict(zip(_FACTS, values, strict=True))
         taken_at = datetime.fromisoformat(facts["taken_at"]) if facts["taken_at"] else None
-        place = self._place(outcome.stamp, row, taken_at)
-        self._take_tags(row, outcome, original, model, place["captured_at"])
-        finish_done(self.connection, [{"this_file": row.id, **facts, **place}])
+        metadata = self._metadata(outcome.stamp, row, taken_at)
+        self._take_tags(row, outcome, original, model, metadata["captured_at"])
+        finish_done(self.connection, [{"this_file": row.id, **facts, **metadata}])
 
     def failed(self, outcome: Failed) -> None:
+        """Store why a file failed, and forget what was known of its earlier content."""
         row = self.rows[outcome.stamp]
         self._forget(row, "", outcome.stamp)
         file_metadata.set_attributes(self.connection, row.id, {}, had_some=row.tagged)
         finish_failed(self.connection, row, outcome, self.now)
 
-    def _place(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
-        """What the path and the clocks tell, as columns; attributes go to their table."""
-        place = self.places.get(stamp.source, _NOWHERE)
-        columns, attributes = file_metadata.metadata_of(place, row.path, taken_at, stamp.mtime_ns, self.now)
+    def _metadata(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
+        """Return what the path and the clocks tell, as columns, and store the attributes in their table."""
+        rules = self.places.get(stamp.source, _NO_RULES)
+        columns, attributes = file_metadata.metadata_of(rules, row.path, taken_at, stamp.mtime_ns, self.now)
         file_metadata.set_attributes(self.connection, row.id, attributes, had_some=row.tagged)
         return columns
 
@@ -211,7 +212,7 @@ class _Batch:
         return NewReading(row.id, captured_at, row.seen_at, model, taxonomy, said, alone, outcome.features)
 
     def _take_tags(self, row: Row, outcome: Known, original: int, model: int, captured_at: str) -> None:
-        """The reading of the original, which may be the same file."""
+        """Give the file the reading of the `original`, which may be the same file."""
         if original == row.id:
             readings.date(self.connection, row.id, captured_at)
             return
@@ -220,7 +221,7 @@ class _Batch:
         readings.copy(self.connection, original, row.id, model, captured_at, row.seen_at, tagged_at)
 
     def _forget(self, row: Row, sha256: str, stamp: Stamp) -> None:
-        """The file's readings, of whatever model, before those of the content `sha256` come."""
+        """Delete the file's readings, of whatever model, before those of the content `sha256` come."""
         if not row.tagged:
             return
         if row.sha256 != sha256:
