@@ -2,7 +2,7 @@
 
 They follow from what is stored of each picture and from the thresholds of the config, so that other thresholds need no
 picture to be looked at again. What is not known of a picture, for it was tagged by an earlier Tagger, puts it into none.
-Here they are told of a picture in hand; `store.conditions` has the same for the database.
+Here they are told of a picture in hand; `store.core.conditions` has the same for the database.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The conditions that pictures are in, asked of the database: the same that `tagger.conditions` tells of one in hand.
+"""The conditions that pictures are in, asked of the database: the same that `search.conditions` tells of one in hand.
 
 Each is a comparison with what is stored of a file, and with the thresholds as a worker last wrote them down. None is ever
 NULL: what is not known of a picture puts it into no condition, and `not` finds it. Rejected: a row for each condition of each
