@@ -21,8 +21,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-b
 # The file on standard input that names them.
 NO_TORCH = printf 'torch\ntorchvision\n' |
 
-# Many tests wait, for a daemon or a patrol: one worker more than there are cores has something to do meanwhile.
-PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 1))
+# Many tests wait, for a daemon or a health check: one worker more than there are cores has something to do meanwhile.
+PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 1)) --durations=20
 
 .PHONY: run test test-all test-long attack lowest coverage lint lock audit install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 
@@ -98,7 +98,7 @@ uninstall:
 # The units; a service's whole life on a small Debian that is booted for it; the image's, on another. As root; skips these with
 # a reason where it cannot be. Five minutes.
 test-systemd: .venv/.installed-dev
-	$(BIN)/pytest tests/systemd --machine
+	$(BIN)/pytest tests/systemd --machine --durations=20
 
 # Against the pipelines that one would write instead; writes docs/performance.md. With TAGGER_PHOTOS, a folder of
 # photos, the pictures are made from those. About an hour, on a machine that does nothing else.

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -136,6 +137,14 @@ def running(
         process.wait()
         assert process.stderr
         process.stderr.close()
+
+
+def hear(ear: socket.socket, wanted: str) -> list[str]:
+    """Return what a daemon tells the service manager, up to a line with `wanted` in it."""
+    said: list[str] = []
+    while not any(wanted in line for line in said):
+        said += ear.recv(4096).decode().split("\n")
+    return said
 
 
 def rows(database: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:

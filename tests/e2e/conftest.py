@@ -1,3 +1,6 @@
+import socket
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,3 +16,12 @@ def inbox(tmp_path: Path) -> Path:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "tags.db"
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[socket.socket]:
+    """The service manager's end of `NOTIFY_SOCKET`, at `notify` in the test's folder."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.settimeout(60)
+        yield ear

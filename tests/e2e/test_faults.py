@@ -242,15 +242,20 @@ def test_one_stray_file_where_a_disk_is_not_mounted_has_no_other_forgotten(
     assert rows(database, "SELECT count(*) FROM file") == [(6,)]
 
 
+def scan_ten_and_miss_one(home: Path, inbox: Path, database: Path, paint: Painter) -> None:
+    """Scan ten pictures, and once more without `3.png`."""
+    for number in range(10):
+        paint(inbox / f"{number}.png", number=number)
+    tagger(home, "scan", inbox, "--database", database)
+    (inbox / "3.png").unlink()
+    tagger(home, "scan", inbox, "--database", database)
+
+
 @pytest.mark.parametrize("away", [shutil.rmtree, lambda folder: folder.rename(folder.parent / "elsewhere")])
 def test_what_is_missing_in_a_folder_that_is_away_is_forgotten_only_on_a_second_word(
     tmp_path: Path, inbox: Path, database: Path, paint: Painter, away: Callable[[Path], object]
 ) -> None:
-    for number in range(10):
-        paint(inbox / f"{number}.png", number=number)
-    tagger(tmp_path, "scan", inbox, "--database", database)
-    (inbox / "3.png").unlink()
-    tagger(tmp_path, "scan", inbox, "--database", database)
+    scan_ten_and_miss_one(tmp_path, inbox, database, paint)
     away(inbox)
     kept = tagger(tmp_path, "prune", "--database", database)
     assert "1 of 10 files would be forgotten, but its folder" in kept.stderr
@@ -271,11 +276,7 @@ def test_an_empty_folder_proves_nothing(tmp_path: Path, inbox: Path, database: P
 def test_what_was_deleted_is_missing_after_a_scan_and_forgotten_on_demand(
     tmp_path: Path, inbox: Path, database: Path, paint: Painter
 ) -> None:
-    for number in range(10):
-        paint(inbox / f"{number}.png", number=number)
-    tagger(tmp_path, "scan", inbox, "--database", database)
-    (inbox / "3.png").unlink()
-    tagger(tmp_path, "scan", inbox, "--database", database)
+    scan_ten_and_miss_one(tmp_path, inbox, database, paint)
     missing = "SELECT path FROM file WHERE missing_since <= datetime('now', '+1 second')"
     assert rows(database, missing) == [("3.png",)]
     assert "1 missing file forgotten" in tagger(tmp_path, "prune", "--database", database).stdout

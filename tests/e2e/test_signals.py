@@ -3,7 +3,6 @@
 import signal
 import socket
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,26 +13,13 @@ from sqlalchemy import create_engine
 
 from tests.allowed import OWN_MOUNTS, needs
 from tests.conftest import Painter
-from tests.e2e.command import rows, running, tagger
+from tests.e2e.command import hear, rows, running, tagger
 
 pytestmark = pytest.mark.long
 
 STOPS = [signal.SIGTERM, signal.SIGINT]
 ENDED = {"run": 0, "scan": 130}
 """The exit codes of a stop."""
-
-
-@pytest.fixture
-def ear(tmp_path: Path) -> Iterator[socket.socket]:
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as ear:
-        ear.bind(str(tmp_path / "notify"))
-        ear.settimeout(60)
-        yield ear
-
-
-def hear(ear: socket.socket, wanted: str) -> None:
-    while wanted not in ear.recv(4096).decode():
-        pass
 
 
 @pytest.mark.parametrize("number", STOPS)

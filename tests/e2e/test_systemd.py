@@ -2,7 +2,6 @@
 
 import signal
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,25 +14,9 @@ from tagger.store.core.database import Database
 from tagger.supervision import Activity
 from tagger.vision.load import load_classifier
 from tests.conftest import Painter
-from tests.e2e.command import running
+from tests.e2e.command import hear, running
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def ear(tmp_path: Path) -> Iterator[socket.socket]:
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as ear:
-        ear.bind(str(tmp_path / "notify"))
-        ear.settimeout(60)
-        yield ear
-
-
-def hear(ear: socket.socket, wanted: str) -> list[str]:
-    """What is said until a line begins so."""
-    said: list[str] = []
-    while not any(line.startswith(wanted) for line in said):
-        said += ear.recv(4096).decode().split("\n")
-    return said
 
 
 def test_a_daemon_tells_how_it_starts_works_and_stops(
