@@ -7,7 +7,7 @@ from lark import Token
 from tagger.search.query import QueryError, said
 
 TIMES = "say 30m, 2h or 7d, today or yesterday, or an ISO time such as 2026-03-26T13:00"
-UNITS = "there are s, m, h, d and w, as in 30m, 2h or 7d"
+UNITS = "units of time: s, m, h, d and w, as in 30m, 2h or 7d"
 
 _OPERAND = ("no name and no clause", "write one behind it, or quote it where it is part of a name")
 _TIME = ("no time", TIMES)

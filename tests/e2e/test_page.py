@@ -153,6 +153,28 @@ def test_a_mistake_in_a_search_is_shown_where_it_is(standing: Site, page: Page) 
     page.wait_for_url("**q=red&since=24h")
 
 
+def test_a_mistake_in_a_search_is_told_in_the_readers_language(standing: Site, page: Page) -> None:
+    page.goto(f"{standing.address}/?q=reed >&lang=zh")
+    told = page.get_by_role("alert").first
+    expect(told).to_contain_text("看不懂 '>'")
+    expect(told).to_contain_text("只能写 NAME >= 0.5")
+    expect(told.locator("mark")).to_have_text(">")
+
+
+def test_where_nothing_waits_no_figure_is_empty_and_queues_are_a_detail(standing: Site, page: Page) -> None:
+    page.goto(f"{standing.address}/status")
+    expect(page.locator(".figure").filter(has_text="Waiting")).to_contain_text("0")
+    expect(page.locator(".figure").filter(has_text="Left")).to_have_count(0)
+    assert "–" not in page.locator(".figures").inner_text()
+    queues = page.get_by_text("to be stored 0")
+    expect(queues).to_be_hidden()
+    page.get_by_text("In hand").click()
+    expect(queues).to_be_visible()
+    with page.expect_response("**/status?part=1"):
+        page.get_by_role("heading", level=1).click()
+    expect(queues).to_be_visible()
+
+
 def test_filters_are_an_address_and_hold_together(
     site: Site, page: Page, inbox: Path, paint: Painter
 ) -> None:

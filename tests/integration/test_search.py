@@ -662,7 +662,7 @@ def test_where_no_label_is_close_some_names_are_told_and_nobody_is_asked_whether
 ) -> None:
     refused = cabinet.refused("zzzzzz")
     assert "the model does not know such a word" in refused
-    assert "there are tabby, " in refused
+    assert "it knows tabby, " in refused
     assert "n0" not in refused
     assert "did you mean" not in refused
 

@@ -36,7 +36,7 @@ def _advice(connection: Connection, given: str) -> tuple[str, Sequence[str]]:
     if near := [written(one) for one in suggestions.names_like(given.casefold(), known)]:
         return did_you_mean(near), near
     some = ", ".join(map(written, list(known)[:_SOME])) or "none yet"
-    return f"{suggestions.UNTAUGHT}; there are {some}{' and others' * (len(known) > _SOME)}", []
+    return f"{suggestions.UNTAUGHT}; it knows {some}{' and others' * (len(known) > _SOME)}", []
 
 
 def _clauses(connection: Connection, given: str) -> Iterator[str]:

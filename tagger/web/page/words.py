@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from tagger.web.page import sentences
+
 CHINESE = {
     "About its pixels": "画面",
     "Any certainty": "任何把握",
@@ -50,15 +52,17 @@ CHINESE = {
     "Nothing was found. Try fewer words, or a lower score.": "没有找到。请减少条件或降低分数。",
     "No pictures yet. Put some into a watched folder, and they appear here.": "还没有图片。放入监视的文件夹后会显示在这里。",
     "No pictures in this time.": "这段时间没有图片。",
+    "Waiting: nothing to do": "等待中：没有任务",
     "Not sure": "不确定",
     "Not watched": "未监视",
     "Older": "较旧",
     "Open the file": "打开文件",
-    "Paused: files wait until `tagger resume`.": "已暂停：文件等待 `tagger resume`。",
+    "Paused: files wait. To continue: tagger resume.": "已暂停：文件等待中。要继续：tagger resume。",
+    "This page shows what was tagged. To tag a picture here, start tagger run with web.enabled: true.": "此页面只显示已标记的图片。要在这里标记图片，请用 web.enabled: true 启动 tagger run。",
     "Pictures": "图片",
     "Pictures a second": "每秒图片",
     "Rejected by you": "由你否定",
-    "Queues": "队列",
+    "In hand": "正在处理",
     "Reject": "否定",
     "Retry all": "全部重试",
     "Search": "搜索",
@@ -77,7 +81,7 @@ CHINESE = {
     "Taken": "拍摄时间",
     "The page could not be loaded. Is Tagger still running?": "无法加载页面。Tagger 还在运行吗？",
     "The token": "令牌",
-    "This Tagger asks for its token, which its config has.": "此 Tagger 需要令牌，见其配置。",
+    "Tagger asks for its token here: web.token of its config, or what is in the file that web.token_file names.": "请输入 Tagger 的令牌：配置中的 web.token，或 web.token_file 所指文件的内容。",
     "Time": "时间",
     "That is not the token.": "令牌不正确。",
     "Too many wrong tokens came from this address. Try again in a moment.": "此地址提交的错误令牌过多，请稍后再试。",
@@ -110,7 +114,6 @@ CHINESE = {
     "busy": "处理中",
     "done": "完成",
     "gone": "消失",
-    "idle": "空闲",
     "suspect": "可疑",
     "silent": "无信号",
     "black": "全黑",
@@ -134,5 +137,5 @@ def english(text: str) -> str:
 
 
 def chinese(text: str) -> str:
-    """Return it in Chinese; what is not of ours, such as a state that came later, stays as it is."""
-    return CHINESE.get(text, text)
+    """Return the text in Chinese; what is not of ours, such as a state that came later, as it is."""
+    return CHINESE[text] if text in CHINESE else sentences.chinese(text)

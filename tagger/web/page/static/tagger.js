@@ -20,16 +20,23 @@ function loadParts() {
   });
 }
 
+// What was opened stays open.
+async function renew(place) {
+  const isOpen = Boolean(place.querySelector("details")?.open);
+  await load(place, place.dataset.again);
+  place.querySelector("details")?.toggleAttribute("open", isOpen);
+}
+
 function keepStanding(place) {
   document.addEventListener("click", async (event) => {
     if (event.target.id !== "retry") return;
     event.target.disabled = true;
     await fetch("/failures/retry", { method: "POST" });
-    await load(place, place.dataset.again);
+    await renew(place);
   });
   setInterval(() => {
     const isRead = place.contains(document.activeElement) || !getSelection().isCollapsed;
-    if (!document.hidden && !isRead) load(place, place.dataset.again);
+    if (!document.hidden && !isRead) renew(place);
   }, 2000);
 }
 
