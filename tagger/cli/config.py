@@ -21,7 +21,10 @@ def check(config: Config = None, database: Database = None) -> None:
     _check_model(settings)
     for source in settings.sources:
         if not source.path.is_dir():
-            say(f"sources: {source.name}: no such folder yet: {source.path}", err=True)
+            say(
+                f"sources: {source.name}: no such folder yet: {source.path}; watched once it is there",
+                err=True,
+            )
     say(f"the config is right; {counted(len(settings.sources), 'folder')} to watch")
 
 

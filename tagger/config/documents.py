@@ -26,6 +26,16 @@ _LONGEST = 40
 """Digits; the largest number that a database holds has 19."""
 _LAYOUT = "check the indentation, quotes and brackets there"
 _QUOTE = "put quotes around a value that begins with *, & or !"
+_SAID = {
+    "stream": "a bracket or a quote is never closed",
+    "expected ',' or": "a bracket is not closed, or a comma is missing",
+    "<block end>": "it is indented otherwise than the lines that it belongs to",
+    "mapping values are not allowed": "no key can stand here: is it indented right, and a value with ': ' in quotes?",
+    "sequence entries are not allowed": "no '- ' can stand here: an entry of a list begins a line",
+    "expected ':'": "a key without a colon",
+    "cannot start": "a value that begins with a special character",
+}
+"""Part of what PyYAML says → the same for who knows no parser."""
 
 
 class NotYamlError(Exception):
@@ -54,7 +64,7 @@ def read(text: str) -> Any:
 
 
 def _in_words(error: MarkedYAMLError) -> tuple[str, str]:
-    """PyYAML's own words, but for those that repeat what stands there: it may be a token."""
+    """Return what is wrong, and what to do. Nothing that stands there is repeated: it may be a token."""
     problem, line = str(error.problem or "is incomplete"), ""
     if isinstance(error.problem_mark, Mark):
         line = f"line {error.problem_mark.line + 1}: "
@@ -66,7 +76,8 @@ def _in_words(error: MarkedYAMLError) -> tuple[str, str]:
         return f"{line}there is no anchor (&) for an alias (*), or two of one name", _QUOTE
     if "tag" in problem or "directive" in problem:
         return f"{line}it begins with ! or %, as YAML's tags and directives do", _QUOTE
-    return line + problem, _LAYOUT
+    said = next((words for part, words in _SAID.items() if part in problem), problem)
+    return line + said, _LAYOUT
 
 
 class _RefusedYamlError(ConstructorError):

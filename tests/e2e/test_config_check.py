@@ -91,8 +91,16 @@ def test_a_key_that_is_there_twice_is_refused_with_its_line(tmp_path: Path) -> N
     ("text", "said"),
     [
         ("model:\n\ttop_k: 3", ["line 3: it begins with a tab", "use spaces, not tabs"]),
-        ("rescan: 5: 6", ["line 2: mapping values are not allowed here", "check the indentation"]),
-        ("rescan: [5", ["line 2: expected ',' or ']'", "check the indentation, quotes and brackets"]),
+        ("model: 'auto", ["line 2: a bracket or a quote is never closed"]),
+        (
+            "model:\n  top_k: 3\n top_k: 4",
+            ["line 4: it is indented otherwise than the lines that it belongs to"],
+        ),
+        ("rescan: 5: 6", ["line 2: no key can stand here: is it indented right", "check the indentation"]),
+        (
+            "rescan: [5",
+            ["line 2: a bracket or a quote is never closed", "check the indentation, quotes and brackets"],
+        ),
         ("rescan: 5\nrescan: 6", ["line 3: 'rescan' is there twice", "keep one of the two"]),
         ("rescan: \x01", ["special characters are not allowed"]),
     ],
