@@ -1,6 +1,8 @@
 """The web server runs in a thread of the daemon. Whatever becomes of it, files are tagged."""
 
+import errno
 import logging
+import os
 import socket
 from threading import Thread
 
@@ -57,8 +59,7 @@ class Server:
             family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
             listener = socket.create_server((self._web.host, self._web.port), family=family, backlog=AT_ONCE)
         except OSError as error:
-            address = f"{self._web.host}:{self._web.port}"
-            log.error("no web: %s: %s; set web.port to another, or stop who has it", address, error.strerror)
+            log.error("no web: %s", _refusal(self._web, error))
             return
         # What it accepts inherits this. Without it an answer's last packet waits 40 ms for the first one's receipt.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -84,3 +85,12 @@ class Server:
             self._server.run(sockets=[listener])
         except BaseException:  # a web server that dies must not take the tagging with it
             log.exception("the web server ended; files are tagged all the same")
+
+
+def _refusal(web: WebSettings, error: OSError) -> str:
+    """Return why nobody can listen there, and what to do about it."""
+    if error.errno == errno.EADDRINUSE:
+        return f"port {web.port} is taken by another program; web.port names another"
+    # Of the kernel's errors, Python's own text says the address once more.
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    return f"{web.host}:{web.port}: {reason}; web.host and web.port name where to listen"

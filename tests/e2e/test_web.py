@@ -310,7 +310,7 @@ def test_where_the_port_is_taken_files_are_tagged_all_the_same(tmp_path: Path, i
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
         with serve(tmp_path, port=port) as daemon:
-            assert "no web" in daemon.first
+            assert f"no web: port {port} is taken by another program; web.port names another" in daemon.first
             (inbox / "red.png").write_bytes(picture())
             daemon.wait_for("red.png: red")
 
