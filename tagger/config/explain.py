@@ -95,4 +95,4 @@ def _keys_beside(loc: list[Any], settings: type[BaseModel]) -> list[str]:
 
 
 def _closest(word: str, names: list[str]) -> str:
-    return "; " + did_you_mean(map(repr, closest(word, names)), f"there are {', '.join(names)}")
+    return "; " + did_you_mean(map(repr, closest(word, names)), f"keys: {', '.join(names)}")

@@ -219,5 +219,5 @@ def named(name: str, catalogue: Iterable[Architecture] = CATALOGUE) -> Architect
             name, "is no model, but the choice of one", "tagger models list says which it comes to"
         )
     names = [*entries, AUTO]
-    hint = did_you_mean(closest(name, names), f"there are {', '.join(names)}")
+    hint = did_you_mean(closest(name, names), f"models: {', '.join(names)}")
     raise ModelError(name, "no such model", hint)

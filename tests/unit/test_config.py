@@ -189,7 +189,7 @@ def test_a_folder_named_twice_is_there_once(file: Path) -> None:
         ("source: [x]", "source", "no such key; did you mean 'sources'?"),
         ("model: {topk: 3}", "model.topk", "no such key; did you mean 'top_k'?"),
         ("sources: [{path: x, recursve: no}]", "sources, first entry, recursve", "did you mean 'recursive'?"),
-        ("engine: {zzz: 3}", "engine.zzz", "there are backend, precision"),
+        ("engine: {zzz: 3}", "engine.zzz", "keys: backend, precision"),
         ("sources: [a, {name: b}]", "sources, second entry, path", "is missing"),
         ("sources: x", "sources", "must be a list, not 'x'"),
         ("sources: [1]", "sources, first entry", "not 1"),
