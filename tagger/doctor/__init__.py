@@ -1,1 +1,1 @@
-"""What is wrong with this machine, as far as Tagger goes, and what to do about it. Nothing is changed by looking."""
+"""Checks say what is wrong with this machine, as far as Tagger goes, and what to do about it. They change nothing."""

@@ -1,4 +1,4 @@
-"""Who looks, and what they may. By effective ids, as the kernel decides when a file is opened."""
+"""The account that looks, and what it may: by effective ids, as the kernel decides when a file is opened."""
 
 import os
 import pwd
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def name() -> str:
-    """Of the account that this runs as."""
+    """Return the name of the account that this runs as, or its number where it has none."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -14,15 +14,16 @@ def name() -> str:
 
 
 def may(path: str | Path, mode: int) -> bool:
+    """Return whether this account may do that with a path; `mode` is as for `os.access`."""
     return os.access(path, mode, effective_ids=True)
 
 
 def closed(path: Path) -> Path:
-    """The first folder on the way to a path that may not be passed, or else the path itself."""
+    """Return the first folder on the way to a path that may not be passed, or else the path itself."""
     ways = (folder for folder in reversed(path.parents) if not may(folder, os.X_OK))
     return next(ways, path)
 
 
 def standing(path: Path) -> Path:
-    """The path, or the innermost folder around it that is there."""
+    """Return the path, or the innermost folder around it that is there."""
     return next(folder for folder in (path, *path.parents) if may(folder, os.F_OK))

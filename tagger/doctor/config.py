@@ -1,4 +1,7 @@
-"""What the config says that its owner may no longer mean. What is wrong with it, every command says before anything else."""
+"""The check of the config tells what its owner may no longer mean.
+
+What is wrong with it, every command says before anything else.
+"""
 
 from collections.abc import Iterator
 
@@ -9,6 +12,7 @@ from tagger.store.core import earlier_release
 
 
 def config(settings: Settings) -> Iterator[Finding]:
+    """Yield a note for each key that was set for an earlier release."""
     for one in settings.pinned:
         what = defaults.told([one])
         yield Finding("note", what, "leave it out to follow the default")

@@ -1,4 +1,4 @@
-"""The database: can it be used here, is it whole, who has it?"""
+"""The check of the database tells whether it can be used here, whether it is whole, and who has it."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ from tagger.store.core.lock import holder
 
 
 def database(settings: Settings) -> Iterator[Finding]:
-    """Reading all of a large one takes a while: a gigabyte some ten seconds."""
+    """Yield what is found of the database. All of it is read: a gigabyte takes some ten seconds."""
     yield _sqlite()
     try:
         path = locate(settings.database)
@@ -28,13 +28,15 @@ def database(settings: Settings) -> Iterator[Finding]:
     if path is None:
         yield Finding("note", "the database is in memory, and is gone with the process")
         return
+    yield from _disk(path)
+    yield from _file(path) if os.path.lexists(path) else _absent(path)
+
+
+def _disk(path: Path) -> Iterator[Finding]:
     kind = mounts.file_system(account.standing(path))
     if not mounts.announces_changes(kind):
-        hint = "keep it on a disk of this machine: `database:` in the config"
-        yield Finding(
-            "problem", f"{path} lies on {kind}, where several programs cannot share it safely", hint
-        )
-    yield from _file(path) if os.path.lexists(path) else _place(path)
+        what = f"{path} lies on {kind}, where several programs cannot share it safely"
+        yield Finding("problem", what, "keep it on a disk of this machine: `database:` in the config")
 
 
 def _sqlite() -> Finding:
@@ -46,7 +48,7 @@ def _sqlite() -> Finding:
     return Finding("ok", f"SQLite {version}")
 
 
-def _place(path: Path) -> Iterator[Finding]:
+def _absent(path: Path) -> Iterator[Finding]:
     folder = account.standing(path.parent)
     if account.may(folder, os.W_OK | os.X_OK):
         yield Finding("note", f"{path} is not there yet; the first start makes it")
@@ -74,6 +76,7 @@ def _file(path: Path) -> Iterator[Finding]:
 
 
 def _user(path: Path) -> str:
+    """Return who has the database in use; empty where nobody has."""
     try:
         found = holder(str(path))
     except DatabaseError:

@@ -1,4 +1,4 @@
-"""All checks, in the order of the page."""
+"""All checks are made one after another, in the order in which they are shown."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,8 @@ from tagger.doctor.machine import clock, disk
 from tagger.doctor.model import engine, weights
 from tagger.doctor.service import service, web
 
-CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+Check = Callable[[Settings], Iterator[Finding]]
+CHECKS: tuple[Check, ...] = (
     config,
     folders,
     database,
@@ -25,17 +26,15 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
 
 
 def examine(settings: Settings) -> Iterator[tuple[str, Finding]]:
-    """Findings, each with its topic, as they are made."""
+    """Yield the findings, each with its topic, as they are made."""
     for check in CHECKS:
-        topic = check.__name__
-        try:
-            yield from ((topic, finding) for finding in check(settings))
-        except (
-            OSError
-        ) as error:  # of a machine in a state that no check has thought of, the others still tell
-            yield (
-                topic,
-                Finding(
-                    "problem", f"could not be looked at: {error}", "the kernel's log may say more: dmesg"
-                ),
-            )
+        yield from ((check.__name__, finding) for finding in _made(check, settings))
+
+
+def _made(check: Check, settings: Settings) -> Iterator[Finding]:
+    """Yield what a check finds. Of a machine in a state that it has not thought of, the others still tell."""
+    try:
+        yield from check(settings)
+    except OSError as error:
+        hint = "the kernel's log may say more: dmesg"
+        yield Finding("problem", f"could not be looked at: {error}", hint)

@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""A check tells what it has found in findings."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ Level = Literal["ok", "note", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`hint` is what to do about it; empty where there is nothing to be done."""
+    """Something that a check has found. `hint` is what to do about it; it is empty where there is nothing to be done."""
 
     level: Level
     what: str

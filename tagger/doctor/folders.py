@@ -1,4 +1,4 @@
-"""The folders of the config: are they there, whole, and told of when they change?
+"""The check of the folders tells whether they are there, can be read, and announce what changes in them.
 
 What lies on a server is asked in another process first: a call to a dead one does not return, and could not be left.
 """
@@ -8,7 +8,7 @@ import errno
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -27,20 +27,20 @@ from tagger.wording.plural import counted
 
 FSTAB = Path("/etc/fstab")
 LIMITS = (Path("/proc/sys/fs/inotify/max_user_watches"), Path("/proc/sys/user/max_inotify_watches"))
-"""The machine's, and this user namespace's; the smaller one counts."""
+"""The machine has one, and this user namespace another; the smaller one counts."""
 
 PATIENCE = 5
-"""Seconds that a server has to answer."""
+"""A server has so many seconds to answer."""
 
 SAMPLE = 1000
-"""Pictures of each folder that are tried: whether they may be read."""
+"""Of so many pictures of each folder it is tried whether they may be read."""
 
 REMOVABLE = ("/media/", "/mnt/", "/run/media/")
 
 
 @dataclass
 class Tree:
-    """What a walk through a source has met. `closed` are folders, `unreadable` pictures that may not be read."""
+    """What a walk through a source has met: `closed` are folders, `unreadable` are pictures that may not be read."""
 
     folders: int = 0
     pictures: int = 0
@@ -49,27 +49,35 @@ class Tree:
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
+    """Yield what is found of each folder, of folders within one another, and of the kernel's limits on watches."""
     if not settings.sources:
         yield Finding("problem", "no folder is named", "put one into the config: sources: [~/Pictures]")
         return
     filters, watched = Filters(settings.sources, SUFFIXES), 0
     for source in settings.sources:
-        if trouble := _absent(source):
-            yield trouble
-            continue
-        tree = _walk(source, filters)
-        yield from _contents(source, tree)
-        silence = ground(source, filters, mounts.table()).silence
-        if silence:
-            hint = f"a new picture waits for up to {settings.poll:g} s (poll); run Tagger where the disk is, if that is long"
-            yield Finding("note", f"{_name(source)} {silence}", hint)
-        watched += 0 if silence else tree.folders
+        watched += yield from _folder(source, filters, settings.poll)
     yield from _neighbours(settings.sources)
     yield from _watches(watched)
 
 
+def _folder(source: Source, filters: Filters, poll: float) -> Generator[Finding, None, int]:
+    """Yield what is found of a folder. Return how many folders in it are watched."""
+    if trouble := _absent(source):
+        yield trouble
+        return 0
+    tree = _walk(source, filters)
+    yield from _contents(source, tree)
+    silence = ground(source, filters, mounts.table()).silence
+    if silence:
+        hint = (
+            f"a new picture waits for up to {poll:g} s (poll); run Tagger where the disk is, if that is long"
+        )
+        yield Finding("note", f"{_name(source)} {silence}", hint)
+    return 0 if silence else tree.folders
+
+
 def _absent(source: Source) -> Finding | None:
-    """Why nothing can be said of what is in it."""
+    """Return why nothing can be said of what is in it; None where it can be read."""
     path = source.start
     mount = mounts.around(str(path), mounts.table())
     if mount and not mounts.announces_changes(mount.kind) and not _answers(path):
@@ -92,7 +100,7 @@ def _absent(source: Source) -> Finding | None:
 
 
 def _answers(path: Path) -> bool:
-    """Whether it can be opened and read from: what `stat` tells may come from the kernel's own memory."""
+    """Return whether it can be opened and read from: what `stat` tells may come from the kernel's own memory."""
     command = ("find", str(path), "-maxdepth", "0", "-empty")
     try:
         subprocess.run(command, timeout=PATIENCE, capture_output=True, check=False)  # noqa: S603 - looks at one path
@@ -127,7 +135,7 @@ def _empty(source: Source, tree: Tree) -> Finding:
 
 
 def _bring(path: Path) -> str:
-    """How to mount what fstab has for the path, where it is not mounted; else nothing."""
+    """Return how to mount what fstab has for the path, where it is not mounted; else nothing."""
     try:
         lines = FSTAB.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -155,7 +163,7 @@ def _walk(source: Source, filters: Filters) -> Tree:
 
 
 def _met(entry: os.DirEntry[str], source: Source, filters: Filters, tree: Tree) -> str:
-    """A folder to enter; a picture is counted."""
+    """Return the folder to enter, if it is one; a picture is counted."""
     if entry.is_dir(follow_symlinks=False):
         return entry.path if filters.enters(entry.path, source) else ""
     if filters.owns(entry.path, source):
@@ -204,7 +212,7 @@ def _watches(wanted: int) -> Iterator[Finding]:
 
 
 def _refusal() -> int:
-    """Why the kernel gives no queue of events; 0 where it does."""
+    """Return why the kernel gives no queue of events, as an errno; 0 where it does."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = libc.inotify_init1(os.O_CLOEXEC)
     if descriptor < 0:
@@ -214,7 +222,7 @@ def _refusal() -> int:
 
 
 def _open(path: Path) -> str:
-    """How to let this account read a path."""
+    """Return how to let this account read a path."""
     shut = account.closed(path)
     right = "X" if shut != path else "rX"
     return f"let it: setfacl --modify u:{account.name()}:{right} {shlex.quote(str(shut))}"

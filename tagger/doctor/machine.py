@@ -1,4 +1,4 @@
-"""Room on the disks, and the clock."""
+"""The checks of the machine tell how much room its disks have, and whether its clock can be right."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from tagger.store.tags.room import shortage
 from tagger.wording.escape import shown
 
 FULL, SHORT = 50e6, 500e6
-"""Bytes: so few are a problem, or a warning. A million pictures take a gigabyte or two of tags."""
+"""So few bytes are a problem, or a warning. A million pictures take a gigabyte or two of tags."""
 
 BUILT = datetime(2025, 1, 1, tzinfo=UTC)
 """No machine that this runs on can have an earlier time."""
@@ -28,6 +28,7 @@ _AHEAD = timedelta(days=1)
 
 
 def disk(settings: Settings) -> Iterator[Finding]:
+    """Yield how much room the database and the cache have."""
     try:
         path = locate(settings.database)
     except DatabaseError:
@@ -71,12 +72,18 @@ def _room_for_features(settings: Settings) -> Iterator[Finding]:
 
 
 def clock(settings: Settings, tell: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Finding]:
+    """Yield whether the clock can be right, by itself and beside the times in the database."""
     now = tell()
     if now < BUILT:
         hint = "set it: timedatectl set-ntp true"
         yield Finding("problem", f"the clock says {now:%Y-%m-%d}, which cannot be", hint)
         return
     yield Finding("ok", f"it is {now:%Y-%m-%d %H:%M} UTC")
+    yield from _ahead(settings, now)
+
+
+def _ahead(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Yield what in the database is later than now."""
     try:
         with closing(Database.open(settings.database, create=False)) as store:
             latest = queries.latest(store)

@@ -1,4 +1,4 @@
-"""The service of systemd's, and the address of the web."""
+"""The checks of the service tell whether systemd runs Tagger, and whether the web has its address."""
 
 import errno
 import json
@@ -23,11 +23,12 @@ from tagger.wording.escape import shown
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to ask in their place
 _SAYS = {"version", "model", "why", "other"}
-"""What Tagger says at /version; release 0.1.0 said the first alone."""
+"""Tagger says these at /version; release 0.1.0 said the first alone."""
 _PATIENCE = 2
 
 
 def service(settings: Settings) -> Iterator[Finding]:  # noqa: ARG001 - all checks are called alike
+    """Yield how each installed service does, the machine's and the user's."""
     installed = [layout for layout in (SYSTEM, users()) if os.path.lexists(layout.unit)]
     if not installed and install.runs_systemd():
         yield Finding("note", "not installed as a service", "tagger service install does it")
@@ -57,16 +58,20 @@ def _state(layout: Layout) -> Finding:
 
 
 def web(settings: Settings) -> Iterator[Finding]:
-    web, running = settings.web, _running(settings)
-    if not web.enabled and running:
+    """Yield whether the web is on, here and in the daemon that runs, and whether it has or could have its address."""
+    running = _running(settings)
+    if settings.web.enabled:
+        yield from _on(settings.web, running)
+    elif running:
         hint = "it was started with other settings: name its config with --config, or set its variables"
         yield Finding("note", f"off in this config; but the daemon that runs answers at {running}", hint)
-        return
-    if web.enabled and running == "":
-        yield Finding("note", "on in this config; but off in the daemon that runs", "tagger reload")
-    if not web.enabled:
+    else:
         yield Finding("ok", "off")
-        return
+
+
+def _on(web: WebSettings, running: str | None) -> Iterator[Finding]:
+    if running == "":
+        yield Finding("note", "on in this config; but off in the daemon that runs", "tagger reload")
     try:
         secret = web.secret
     except ConfigError as error:
@@ -82,7 +87,7 @@ def web(settings: Settings) -> Iterator[Finding]:
 
 
 def _running(settings: Settings) -> str | None:
-    """The address at which the daemon that works on the database answers; empty where it has none, None where none runs."""
+    """Return the address at which the daemon that works on the database answers: empty where it has none, None where none runs."""
     try:
         if not (daemon := holder(settings.database)):
             return None
@@ -109,7 +114,7 @@ def _address(web: WebSettings, secret: str) -> Finding:
 
 
 def _neighbour(web: WebSettings, secret: str) -> Finding:
-    """Who has the address."""
+    """Return who has the address."""
     where, taken = f"{web.host}:{web.port}", "stop who has it, or set web.port to another"
     try:
         said = _asked(f"{_url(web)}/version", secret)
@@ -126,7 +131,7 @@ def _neighbour(web: WebSettings, secret: str) -> Finding:
 
 
 def _guesses(running: str, secret: str) -> Iterator[Finding]:
-    """Who says wrong tokens to the daemon that answers there; nothing where it does not say."""
+    """Yield who says wrong tokens to the daemon that answers there; nothing where it does not say."""
     try:
         said = _asked(f"{running}/stats", secret)["wrong_tokens"].items()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
