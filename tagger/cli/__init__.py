@@ -1,7 +1,7 @@
-"""The commands, a file each. Anything heavy is imported inside them, so that `--help` is quick."""
+"""Each command has a file here. Whatever is heavy is imported inside of it, so that `--help` is quick."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 from tagger.host import garbage
 
@@ -88,7 +88,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options of the program itself."""
+    """Take the options of the program itself."""
     if context.invoked_subcommand == "models":
         garbage.look_for()
 
@@ -98,19 +98,22 @@ _LEFT_OUT = {"torch", "torchvision"}
 
 
 def main() -> None:
-    """The `tagger` command: errors of ours become a sentence on stderr and an exit code."""
+    """Run the `tagger` command: an error of ours becomes a sentence on stderr and an exit code."""
     # A path may hold bytes that are no text; printing it must not be what fails.
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     try:
         app()
     except TaggerError as error:
-        say(f"tagger: {error}", err=True)
-        sys.exit(error.exit_code)
+        _end_with(error)
     except ModuleNotFoundError as error:
         if (name := str(error.name).partition(".")[0]) not in _LEFT_OUT:
             raise
         hint = (
             "without it Tagger has its catalogue's models on a CPU; for more, pip install torch torchvision"
         )
-        say(f"tagger: {ModelError(name, 'is not installed', hint)}", err=True)
-        sys.exit(ModelError.exit_code)
+        _end_with(ModelError(name, "is not installed", hint))
+
+
+def _end_with(error: TaggerError) -> NoReturn:
+    say(f"tagger: {error}", err=True)
+    sys.exit(error.exit_code)

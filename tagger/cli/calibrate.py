@@ -1,4 +1,4 @@
-"""`tagger calibrate`: how often labels are right, and which thresholds follow from that."""
+"""`tagger calibrate` tells how often labels are right, and which thresholds follow from that."""
 
 import json
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ def _print_table(found: Sequence["Calibration"]) -> None:
 
 
 def _suggest(found: Sequence["Calibration"], precision: float) -> None:
-    """What to put into the config, rounded up, so that it keeps what it promises."""
+    """Print what to put into the config, rounded up, so that it keeps what it promises."""
     import math
 
     wanted = {one.label: math.ceil(one.better * 100) / 100 for one in found if one.better is not None}

@@ -1,4 +1,4 @@
-"""`tagger config`: is the config right, and what does it come to?"""
+"""`tagger config` tells whether the config is right, and what it comes to."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""`tagger doctor`: what is wrong here, and what to do about it."""
+"""`tagger doctor` tells what is wrong on this machine, and what to do about it."""
 
 import json
 import textwrap
@@ -32,7 +32,7 @@ def doctor(
 
     found: list[tuple[str, Finding]] = []
     if not as_json:
-        say(f"as {account.name()}; run it as the account that tags, to see what that one sees")
+        say(f"checked as {account.name()}; run it as the account that tags, to see what that account sees")
     for topic, finding in examine(settings):
         if not as_json:
             _show(topic if topic not in {said for said, _ in found} else "", finding)

@@ -1,4 +1,4 @@
-"""`tagger models export`: the configured model as a file for other programs."""
+"""`tagger models export` writes the configured model to a file for other programs."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,14 +10,14 @@ from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import say
 
 
-class Format(StrEnum):
+class ModelFormat(StrEnum):
     ONNX = "onnx"
     OPENVINO = "openvino"
     TORCHSCRIPT = "torchscript"
 
 
 def export(
-    form: Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)],
+    form: Annotated[ModelFormat, typer.Option("--format", help="What to write.", show_default=False)],
     output: Annotated[
         Path | None,
         typer.Option(

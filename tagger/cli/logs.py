@@ -1,4 +1,4 @@
-"""Where the log goes: stderr, so that results alone are on stdout. For people on a terminal, else a line of JSON each.
+"""The log goes to stderr, so that results alone are on stdout: in lines for people on a terminal, else in a JSON object each.
 
 What happens a thousand times is not said a thousand times: lines of one logger, level and template are alike, and past
 so many a minute they are only counted. What is left to say of a minute is said with the first line after it: a timer
@@ -17,19 +17,19 @@ from typing import Any
 from tagger.wording.escape import shown_lines
 
 MOST = 60
-"""Lines a minute that are alike."""
+"""So many lines a minute that are alike are printed."""
 
 WINDOW = 60.0
-"""Seconds."""
+"""For so many seconds lines are counted together."""
 
 FIELDS = ("source", "path", "error")
-"""What a record may tell besides, each under its own name."""
+"""A record may tell these besides, each under its own name."""
 
 Kind = tuple[str, int, str]
 
 
 class Json(logging.Formatter):
-    """An object in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
+    """Formats a record as an object in ASCII; a byte of a path that is not UTF-8 is a lone surrogate, as Python has it."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -46,7 +46,7 @@ class Json(logging.Formatter):
 
 
 class Text(logging.Formatter):
-    """Lines for people. What a file is called neither moves their cursor nor begins a line of the log."""
+    """Formats a record for people: what a file is called neither moves their cursor nor begins a line of the log."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
@@ -59,7 +59,7 @@ class Text(logging.Formatter):
 
 
 class Repeats:
-    """Counts records that are alike. Not thread-safe: the handler holds its lock."""
+    """Counts records that are alike. It is not thread-safe: the handler holds its lock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._until = clock, clock() + WINDOW
@@ -67,7 +67,7 @@ class Repeats:
         self._last: dict[Kind, str] = {}
 
     def passed(self, record: logging.LogRecord) -> Iterator[logging.LogRecord]:
-        """What is to be said now that this record has come."""
+        """Yield the records to be printed now that this one has come."""
         if self._clock() >= self._until:
             yield from self.left()
         kind = (record.name, record.levelno, str(record.msg))
@@ -78,7 +78,7 @@ class Repeats:
             self._last[kind] = record.getMessage()
 
     def left(self) -> Iterator[logging.LogRecord]:
-        """What the minute has left unsaid; a new one begins."""
+        """Yield a record for each kind that the minute has left unsaid, and begin a new minute."""
         counts, last = self._counts, self._last
         self._counts, self._last, self._until = Counter(), {}, self._clock() + WINDOW
         for (logger, level, template), message in last.items():
@@ -115,8 +115,9 @@ class _Stderr(logging.Handler):
 
 
 def log_to_stderr(level: str, form: str = "auto") -> None:
-    """`level` is one of Python's level names, in any case; `form` is auto, text or json. Libraries are heard from
-    warnings on.
+    """Have the log written to stderr from now on.
+
+    `level` is one of Python's level names, in any case; `form` is auto, text or json. Libraries are heard from warnings on.
     """
     is_text = sys.stderr.isatty() if form == "auto" else form == "text"
     handler = _Stderr()

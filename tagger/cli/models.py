@@ -1,4 +1,4 @@
-"""`tagger models`: which models there are, and bringing their weights here."""
+"""`tagger models` tells which models there are, brings their weights here, and chooses one."""
 
 import json
 import sys
@@ -208,7 +208,7 @@ def _described(architecture: "Architecture", stands: "Standing") -> dict[str, An
 
 
 def _whereabouts(architecture: "Architecture") -> str:
-    """Where its weights are, or how they come here."""
+    """Return where its weights are, or how they come here."""
     from tagger.config.folders import data_home
     from tagger.vision.models import BUILTIN, BUILTIN_MODEL
     from tagger.vision.weights import NotHereError, published

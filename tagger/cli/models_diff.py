@@ -1,4 +1,4 @@
-"""`tagger models diff`: two models on the same pictures, before one switches."""
+"""`tagger models diff` runs two models on the same pictures, before one switches."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ def diff(
 
 
 def _sample(settings: "Settings", text: str, most: int) -> tuple[list[Path], dict[str, float]]:
-    """Of the pictures that the query finds, those that are still there, the same ones each time; and the thresholds."""
+    """Return some pictures that the query finds and that are still there, the same ones each time; and the thresholds."""
     import random
     from datetime import UTC, datetime
 
@@ -84,7 +84,7 @@ def _sample(settings: "Settings", text: str, most: int) -> tuple[list[Path], dic
 
 
 def _is_there(root: str, path: str) -> bool:
-    """Whether it is a file still, with no link on its way."""
+    """Return whether it is a file still, with no link on its way."""
     import stat
 
     from tagger.host import beneath
@@ -96,7 +96,7 @@ def _is_there(root: str, path: str) -> bool:
 
 
 def _chosen(settings: "Settings", model: str) -> "Settings":
-    """The settings with that model. Raises ModelError where it is not here, before either has been run."""
+    """Return the settings with that model. Raises ModelError where it is not here, before either has been run."""
     from tagger.config.folders import data_home
     from tagger.config.tagging import ModelSettings
     from tagger.vision.weights import resolve

@@ -1,4 +1,4 @@
-"""The two options that every command takes, and the settings that they lead to."""
+"""Every command takes these two options, which lead to its settings."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,7 +35,7 @@ Folders = Annotated[
 def load_settings(
     config: Path | None, database: str | None, folders: Iterable[Path] | None = ()
 ) -> "Settings":
-    """This run's Settings. Raises ConfigError."""
+    """Return this run's Settings. Raises ConfigError where they are wrong, or a folder is not there."""
     # Imported here: pydantic costs a tenth of a second, which --help need not pay.
     from tagger.config.folders import default_config
     from tagger.config.load import load
@@ -45,7 +45,7 @@ def load_settings(
 
 
 def _refuse_no_folder(folders: Iterable[Path]) -> None:
-    """A folder in the config may come later; one just typed that is not there is a slip."""
+    """Raise ConfigError for a folder just typed that is not there, which is a slip; one in the config may come later."""
     for folder in folders:
         if folder.is_file():
             raise ConfigError(str(folder), "is a file", "tagger tag FILE prints a picture's tags")

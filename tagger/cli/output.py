@@ -1,4 +1,4 @@
-"""How results are shown: a table for people, a line per result for programs.
+"""Results are shown as a table to people, and as a line each to programs.
 
 All that a command prints passes through here, and with it what files, servers and databases call things: nothing of that moves
 a terminal's cursor. Programs that read a pipe get paths as they are, where they asked for paths or CSV.

@@ -1,4 +1,4 @@
-"""`tagger prune`: forget files that are gone.
+"""`tagger prune` forgets files that are gone.
 
 Where a source's folder may not be the one that it was, its files may be there all the same, on a disk that is not mounted: then
 only who says `--yes` has them forgotten.
@@ -57,7 +57,7 @@ def prune(
 
 
 def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
-    """Forgets what may be; whether anything was kept that only `--yes` has forgotten."""
+    """Forget what may be forgotten. Return whether anything was kept that only `--yes` would have forgotten."""
     from tagger.store.queue import forget
 
     found = forget.missing(store, before)
@@ -71,14 +71,14 @@ def _prune(store: "Store", before: "datetime", yes: bool) -> bool:
     for one in doubtful:
         say(
             f"tagger: {one.source}: {one.old:,} of {counted(one.files, 'file')} would be forgotten, but its folder, "
-            f"{one.root}, {doubts[one.source]}: nothing is; if they are gone for good: tagger prune --yes",
+            f"{one.root}, {doubts[one.source]}: none is forgotten; if they are gone for good: tagger prune --yes",
             err=True,
         )
     return bool(doubtful)
 
 
 def _believe(store: "Store", found: "list[Missing]") -> None:
-    """A folder that is on another disk belongs there."""
+    """Take the disk on which each folder is now for the one where it belongs."""
     from tagger.host import mounts
     from tagger.store.queue import absence
 

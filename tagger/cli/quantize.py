@@ -1,4 +1,4 @@
-"""`tagger models quantize`: the int8 model, calibrated on pictures that are here."""
+"""`tagger models quantize` makes the int8 model, calibrated on pictures that are here."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +60,7 @@ def quantize(
 
 
 def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -> "NDArray[np.uint8]":
-    """Up to `most` of the sources' pictures, in random order, each content once: N×H×W×3."""
+    """Return up to `most` of the sources' pictures, in random order, each content once: N×H×W×3."""
     import heapq
     import random
     from concurrent.futures import ThreadPoolExecutor

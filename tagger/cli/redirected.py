@@ -1,4 +1,4 @@
-"""An unquoted `>=` in a query: the shell makes a file of it, and Tagger would write its answer there."""
+"""Of an unquoted `>=` in a query the shell makes a file, into which Tagger would write its answer."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`tagger retry`: failed files once more."""
+"""`tagger retry` has failed files tried once more."""
 
 import os
 from contextlib import closing
@@ -44,7 +44,7 @@ def _say(count: int) -> None:
 
 
 def _refuse(strangers: list[Path]) -> None:
-    """Exits with 1 where a path is no failed file."""
+    """Exit with 1 where a path is no failed file."""
     for path in strangers:
         say(f"tagger: {shown(str(path))}: no failed file there; tagger status --failed lists them", err=True)
     if strangers:

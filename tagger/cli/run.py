@@ -1,4 +1,4 @@
-"""`tagger run`: the daemon."""
+"""`tagger run` is the daemon."""
 
 import faulthandler
 import logging
@@ -26,7 +26,7 @@ def run(folders: Folders = None, config: Config = None, database: Database = Non
 
 
 def _log(settings: "Settings") -> None:
-    """As the settings say, also where the log was kept in another way so far."""
+    """Keep the log as the settings say, also where it was kept in another way so far."""
     for handler in logging.getLogger().handlers[:]:
         logging.getLogger().removeHandler(handler)
         handler.close()

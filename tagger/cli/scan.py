@@ -1,4 +1,4 @@
-"""`tagger scan`: the daemon's road, once."""
+"""`tagger scan` does once what the daemon goes on doing."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def scan(folders: Folders = None, config: Config = None, database: Database = No
 
 @contextmanager
 def _progress() -> Iterator[Callable[["Counts"], None]]:
-    """A bar with rate and remaining time, on a terminal; elsewhere nothing."""
+    """Yield what shows a bar with rate and remaining time on a terminal, and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -1,4 +1,4 @@
-"""`tagger service`: the daemon as a service of systemd's."""
+"""`tagger service` runs the daemon as a service of systemd's."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -52,7 +52,7 @@ def uninstall(user: User = False, dry_run: DryRun = False) -> None:
 
 @app.command()
 def status(user: User = False) -> None:
-    """What it does, and where its files are: the machine's, or yours where that has none. Exits with 1 if it does not run."""
+    """Show what it does, and where its files are: the machine's, or yours where that has none. Exits with 1 if it does not run."""
     layout, found = _standing(user)
     if found["LoadState"] == "not-found":
         say("not installed; tagger service install does it")
@@ -86,7 +86,7 @@ def _standing(user: bool) -> "tuple[Layout, Mapping[str, str]]":
 
 
 def _take(steps: Iterable["Step"], dry_run: bool) -> None:
-    """All steps are known, and what is wrong with the config is said, before the first is taken."""
+    """Take the steps, or say what they would be. All are known, and what is wrong with the config is said, before the first."""
     for step in list(steps):
         say(f"would {step.words}" if dry_run else step.words)
         if not dry_run:

@@ -1,4 +1,4 @@
-"""`tagger status`: where the work stands."""
+"""`tagger status` tells where the work stands."""
 
 import json
 import sys
@@ -39,7 +39,7 @@ def status(
             return
         found = _as_dict(queries.status(store), settings.database)
         found["model"] = found["model"] and found["model"] | _why(settings, store)
-    say(json.dumps(found, indent=2) if as_json else _for_people(found))
+    say(json.dumps(found, indent=2) if as_json else "\n".join(_for_people(found)))
 
 
 def _list(failures: Iterable["Failure"], as_json: bool) -> None:
@@ -79,7 +79,7 @@ def _as_dict(status: "Status", database: str) -> dict[str, Any]:
 
 
 def _why(settings: "Settings", store: "Store") -> dict[str, str]:
-    """Why this model, and what would bring a better one."""
+    """Return why this model is in use, and what would bring a better one."""
     from tagger.config.folders import data_home
     from tagger.runtime.model_choice import standing
 
@@ -91,23 +91,24 @@ def _present(files: Mapping[Any, int]) -> dict[str, int]:
     return {str(state): count for state, count in files.items() if count}
 
 
-def _for_people(found: Mapping[str, Any]) -> str:
+def _for_people(found: Mapping[str, Any]) -> Iterator[str]:
     model, last = found["model"], found["last_tagged"]
-    lines = [
-        f"database  {shown(found['database'])}",
-        f"model     {model['description']}, because {model['why']}" if model else "model     none yet",
-        f"last      {last['at']}  {shown(last['path'])}" if last else "last      nothing tagged yet",
-    ]
+    yield f"database  {shown(found['database'])}"
+    yield f"model     {model['description']}, because {model['why']}" if model else "model     none yet"
     if model and model["other"]:
-        lines.insert(2, f"          {model['other']}")
+        yield f"          {model['other']}"
+    yield f"last      {last['at']}  {shown(last['path'])}" if last else "last      nothing tagged yet"
     if found["paused_since"]:
-        lines.append(f"paused    since {found['paused_since']}; continue with: tagger resume")
+        yield f"paused    since {found['paused_since']}; continue with: tagger resume"
+    yield from _counts(found)
+    if found["misdated"]:
+        yield f"{found['misdated']:,} with a date in path or EXIF that cannot be, and is not used"
+
+
+def _counts(found: Mapping[str, Any]) -> Iterator[str]:
     counts = {f"source {name}": files for name, files in found["sources"].items()} | {"total": found["total"]}
     width = max(map(len, counts))
-    lines += [f"{name:{width}}  {_counted(files)}" for name, files in counts.items()]
-    if found["misdated"]:
-        lines.append(f"{found['misdated']:,} with a date in path or EXIF that cannot be, and is not used")
-    return "\n".join(lines)
+    yield from (f"{name:{width}}  {_counted(files)}" for name, files in counts.items())
 
 
 def _counted(files: Mapping[str, int]) -> str:

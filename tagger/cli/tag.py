@@ -1,4 +1,4 @@
-"""`tagger tag`: the road without a database."""
+"""`tagger tag` tags pictures as the daemon does, and stores nothing."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -29,14 +29,14 @@ class Crop(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What is said of one file: its tags, or else what is wrong."""
+class TaggedFile:
+    """What is printed of one file: its tags, or else what is wrong with it."""
 
     file: str
     tags: "tuple[Tag, ...]"
     error: str | None
     instead: tuple[str, str] | None = None
-    """Where the best tag is not sure, what is said in its place: a category and its score, or that nothing is sure."""
+    """Where the best tag is not sure, this is printed in its place: a category and its score, or that nothing is sure."""
     conditions: tuple[str, ...] = ()
 
 
@@ -58,18 +58,18 @@ def tag(
     from tagger.runtime.single import tags_of
 
     taxonomy, outcomes = tags_of(settings, files, crop.value if crop else None)
-    answer = partial(_answer, taxonomy=taxonomy, settings=settings)
-    with closing(outcomes) as tagged:
-        answers = _watched(answer(file, outcome) for file, outcome in tagged)
+    told = partial(_tagged_file, taxonomy=taxonomy, settings=settings)
+    with closing(outcomes):
+        tagged = _watched(told(file, outcome) for file, outcome in outcomes)
         if as_json:
-            print_json(_object(answer) for answer in answers)
+            print_json(_object(one) for one in tagged)
         elif sys.stdout.isatty():
-            _show(answers)
+            _show(tagged)
         else:
-            print_lines(_rows(answers))
+            print_lines(_rows(tagged))
 
 
-def _answer(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings: "Settings") -> Answer:
+def _tagged_file(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings: "Settings") -> TaggedFile:
     from tagger.records import Failed, Gone, Tagged
     from tagger.search.conditions import conditions_of
 
@@ -77,13 +77,15 @@ def _answer(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings: "Set
         reading = outcome.reading
         conditions = conditions_of(outcome.facts, reading.outdoor, settings.conditions)
         instead = _instead(reading, taxonomy, settings.search.min_score)
-        return Answer(str(file), reading.tags, None, instead, conditions)
+        return TaggedFile(str(file), reading.tags, None, instead, conditions)
     if isinstance(outcome, Failed):
-        return Answer(str(file), (), outcome.reason)
+        return TaggedFile(str(file), (), outcome.reason)
     if file.is_dir():
-        return Answer(str(file), (), "this is a folder: name pictures, or use tagger scan")
-    what = "no such file" if isinstance(outcome, Gone) else "not a regular file, or being written just now"
-    return Answer(str(file), (), what)
+        return TaggedFile(str(file), (), "this is a folder: name pictures, or use tagger scan")
+    what = (
+        "no such file" if isinstance(outcome, Gone) else "is not a regular file, or is being written just now"
+    )
+    return TaggedFile(str(file), (), what)
 
 
 def _instead(reading: "Reading", taxonomy: "Taxonomy", min_score: float) -> tuple[str, str] | None:
@@ -98,53 +100,53 @@ def _instead(reading: "Reading", taxonomy: "Taxonomy", min_score: float) -> tupl
     return names[sure.category], f"{dict(reading.categories)[sure.category]:.3f}"
 
 
-def _watched(answers: Iterable[Answer]) -> Iterator[Answer]:
-    """The same answers; each failure is said on stderr, and the exit code is 1 if there was one."""
+def _watched(tagged: Iterable[TaggedFile]) -> Iterator[TaggedFile]:
+    """Yield the same files; each failure is said on stderr, and the exit code is 1 if there was one."""
     failed = False
-    for answer in answers:
-        if answer.error is not None:
+    for one in tagged:
+        if one.error is not None:
             failed = True
-            say(f"tagger: {shown(answer.file)}: {answer.error}", err=True)
-        yield answer
+            say(f"tagger: {shown(one.file)}: {one.error}", err=True)
+        yield one
     if failed:
         raise typer.Exit(1)
 
 
-def _show(answers: Iterable[Answer]) -> None:
-    """For people: each file once, and its tags below it; guesses are faint, and farther in."""
+def _show(tagged: Iterable[TaggedFile]) -> None:
+    """Print each file once, and its tags below it, for people; guesses are faint, and farther in."""
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False)
-    for answer in answers:
-        if answer.error is None:
-            console.print(Text(shown(answer.file), "bold"), soft_wrap=True)
-            for line, style in _lines(answer):
+    for one in tagged:
+        if one.error is None:
+            console.print(Text(shown(one.file), "bold"), soft_wrap=True)
+            for line, style in _lines(one):
                 console.print(Text(shown(line), style), soft_wrap=True)
 
 
-def _lines(answer: Answer) -> Iterator[tuple[str, str]]:
-    """What is said of a file, with the style of each line."""
-    tags = [(tag.label.name, f"{tag.score:.3f}") for tag in answer.tags]
+def _lines(one: TaggedFile) -> Iterator[tuple[str, str]]:
+    """Yield the lines below a file, each with its style."""
+    tags = [(tag.label.name, f"{tag.score:.3f}") for tag in one.tags]
     width = max(len(name) for name, _ in tags) + 4
-    if answer.instead:
-        name, score = answer.instead
+    if one.instead:
+        name, score = one.instead
         yield f"  {name:{width}}{score}".rstrip(), ""
-    indent, style = ("    ", "dim") if answer.instead else ("  ", "")
+    indent, style = ("    ", "dim") if one.instead else ("  ", "")
     for name, score in tags:
         yield f"{indent}{name:{width + 2 - len(indent)}}{score}", style
 
 
-def _rows(answers: Iterable[Answer]) -> Iterator[tuple[str, str, str]]:
-    for answer in answers:
-        for found in answer.tags:
-            yield shown(answer.file), found.label.name, f"{found.score:.3f}"
+def _rows(tagged: Iterable[TaggedFile]) -> Iterator[tuple[str, str, str]]:
+    for one in tagged:
+        for found in one.tags:
+            yield shown(one.file), found.label.name, f"{found.score:.3f}"
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def _object(one: TaggedFile) -> dict[str, Any]:
     tags = [
         {"label": tag.label.name, "key": tag.label.key, "score": tag.score, "rank": tag.rank}
-        for tag in answer.tags
+        for tag in one.tags
     ]
-    conditions = list(answer.conditions)
-    return {"file": answer.file, "tags": tags, "conditions": conditions, "error": answer.error}
+    conditions = list(one.conditions)
+    return {"file": one.file, "tags": tags, "conditions": conditions, "error": one.error}
