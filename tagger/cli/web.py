@@ -1,4 +1,4 @@
-"""`tagger web`: the page and the API, for reading alone."""
+"""`tagger web` serves the page and the API, for reading alone."""
 
 import signal
 from contextlib import closing
