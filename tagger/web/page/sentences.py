@@ -1,12 +1,9 @@
-"""Sentences that other rooms say, in Chinese: what is wrong with a search, why it found nothing, why a model was chosen.
+"""Sentences that other rooms say, in Chinese: what is wrong with a search, why it found nothing, why a picture failed.
 
 They are found by the English, as the page's own words are, but with a hole `{}` for whatever a sentence names. Rejected: to have
 searches carry the parts of their sentences, as gettext would; each room would then know that there are other languages. What is
 missing here stays English, and a test says so.
 """
-
-import re
-from functools import cache
 
 TIMES = "30m, 2h or 7d, today or yesterday, or an ISO time such as 2026-03-26T13:00"
 CHINESE = {
@@ -91,6 +88,18 @@ CHINESE = {
     "{} has no score in any picture: a category's score is stored only from 0.2 on": "没有一张图片有 {} 的分数：类别的分数从 0.2 起才保存",
     "{} alone is found; the rest of the query leaves none of its pictures": "只搜 {} 能找到图片，加上其余条件就一张也没有了",
     "no picture scores {} at {} or more; the best is {}": "没有图片的 {} 分数达到 {}；最高是 {}",
+    # Why a picture failed, or a folder is not watched.
+    "not a picture in a format that can be decoded here": "不是这里能解码的图片格式",
+    "there is not enough memory to decode it": "内存不足，无法解码",
+    "the picture is damaged: {}": "图片已损坏：{}",
+    "the file is empty": "文件是空的",
+    "the file cannot be read: {}": "无法读取文件：{}",
+    "the model failed on it: {}": "模型处理它时出错：{}",
+    "is away: {}; it is looked for every two seconds": "不在：{}；每两秒查看一次",
+    "cannot be watched: {}; {}": "无法监视：{}；{}",
+    "cannot be watched whole: {}; {}; until then it is scanned often instead": "无法完全监视：{}；{}；在此之前会经常扫描",
+    "lies on {}, which keeps changes to itself; it is scanned often instead": "位于 {}，它不通知更改，因此会经常扫描",
+    "holds {}, which lies on {}, which keeps changes to itself; it is scanned often instead": "其中的 {} 位于 {}，它不通知更改，因此会经常扫描",
     # Why this model.
     "its ImageNet-1k weights were here when this database was first used": "首次使用此数据库时，它的 ImageNet-1k 权重就在这台机器上",
     "it comes with Tagger, and resnet18's ImageNet-1k weights were not here": "它随 Tagger 提供，而 resnet18 的 ImageNet-1k 权重当时不在这台机器上",
@@ -109,20 +118,29 @@ CHINESE = {
 
 def chinese(text: str) -> str:
     """Return the sentence in Chinese, or as it is where it is not among them."""
-    if text in CHINESE:
-        return CHINESE[text]
-    for pattern, form in _forms():
-        if found := pattern.fullmatch(text):
-            return form.format(*found.groups())
+    for english in _LONGEST_FIRST:
+        if (values := _values(english, text)) is not None:
+            return CHINESE[english].format(*values)
     return text
 
 
-@cache
-def _forms() -> list[tuple[re.Pattern[str], str]]:
-    """The sentences with holes, those with the most words of their own first: one may be the beginning of another."""
-    longest_first = sorted((one for one in CHINESE if "{}" in one), key=len, reverse=True)
-    return [(_pattern(one), CHINESE[one]) for one in longest_first]
+_LONGEST_FIRST = sorted(CHINESE, key=len, reverse=True)
+"""One sentence may be the beginning of another."""
 
 
-def _pattern(form: str) -> re.Pattern[str]:
-    return re.compile("(.*?)".join(map(re.escape, form.split("{}"))), re.DOTALL)
+def _values(english: str, text: str) -> list[str] | None:
+    """Return what fills the holes of a sentence; None where the text is another one. The time grows with the text alone."""
+    first, *pieces = english.split("{}")
+    if not pieces:
+        return [] if text == first else None
+    if not text.startswith(first):
+        return None
+    values, at = [], len(first)
+    for piece in pieces[:-1]:
+        end = text.find(piece, at)
+        if end < 0:
+            return None
+        values.append(text[at:end])
+        at = end + len(piece)
+    last = len(text) - len(pieces[-1])
+    return [*values, text[at:last]] if last >= at and text.endswith(pieces[-1]) else None
