@@ -43,20 +43,20 @@ def test_systemd_is_told_how_a_start_and_a_stop_go(ear: socket.socket) -> None:
 
 
 def test_ready_is_said_once_and_all_is_well_only_while_it_is(ear: socket.socket) -> None:
-    tidings = systemd.SystemdStatus(clock=lambda: 0)
-    tidings.tell(ready=False, hung="", status="0 tagged")
-    tidings.tell(ready=True, hung="", status="0 tagged")
-    tidings.tell(ready=True, hung="infer-0", status="0 tagged")
+    status = systemd.SystemdStatus(clock=lambda: 0)
+    status.tell(ready=False, hung="", status="0 tagged")
+    status.tell(ready=True, hung="", status="0 tagged")
+    status.tell(ready=True, hung="infer-0", status="0 tagged")
     assert list(heard(ear)) == ["WATCHDOG=1", "STATUS=0 tagged", "READY=1", "WATCHDOG=1"]
 
 
 def test_the_status_is_told_when_it_changes_and_not_too_often(ear: socket.socket) -> None:
     now = 0.0
-    tidings = systemd.SystemdStatus(clock=lambda: now)
+    status = systemd.SystemdStatus(clock=lambda: now)
     said: list[str] = []
     for second in range(30):
         now = second
-        tidings.tell(ready=False, hung="", status=f"{min(second, 12)} tagged")
+        status.tell(ready=False, hung="", status=f"{min(second, 12)} tagged")
         said += heard(ear)
     statuses = [line for line in said if line.startswith("STATUS")]
     assert statuses == [f"STATUS={number} tagged" for number in (0, 5, 10, 12)]
@@ -65,9 +65,9 @@ def test_the_status_is_told_when_it_changes_and_not_too_often(ear: socket.socket
 def test_a_hang_is_named_in_the_status_and_once_in_the_log(
     ear: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tidings = systemd.SystemdStatus(clock=lambda: 0)
+    status = systemd.SystemdStatus(clock=lambda: 0)
     for _ in range(3):
-        tidings.tell(ready=False, hung="infer-0", status="3 tagged")
+        status.tell(ready=False, hung="infer-0", status="3 tagged")
     assert list(heard(ear)) == ["STATUS=infer-0 hangs; 3 tagged"]
     assert caplog.text.count("infer-0 hangs") == 1
 
