@@ -126,7 +126,7 @@ def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
         if name.casefold() not in known:
             near = map(repr, suggestions.names_like(name.casefold(), known)[:1])
             hint = did_you_mean(near, suggestions.UNTAUGHT)
-            raise ConfigError(f"thresholds.{name}", "no label or category is called so", hint)
+            raise ConfigError(f"thresholds.{name}", "no label or category has this name", hint)
     return own
 
 

@@ -78,7 +78,7 @@ def test_a_threshold_for_what_is_not_known_is_refused_with_key_and_reason(home: 
         said = run(home, *command)
         assert said.returncode == 2
         assert "thresholds.rad" in said.stderr
-        assert "no label or category is called so" in said.stderr
+        assert "no label or category has this name" in said.stderr
 
 
 def test_a_threshold_is_between_0_and_1(home: Path) -> None:
@@ -102,7 +102,7 @@ def test_calibration_says_how_often_a_label_is_right_and_what_follows(home: Path
     ("arguments", "said"),
     [
         (["red.png"], "what is right?"),
-        (["red.png", "--add", "rad"], "no label is called so"),
+        (["red.png", "--add", "rad"], "no label has this name"),
         (["red.png", "--add", "red", "--remove", "red"], "is named more than once"),
         (["none.png", "--add", "red"], "there are no tags of this file"),
     ],

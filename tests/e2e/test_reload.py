@@ -108,7 +108,7 @@ def test_thresholds_categories_the_log_and_limits_change_without_a_restart(
             "the categories cannot be read: it is not a regular file",
         ),
         ("sources: []", "no folder to work on"),
-        ("sources: [inbox]\nthresholds: {rod: 0.5}", "thresholds.rod: no label or category is called so"),
+        ("sources: [inbox]\nthresholds: {rod: 0.5}", "thresholds.rod: no label or category has this name"),
         ("sources: [inbox]\ncategories: missing.yaml", "missing.yaml"),
         ("sources: [{path: other, name: inbox}]", "the source 'inbox' in it is"),
         ("sources: [inbox]\nweb: {enabled: true, token_file: missing}", "web.token_file: cannot be read"),

@@ -136,19 +136,19 @@ def test_a_picture_of_which_everything_is_wrong_has_no_tags_and_is_not_lost(shel
 @pytest.mark.parametrize(
     ("path", "name", "what"),
     [
-        ("cam/a.jpg", "tabbi", "no label is called so\n  did you mean tabby"),
+        ("cam/a.jpg", "tabbi", "no label has this name\n  did you mean tabby"),
         (
             "cam/a.jpg",
             "battle scene",
-            "no label is called so\n  the model does not know such a word, and words of your",
+            "no label has this name\n  the model does not know such a word, and words of your",
         ),
         (
             "cam/a.jpg",
             "vehicle",
-            "no label is called so\n  it is a category; name the label, such as police van, sports",
+            "no label has this name\n  it is a category; name the label, such as police van, sports",
         ),
         ("cam/a.jpg", "yesterday", "tagger search says how times and conditions are asked for"),
-        ("cam/a.jpg", "vehicle", "no label is called so"),
+        ("cam/a.jpg", "vehicle", "no label has this name"),
         ("cam/b.jpg", "tabby", "there are no tags of this file"),
         ("elsewhere/a.jpg", "tabby", "there are no tags of this file"),
     ],

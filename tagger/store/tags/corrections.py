@@ -160,9 +160,9 @@ def _label(connection: Connection, name: str) -> int:
     best = [row for row in rows if row.rank == rows[0].rank]
     if len(best) > 1:
         several = ", ".join(f'"{row.name}"' for row in best)
-        raise ConfigError(name, "several labels are called so", f"say which: {several}")
+        raise ConfigError(name, "several labels have this name", f"say which: {several}")
     if not best:
-        raise ConfigError(name, "no label is called so", _near(connection, name))
+        raise ConfigError(name, "no label has this name", _near(connection, name))
     return int(best[0].label_id)
 
 
