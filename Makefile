@@ -31,11 +31,12 @@ run: .venv/.installed .venv/.fetched
 	@mkdir -p inbox
 	@exec $(BIN)/tagger run --config config/tagger.yaml
 
-# What tells soonest that something is broken: three minutes on two cores. No test that is marked `long`.
+# All that asserts how Tagger behaves, but for what is marked `long`: six minutes on two cores at most. The slowest tests are listed.
 test: .venv/.installed-dev
 	$(PYTEST) -m 'not long' --ignore=tests/systemd
 
-# Every other test: clients, browsers, servers, kills and a booted Debian. Half an hour; with --jobs=2, the Debian beside the rest.
+# What is marked `long` besides: kills, fuzzing, faults, browsers, other programs and a booted Debian. Half an hour; with --jobs=2, the
+# Debian beside the rest.
 # The attack comes last and alone, for it measures.
 test-all: test-long test-systemd
 	$(MAKE) attack

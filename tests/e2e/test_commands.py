@@ -10,8 +10,6 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, on_a_terminal, rows, tagger
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def tagged(tmp_path: Path, paint: Painter) -> Path:

@@ -7,8 +7,6 @@ import pytest
 
 from tests.e2e.command import TAGGER, environment
 
-pytestmark = pytest.mark.long
-
 COMPLETE = '_tagger_completion tagger "${COMP_WORDS[COMP_CWORD]}" tagger; echo "${COMPREPLY[@]}"'
 
 

@@ -10,8 +10,6 @@ from skimage import data
 from tests.e2e.command import rows, tagger
 from tests.e2e.site import serve, site_of
 
-pytestmark = pytest.mark.long
-
 HALF = [value // 2 for value in range(256)] * 3
 
 

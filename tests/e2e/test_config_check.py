@@ -11,8 +11,6 @@ from tagger.vision.models import BUILTIN
 from tests.allowed import NO_PRIVILEGES, needs
 from tests.e2e.command import TAGGER, environment, tagger
 
-pytestmark = pytest.mark.long
-
 
 def config(home: Path, text: str) -> Path:
     file = home / "config.yaml"

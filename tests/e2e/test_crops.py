@@ -8,8 +8,6 @@ from PIL import Image
 
 from tests.e2e.command import rows, tagger
 
-pytestmark = pytest.mark.long
-
 SOURCES = ("screens", "cams")
 
 

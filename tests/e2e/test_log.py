@@ -10,8 +10,6 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import on_a_terminal, running, tagger
 
-pytestmark = pytest.mark.long
-
 AUTO = {"TAGGER_LOG_FORMAT": "auto"}
 
 

@@ -13,8 +13,6 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import rows, running, tagger
 
-pytestmark = pytest.mark.long
-
 DAY = 86400
 
 

@@ -11,8 +11,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import Painter
 from tests.e2e.site import Site, serve, site_of
 
-pytestmark = pytest.mark.long
-
 DOCS = Path(__file__).parents[2] / "docs"
 NAME = re.compile(r"\btagger_[a-z_]+")
 

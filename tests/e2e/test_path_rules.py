@@ -8,8 +8,6 @@ from PIL import Image
 
 from tests.e2e.command import rows, tagger
 
-pytestmark = pytest.mark.long
-
 CAMERA = r"(?P<camera>[^/.]+)\.(?P<captured_at>\d{8}_\d{6})"
 NAMES = ("Cam2.20260326_131715.png", "Cam3.20260326_131716.png", "Cam2.20261326_131717.png")
 

@@ -17,8 +17,6 @@ from tests.conftest import Painter
 from tests.e2e.command import Daemon, rows, running, tagger
 from tests.e2e.site import serve, site_of
 
-pytestmark = pytest.mark.long
-
 
 def await_state(daemon: Daemon, database: Path, name: str, state: str) -> None:
     query = "SELECT state FROM file WHERE path = ?"

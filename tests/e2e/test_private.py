@@ -10,8 +10,6 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, running
 
-pytestmark = pytest.mark.long
-
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 

@@ -16,8 +16,6 @@ from tests.conftest import Painter
 from tests.e2e.command import PATIENCE, TAGGER, Daemon, environment, rows, running, tagger
 from tests.e2e.site import site_of
 
-pytestmark = pytest.mark.long
-
 
 class Config:
     """A config file, and the daemon's answer to what is written into it."""

@@ -15,8 +15,6 @@ from tests.allowed import OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import hear, rows, running, tagger
 
-pytestmark = pytest.mark.long
-
 STOPS = [signal.SIGTERM, signal.SIGINT]
 ENDED = {"run": 0, "scan": 130}
 """The exit codes of a stop."""

@@ -5,8 +5,6 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tagger.config.settings import Settings
 from tagger.runtime.signals import Signals
 from tagger.runtime.worker import Worker
@@ -15,8 +13,6 @@ from tagger.supervision import Activity
 from tagger.vision.load import load_classifier
 from tests.conftest import Painter
 from tests.e2e.command import hear, running
-
-pytestmark = pytest.mark.long
 
 
 def test_a_daemon_tells_how_it_starts_works_and_stops(

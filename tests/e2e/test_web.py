@@ -21,8 +21,6 @@ from tagger.web.app import create_app
 from tests.e2e.command import tagger
 from tests.e2e.site import TOKEN, Site, picture, reading, serve, site_of
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def site(tmp_path: Path, inbox: Path) -> Iterator[Site]:
@@ -239,6 +237,7 @@ def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path, inbox: Pa
         assert site.get("/stats")["files"]["done"] == 0
 
 
+@pytest.mark.long
 def test_the_api_keeps_to_its_description_whatever_it_is_asked(
     site: Site, inbox: Path, tmp_path: Path
 ) -> None:

@@ -12,8 +12,6 @@ from tests.conftest import Painter
 from tests.e2e.command import running, tagger
 from tests.e2e.site import TOKEN, Site, serve, site_of
 
-pytestmark = pytest.mark.long
-
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 

@@ -26,8 +26,6 @@ from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, tagger
 from tests.e2e.site import TOKEN, reading, serve
 
-pytestmark = pytest.mark.long
-
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
 PUBLIC = {("GET", "/healthz"), ("GET", "/login"), ("POST", "/login")}
 TRICKS = ("x/static/", "x/healthz?", "x/healthz#", "x/login?", "a@localhost/healthz?", "localhost/static/")

@@ -15,8 +15,6 @@ from PIL import Image
 from tests.conftest import Painter
 from tests.e2e.site import Site, picture, serve, site_of
 
-pytestmark = pytest.mark.long
-
 SECRET = b"the shadow file"
 
 

@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.allowed import OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import running
 from tests.e2e.site import Site, serve, site_of
-
-pytestmark = pytest.mark.long
 
 
 @contextmanager
