@@ -148,7 +148,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class. `key` is its identity (a WordNet id, or `head/label`), `name` is for people and unique.
+    """A class of things that a model tells apart. `key` is its identity (a WordNet id, or `head/label`), `name` is for people and unique.
 
     `name_zh` is its name in Chinese, empty where it has none; `synonyms` are what it is called besides, in either.
     """

@@ -1,4 +1,4 @@
-"""watchdog's observer, made to say what it keeps to itself: lost events, folders without a watch, unmounting, death.
+"""The observer of watchdog is made to say what it keeps to itself: lost events, folders without a watch, unmounting, death.
 
 watchdog logs an overflow of the kernel's queue and watches all anew, swallows it where a subfolder gets no watch, and
 does not know of unmounting. So its own parts are subclassed at the places where they learn of it; each method says what

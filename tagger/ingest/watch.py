@@ -1,4 +1,4 @@
-"""watchdog's events → sightings. An event is a hint, so most of what it says is thrown away.
+"""Events of watchdog become sightings. An event is a hint, so most of what it says is thrown away.
 
 One handler per source speaks for that source's files alone, so that a file in nested sources is seen once, by its
 owner. A watch of our own for each folder, which would spare the ignored ones, was rejected: watchdog starts a thread
@@ -103,7 +103,7 @@ class Watch:
             return unseen
 
     def close(self, deadline: float = 5.0) -> None:
-        """Stop watching. Threads that still hang after `deadline` seconds, on a dead mount, are left behind."""
+        """Stop watching all sources. Threads that still hang after `deadline` seconds, on a dead mount, are left behind."""
         stopping = _in_thread(self._stop)
         stopping.join(deadline)
         if stopping.is_alive():

@@ -1,4 +1,4 @@
-"""Looks every two seconds: is each source still there and watched, is there work that nobody announced?
+"""Every two seconds it is checked that each source is there and watched, and looked for work that nobody announced.
 
 Folders come and go, mounts are replaced, threads of a library die without a word, and `tagger retry` writes to the
 queue from another process. None of this makes an event that could be relied on.
@@ -43,7 +43,7 @@ class HealthCheck:
         self.begun = False
 
     def step(self) -> None:
-        """Look once. Raises Closed."""
+        """Look once at all sources, and for work. Raises Closed."""
         with waiting():  # a big tree takes long, and a silent server longer
             armed = self._watch.arm()
         self._inbox.ask_whole(source.name for source in (armed if self.begun else self._sources))

@@ -1,4 +1,4 @@
-"""A new config for a daemon that runs: can it be taken, and what of it only by a restart?
+"""A reload decides whether a running daemon can take a new config, and what of it only a restart can.
 
 All is judged before anything is touched. Then the worker is ended in good order and built anew, on the database that is open
 and the model that is loaded, as at a start: what was not seen in between, the scan finds. Rejected: to change each part where

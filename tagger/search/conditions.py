@@ -1,4 +1,4 @@
-"""The conditions that a picture may be in, whatever it shows: dark, blurred, a screenshot, taken indoors …
+"""A picture may be in conditions, whatever it shows: it is dark, blurred, a screenshot, taken indoors and so on.
 
 They follow from what is stored of each picture and from the thresholds of the config, so that other thresholds need no
 picture to be looked at again. What is not known of a picture, for it was tagged by an earlier Tagger, puts it into none.

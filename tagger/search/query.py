@@ -56,7 +56,7 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`name:value`. Whether there is such a field is for a later stage to say. `name` is in lower case."""
+    """`name:value` asks for a field, of which a later stage says whether there is one. `name` is in lower case."""
 
     name: str
     value: str

@@ -1,4 +1,4 @@
-"""What a frame tells of the camera, whatever it shows: is it dark, blurred, without colour, blank, drawn by a computer?
+"""A frame tells of its camera, whatever it shows: whether it is dark, blurred, without colour, blank, or drawn by a computer.
 
 It is asked of every picture, so it must cost next to nothing: light and colour are those of a coarse grid of pixels, and
 sharpness that of the middle, at a fixed scale, so that a large and a small version of a picture are equally sharp. Flat is

@@ -1,4 +1,4 @@
-"""Stamps and their rows: which row of `file` is this stamp's, and is the file still what was stamped?
+"""A stamp has a row of `file`; here it is found, and told whether the file is still what was stamped.
 
 Paths travel absolute and rest relative to their source's root, spelled as text; only this module turns one
 into the other.

@@ -32,7 +32,7 @@ class Hit:
 
 
 def check(database: Database, query: Query, text: str) -> None:
-    """Do nothing. Raises QueryError where the query names what this database does not know."""
+    """Raise QueryError where the query names what this database does not know."""
     with database.read() as connection:
         resolve(connection, query, text, min_score=0, walks=False)
 
