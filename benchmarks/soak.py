@@ -81,7 +81,7 @@ class Soak:
         return int(self._sql(newest)[0][0]) < count
 
     def await_admission(self, count: int) -> None:
-        """Until so many files are journalled."""
+        """Until so many files are queued."""
         while self._sql("SELECT count(*) FROM file")[0][0] < count:
             time.sleep(1)
 

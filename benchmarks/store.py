@@ -1,7 +1,7 @@
 """What the store alone does, and what a rescan of known files costs. `python -m benchmarks.store [FILES …]`
 
 Rescans are of 100,000 and 1,000,000 files unless told otherwise: empty files in a temporary folder, made
-known through the journal and the writer. Labels are as skewed as words are (Zipf), times those of a camera.
+known through the queue and the writer. Labels are as skewed as words are (Zipf), times those of a camera.
 """
 
 import itertools
@@ -91,22 +91,22 @@ def main() -> None:
 
 def _print_rates(batch: int) -> None:
     with tempfile.TemporaryDirectory() as folder, closing(_open(Path(folder))) as database:
-        journal, writer = _store(database, "/data")
-        rounds = [_rates(journal, writer, batch, number * PICTURES) for number in range(ROUNDS)]
+        queue, writer = _store(database, "/data")
+        rounds = [_rates(queue, writer, batch, number * PICTURES) for number in range(ROUNDS)]
     write, *others = (statistics.median(times) / PICTURES * 1e6 for times in zip(*rounds, strict=True))
     columns = [f"{TAGS * 1e6 / write:,.0f}", *(f"{time:.0f}" for time in (write, *others))]
     print(f"| {batch} | {' | '.join(columns)} |", flush=True)
 
 
-def _rates(journal: FileQueue, writer: Writer, batch: int, first: int) -> tuple[float, float, float, float]:
+def _rates(queue: FileQueue, writer: Writer, batch: int, first: int) -> tuple[float, float, float, float]:
     """Seconds to write, admit, claim and look up a round of new pictures."""
     stamps = [_stamp(number) for number in range(first, first + PICTURES)]
-    admit = sum(_time(partial(journal.admit, page, Origin.SCAN)) for page in _pages(stamps, 1024))
+    admit = sum(_time(partial(queue.admit, page, Origin.SCAN)) for page in _pages(stamps, 1024))
     write = claim = look_up = 0.0
     for _ in range(0, PICTURES, batch):
         claimed: list[Stamp] = []
         for _ in range(0, batch, 8):
-            claim += _time(lambda: claimed.extend(journal.claim(8)))  # noqa: B023
+            claim += _time(lambda: claimed.extend(queue.claim(8)))  # noqa: B023
         outcomes = [_tagged(stamp) for stamp in claimed]
         look_up += sum(_time(partial(writer.knows, "photos", one.facts.sha256)) for one in outcomes)
         write += _time(partial(writer.write, outcomes))
@@ -170,11 +170,11 @@ def _make_files(folder: Path, files: int) -> None:
 
 def _make_known(home: Path, photos: Path) -> None:
     with closing(_open(home)) as database:
-        journal, writer = _store(database, str(photos))
+        queue, writer = _store(database, str(photos))
         source = Source(path=photos, name="photos")
         for page in walk(source, Filters([source], {".jpg"})):
-            journal.admit(page, Origin.SCAN)
-            writer.write([_tagged(stamp) for stamp in journal.claim(len(page))])
+            queue.admit(page, Origin.SCAN)
+            writer.write([_tagged(stamp) for stamp in queue.claim(len(page))])
 
 
 def _scan(folder: Path, home: Path) -> Cost:

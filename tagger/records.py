@@ -36,7 +36,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A hint that a path may be new. Never the truth: that is a stat compared with the journal."""
+    """A hint that a path may be new. Never the truth: that is a stat compared with the queue."""
 
     path: str
     source: str

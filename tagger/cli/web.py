@@ -24,9 +24,9 @@ def web(config: Config = None, database: Database = None) -> None:
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 
-    stops = Signals()
-    stops.listen((signal.SIGTERM, signal.SIGINT))
-    with closing(stops), closing(Store.open(settings.database, create=False)) as store:
+    signals = Signals()
+    signals.listen((signal.SIGTERM, signal.SIGINT))
+    with closing(signals), closing(Store.open(settings.database, create=False)) as store:
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
         context = ReadingContext(
             database=store,
@@ -38,7 +38,7 @@ def web(config: Config = None, database: Database = None) -> None:
         server = Server(settings.web, create_app(settings.web, context))
         server.start()
         with closing(thumbnails):
-            while server.runs and not stops.wait(1):
+            while server.runs and not signals.wait(1):
                 pass
         if not server.runs:
             raise TaggerError("tagger web", "does not answer", "the log above says why")

@@ -19,7 +19,7 @@ from tagger.doctor import account
 from tagger.doctor.finding import Finding
 from tagger.host import mounts
 from tagger.ingest.filters import Filters
-from tagger.ingest.source_mount import ground
+from tagger.ingest.source_mount import mount_of
 from tagger.ingest.watch import REFUSED
 from tagger.vision.decode import SUFFIXES
 from tagger.wording.escape import shown
@@ -67,7 +67,7 @@ def _folder(source: Source, filters: Filters, poll: float) -> Generator[Finding,
         return 0
     tree = _walk(source, filters)
     yield from _contents(source, tree)
-    silence = ground(source, filters, mounts.table()).silence
+    silence = mount_of(source, filters, mounts.table()).silence
     if silence:
         hint = (
             f"a new picture waits for up to {poll:g} s (poll); run Tagger where the disk is, if that is long"

@@ -1,4 +1,4 @@
-"""Walk a source, page by page: what is there, for the journal to compare.
+"""Walk a source, page by page: what is there, for the queue to be compared with.
 
 A loop over a stack of folder names: no depth is too deep, and a folder of a million files costs
 one page. `os.walk` was rejected, because it lists a folder whole before it gives the first name.

@@ -37,7 +37,7 @@ class SourceMount:
         return ""
 
 
-def ground(source: Source, filters: Filters, mounted: tuple[Mount, ...]) -> SourceMount:
+def mount_of(source: Source, filters: Filters, mounted: tuple[Mount, ...]) -> SourceMount:
     """Return what a source's folder lies on. Raises OSError where nothing is found."""
     named = SourceMount(around(str(source.start), mounted))
     if named.is_silent:

@@ -22,7 +22,7 @@ from tagger.host import mounts
 from tagger.ingest.filters import Filters
 from tagger.ingest.inbox import Inbox
 from tagger.ingest.inotify import LIMITS, Emitter, Observer
-from tagger.ingest.source_mount import SourceMount, ground
+from tagger.ingest.source_mount import SourceMount, mount_of
 from tagger.records import Origin, Sighting
 from tagger.wording.escape import shown
 
@@ -49,7 +49,7 @@ REFUSED = {
 class _Hold:
     """What came of watching a source; `trouble` says why its events do not tell all, `again` when to try anew."""
 
-    ground: SourceMount
+    lies_on: SourceMount
     emitter: Emitter | None = None
     trouble: str = ""
     again: float = math.inf
@@ -134,7 +134,7 @@ class Watch:
         """Return whether something may have gone unseen."""
         held = self._holds.get(source)
         try:
-            found = ground(source, self._filters, self._mounted)
+            found = mount_of(source, self._filters, self._mounted)
             hold = held if held and self._lasts(source, held, found) else self._take(source, found)
         except OSError as error:
             self._release(source)
@@ -148,7 +148,7 @@ class Watch:
 
     def _lasts(self, source: Source, hold: _Hold, found: SourceMount) -> bool:
         """Return whether what was held still is true, and no better is to be hoped for."""
-        if hold.ground != found or (hold.emitter and hold.emitter.ended):
+        if hold.lies_on != found or (hold.emitter and hold.emitter.ended):
             log.info("%s: is another folder now, or something was mounted or unmounted there", _name(source))
             return False
         return self._clock() < hold.again

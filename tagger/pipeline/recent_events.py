@@ -1,4 +1,4 @@
-"""What happens on the road, for whoever listens at the moment: the last thousand notices, and none from before a start.
+"""What happens to files and sources, for whoever listens at the moment: the last thousand notices, and none from before a start.
 
 Tagged pictures are not among them: those are in the database, where a listener that was away finds all that it missed.
 """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class WorkerStatus:
     """`troubles` say, by source, why it is not watched; nothing where it is. Those that are `away` cannot be read at all.
 
-    `waiting` counts pictures by place of the road; `tagged` and `failed` files since the start. `unsettled_for` are
+    `waiting` counts pictures by where they wait; `tagged` and `failed` files since the start. `unsettled_for` are
     seconds, of the path that is waited for the longest.
     """
 

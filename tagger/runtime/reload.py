@@ -1,6 +1,6 @@
 """A reload decides whether a running daemon can take a new config, and what of it only a restart can.
 
-All is judged before anything is touched. Then the worker is ended in good order and built anew, on the database that is open
+All is checked before anything is touched. Then the worker is ended in good order and built anew, on the database that is open
 and the model that is loaded, as at a start: what was not seen in between, the scan finds. Rejected: to change each part where
 it stands, because every part would have to take every change at every moment; and to start the process
 anew, which loads the model, too, and has no old config to go on with.
@@ -60,7 +60,7 @@ class Reloads:
         self._number += 1
         systemd.say("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            other = judged(config, self._reread(), self._runtime.settings, self._runtime.database)
+            other = taken_over(config, self._reread(), self._runtime.settings, self._runtime.database)
         except TaggerError as error:
             log.error("the config is not taken, and the one before goes on: %s", error)
             self._runtime.answers.tell(DaemonAnswer(self._web, self._number, refused=str(error)))
@@ -78,7 +78,7 @@ class Reloads:
         self._runtime.answers.tell(answer)
 
 
-def judged(old: Config, wanted: Settings, started: Settings, database: Database) -> Config:
+def taken_over(old: Config, wanted: Settings, started: Settings, database: Database) -> Config:
     """Return what comes of another config. `started` are the settings with which database and model were opened.
 
     Raises TaggerError where it cannot be taken.

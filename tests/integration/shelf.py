@@ -69,20 +69,20 @@ def root_of(source: str) -> str:
 
 
 class Shelf:
-    """`now` is what the journal and the writer take for the time; files live where `root_of` says."""
+    """`now` is what the queue and the writer take for the time; files live where `root_of` says."""
 
     def __init__(self, file: Path, sources: tuple[str, ...] = ("cam",)) -> None:
         self.file, self.now = file, NOON
         self.database = Database.open(str(file), create=True)
         self.roots = {source: root_of(source) for source in sources}
         self.writer = self.writer_for(RESNET)
-        self.journal = self.journal_of(self.writer)
+        self.queue = self.queue_of(self.writer)
 
     def writer_for(self, model: ModelIdentity, taxonomy: Taxonomy = TAXONOMY) -> Writer:
         description = f"{model.name} (built in)"
         return Writer(self.database, model, LABELS, taxonomy, description, lambda: self.now)
 
-    def journal_of(self, writer: Writer) -> FileQueue:
+    def queue_of(self, writer: Writer) -> FileQueue:
         return FileQueue(self.database, self.roots, lambda: self.now, writer.registered)
 
     def stamp(self, name: str, source: str = "cam", age: timedelta = timedelta()) -> Stamp:
@@ -91,8 +91,8 @@ class Shelf:
         return Stamp(f"{root_of(source)}/{name}", source, 1000, written, written)
 
     def admitted(self, *stamps: Stamp, origin: Origin = Origin.WATCH) -> list[Stamp]:
-        self.journal.admit(stamps, origin)
-        return self.journal.claim(len(stamps))
+        self.queue.admit(stamps, origin)
+        return self.queue.claim(len(stamps))
 
     def tag(
         self, stamp: Stamp, scores: dict[str, float], content: str = "", taken_at: datetime | None = None
@@ -104,7 +104,7 @@ class Shelf:
     def vanish(self, *rows: int, source: str = "cam") -> None:
         """Two scans, long enough apart, miss the files of these rows."""
         for _ in range(2):
-            MissingFiles(self.journal, source).mark(rows, HOME)
+            MissingFiles(self.queue, source).mark(rows, HOME)
             self.now += APART
 
     def sql(self, query: str, *values: object) -> list[tuple[object, ...]]:

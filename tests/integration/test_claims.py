@@ -34,7 +34,7 @@ from tagger.supervision import Closed
 LONG_AGO = 1_000_000_000
 
 
-class House:
+class Line:
     """A source `pictures` with all that a file passes on its way."""
 
     def __init__(self, folder: Path) -> None:
@@ -103,132 +103,132 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    with closing(house.database):
-        yield house
+def line(tmp_path: Path) -> Iterator[Line]:
+    line = Line(tmp_path)
+    with closing(line.database):
+        yield line
 
 
-def test_a_new_file_overtakes_the_backlog(house: House) -> None:
-    old = [house.drop(f"{number}.png") for number in range(50)]
+def test_a_new_file_overtakes_the_backlog(line: Line) -> None:
+    old = [line.drop(f"{number}.png") for number in range(50)]
     for path in old:
-        house.see(path, Origin.SCAN)
-    house.get()
-    house.see(house.drop("new.png"))
+        line.see(path, Origin.SCAN)
+    line.get()
+    line.see(line.drop("new.png"))
     overtaken = 1
-    while not house.get().path.endswith("new.png"):
+    while not line.get().path.endswith("new.png"):
         overtaken += 1
     assert overtaken <= 8
 
 
-def test_the_backlog_is_worked_off_newest_first(house: House) -> None:
+def test_the_backlog_is_worked_off_newest_first(line: Line) -> None:
     for name, age in (("b.png", 2), ("c.png", 3), ("a.png", 1)):
-        house.see(house.drop(name, age), Origin.SCAN)
-    order = [Path(house.get().path).name for _ in range(3)]
+        line.see(line.drop(name, age), Origin.SCAN)
+    order = [Path(line.get().path).name for _ in range(3)]
     assert order == ["c.png", "b.png", "a.png"]
 
 
-def test_what_is_known_is_not_handed_out_again(house: House) -> None:
-    house.see(house.drop("a.png"))
-    house.store(Failed(house.get(), "decode", "bad"))
-    house.see(str(house.source.path / "a.png"))
-    assert house.claims.is_done
+def test_what_is_known_is_not_handed_out_again(line: Line) -> None:
+    line.see(line.drop("a.png"))
+    line.store(Failed(line.get(), "decode", "bad"))
+    line.see(str(line.source.path / "a.png"))
+    assert line.claims.is_done
 
 
-def test_a_file_that_changed_while_it_was_read_comes_back(house: House) -> None:
-    path = house.drop("a.png")
-    house.see(path)
-    first = house.get()
-    house.drop("a.png", text="longer")
-    house.store(Changed(first))
-    house.see(path)
-    assert house.get().size == len("longer")
-    assert house.counts.new == 1
+def test_a_file_that_changed_while_it_was_read_comes_back(line: Line) -> None:
+    path = line.drop("a.png")
+    line.see(path)
+    first = line.get()
+    line.drop("a.png", text="longer")
+    line.store(Changed(first))
+    line.see(path)
+    assert line.get().size == len("longer")
+    assert line.counts.new == 1
 
 
-def test_a_folder_that_appears_is_passed_on_to_be_scanned(house: House) -> None:
-    folder = house.source.path / "new"
+def test_a_folder_that_appears_is_passed_on_to_be_scanned(line: Line) -> None:
+    folder = line.source.path / "new"
     folder.mkdir()
-    house.see(str(folder))
-    assert house.inbox.take_folders() == {str(folder): "pictures"}
+    line.see(str(folder))
+    assert line.inbox.take_folders() == {str(folder): "pictures"}
 
 
 def test_what_was_handed_out_but_not_done_is_suspect_at_the_next_start_and_then_handed_out(
-    house: House,
+    line: Line,
 ) -> None:
-    path = house.drop("a.png")
-    house.see(path)
-    assert house.get().path == path
-    house.start()
-    assert house.queue.has_suspects
-    suspects = house.queue.suspects()
-    house.queue.acquit(suspects)
+    path = line.drop("a.png")
+    line.see(path)
+    assert line.get().path == path
+    line.start()
+    assert line.queue.has_suspects
+    suspects = line.queue.suspects()
+    line.queue.acquit(suspects)
     assert [suspect.path for suspect in suspects] == [path]
-    assert house.get().path == path
+    assert line.get().path == path
 
 
-def test_what_another_process_gave_back_to_the_queue_is_found(house: House) -> None:
-    path = house.drop("a.png")
-    house.see(path)
-    house.store(Failed(house.get(), "decode", "bad"))
-    assert retry.retry_all(house.database) == 1
-    house.claims.look()
-    assert house.get().path == path
+def test_what_another_process_gave_back_to_the_queue_is_found(line: Line) -> None:
+    path = line.drop("a.png")
+    line.see(path)
+    line.store(Failed(line.get(), "decode", "bad"))
+    assert retry.retry_all(line.database) == 1
+    line.claims.look()
+    assert line.get().path == path
 
 
-def test_what_was_claimed_but_not_handed_out_goes_back_at_the_end(house: House) -> None:
+def test_what_was_claimed_but_not_handed_out_goes_back_at_the_end(line: Line) -> None:
     for name in ("a.png", "b.png"):
-        house.see(house.drop(name))
-    handed_out = house.get()
-    house.claims.close()
+        line.see(line.drop(name))
+    handed_out = line.get()
+    line.claims.close()
     with pytest.raises(Closed):
-        house.get()
-    with house.database.read() as connection:
+        line.get()
+    with line.database.read() as connection:
         states = connection.exec_driver_sql("SELECT state FROM file ORDER BY state").scalars().all()
     assert states == ["busy", "pending"]
     assert handed_out.path.endswith(".png")
 
 
-def test_a_scan_is_finished_only_when_all_is_done(house: House) -> None:
-    house.see(house.drop("a.png"))
-    house.inbox.finish()
-    stamp = house.get()
-    assert house.inbox.is_finished and not house.claims.is_done
-    house.store(Failed(stamp, "decode", "bad"))
+def test_a_scan_is_finished_only_when_all_is_done(line: Line) -> None:
+    line.see(line.drop("a.png"))
+    line.inbox.finish()
+    stamp = line.get()
+    assert line.inbox.is_finished and not line.claims.is_done
+    line.store(Failed(stamp, "decode", "bad"))
     with ThreadPoolExecutor() as pool:  # who waits for the next file finds that there is none
-        pending = pool.submit(house.get)
-        while not house.claims.is_done:
+        pending = pool.submit(line.get)
+        while not line.claims.is_done:
             pass
-        house.claims.close()
+        line.claims.close()
     assert isinstance(pending.exception(), Closed)
 
 
-def test_a_scan_counts_what_is_new_and_what_is_not(house: House) -> None:
-    house.drop("a.png")
-    house.drop("b.png")
-    house.scan()
+def test_a_scan_counts_what_is_new_and_what_is_not(line: Line) -> None:
+    line.drop("a.png")
+    line.drop("b.png")
+    line.scan()
     for _ in range(2):
-        house.store(Failed(house.get(), "decode", "bad"))
-    house.drop("c.png")
-    house.start()
-    house.scan()
-    assert (house.counts.scanned, house.counts.new, house.counts.unchanged) == (3, 1, 2)
+        line.store(Failed(line.get(), "decode", "bad"))
+    line.drop("c.png")
+    line.start()
+    line.scan()
+    assert (line.counts.scanned, line.counts.new, line.counts.unchanged) == (3, 1, 2)
 
 
-def test_a_source_that_is_no_longer_configured_is_left_alone(house: House) -> None:
-    house.see(house.drop("a.png"))
-    other = FileQueue(house.database, {"others": "/others"}, lambda: datetime.now(UTC))
+def test_a_source_that_is_no_longer_configured_is_left_alone(line: Line) -> None:
+    line.see(line.drop("a.png"))
+    other = FileQueue(line.database, {"others": "/others"}, lambda: datetime.now(UTC))
     assert other.waiting() == 0
     assert other.claim(10) == []
 
 
-def test_under_a_low_rate_the_most_urgent_file_goes_next_whatever_waits(house: House) -> None:
-    house.start(rate=1)
-    backlog = [house.drop(f"{number}.png", age=number) for number in range(3)]
+def test_under_a_low_rate_the_most_urgent_file_goes_next_whatever_waits(line: Line) -> None:
+    line.start(rate=1)
+    backlog = [line.drop(f"{number}.png", age=number) for number in range(3)]
     for path in backlog:
-        house.see(path, Origin.SCAN)
-    assert house.get().path == backlog[2]
-    new = house.drop("new.png", age=-5)
-    house.see(new)
-    house.now += 2
-    assert house.get().path == new
+        line.see(path, Origin.SCAN)
+    assert line.get().path == backlog[2]
+    new = line.drop("new.png", age=-5)
+    line.see(new)
+    line.now += 2
+    assert line.get().path == new

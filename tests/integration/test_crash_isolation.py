@@ -38,20 +38,20 @@ sys.exit(1)
 """
 
 
-class Trials:
+class Suspects:
     """A worker that was killed with some files in hand, and its successor's trial."""
 
     def __init__(self, folder: Path, *names: str) -> None:
         self.folder = folder
         self.read: Callable[[Stamp], object] = lambda stamp: None
         self.database = Database.open(str(folder / "tags.db"), create=True)
-        self.journal = FileQueue(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
-        self.journal.admit([Stamp(f"/cam/{name}", "cam", 1, 1, 1) for name in names], Origin.SCAN)
-        self.journal.claim(len(names))
-        self.journal.start()
-        self.claims = Claims(self.journal)
-        self.court = SubprocessRunner((sys.executable, "-c", ACCUSER), os.environ)
-        self.trial = CrashIsolation(self.journal, self.claims, self.court, lambda stamp: self.read(stamp))
+        self.queue = FileQueue(self.database, {"cam": "/cam"}, lambda: datetime.now(UTC))
+        self.queue.admit([Stamp(f"/cam/{name}", "cam", 1, 1, 1) for name in names], Origin.SCAN)
+        self.queue.claim(len(names))
+        self.queue.start()
+        self.claims = Claims(self.queue)
+        self.runner = SubprocessRunner((sys.executable, "-c", ACCUSER), os.environ)
+        self.isolation = CrashIsolation(self.queue, self.claims, self.runner, lambda stamp: self.read(stamp))
 
     @property
     def quarantined(self) -> dict[str, str]:
@@ -60,7 +60,7 @@ class Trials:
 
     @property
     def free(self) -> set[str]:
-        return {stamp.path for stamp in self.journal.claim(99)}
+        return {stamp.path for stamp in self.queue.claim(99)}
 
     @property
     def asked(self) -> list[list[str]]:
@@ -74,12 +74,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_crowd_that_survives_is_free_after_one_process(here: Path) -> None:
-    trials = Trials(here, "a.png", "b.png", "c.png")
-    with closing(trials.database):
-        assert trials.journal.has_suspects
-        trials.trial.step()
-        assert trials.free == {"/cam/a.png", "/cam/b.png", "/cam/c.png"}
-        assert len(trials.asked) == 1
+    suspects = Suspects(here, "a.png", "b.png", "c.png")
+    with closing(suspects.database):
+        assert suspects.queue.has_suspects
+        suspects.isolation.step()
+        assert suspects.free == {"/cam/a.png", "/cam/b.png", "/cam/c.png"}
+        assert len(suspects.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -89,80 +89,80 @@ def test_a_crowd_that_survives_is_free_after_one_process(here: Path) -> None:
 def test_the_guilty_one_is_quarantined_after_three_deaths_alone_and_its_neighbours_are_free(
     here: Path, name: str, reason: str
 ) -> None:
-    trials = Trials(here, "a.png", f"{name}.png", "b.png")
-    with closing(trials.database):
-        trials.trial.step()
-        assert reason in trials.quarantined[f"/cam/{name}.png"]
-        assert trials.free == {"/cam/a.png", "/cam/b.png"}
-        assert trials.asked.count([f"/cam/{name}.png"]) == 3
+    suspects = Suspects(here, "a.png", f"{name}.png", "b.png")
+    with closing(suspects.database):
+        suspects.isolation.step()
+        assert reason in suspects.quarantined[f"/cam/{name}.png"]
+        assert suspects.free == {"/cam/a.png", "/cam/b.png"}
+        assert suspects.asked.count([f"/cam/{name}.png"]) == 3
 
 
 def test_two_guilty_ones_are_both_found(here: Path) -> None:
-    trials = Trials(here, "kill.png", "segv.png", "a.png")
-    with closing(trials.database):
-        trials.trial.step()
-        assert set(trials.quarantined) == {"/cam/kill.png", "/cam/segv.png"}
-        assert trials.free == {"/cam/a.png"}
+    suspects = Suspects(here, "kill.png", "segv.png", "a.png")
+    with closing(suspects.database):
+        suspects.isolation.step()
+        assert set(suspects.quarantined) == {"/cam/kill.png", "/cam/segv.png"}
+        assert suspects.free == {"/cam/a.png"}
 
 
 def test_nobody_is_blamed_where_a_person_ended_the_trial(here: Path) -> None:
-    trials = Trials(here, "term.png", "a.png")
-    with closing(trials.database):
-        trials.trial.step()
-        assert trials.quarantined == {}
-        assert trials.free == {"/cam/term.png", "/cam/a.png"}
+    suspects = Suspects(here, "term.png", "a.png")
+    with closing(suspects.database):
+        suspects.isolation.step()
+        assert suspects.quarantined == {}
+        assert suspects.free == {"/cam/term.png", "/cam/a.png"}
 
 
 def test_nobody_is_blamed_where_tagger_stops_during_the_trial(here: Path) -> None:
-    trials = Trials(here, "hang.png")
+    suspects = Suspects(here, "hang.png")
     ended: list[BaseException] = []
 
     def step() -> None:
         try:
-            trials.trial.step()
+            suspects.isolation.step()
         except Closed as closed:
             ended.append(closed)
 
     os.mkfifo(here / "asked.txt")  # opened by the child for writing: it runs, then
-    with closing(trials.database):
+    with closing(suspects.database):
         thread = threading.Thread(target=step)
         thread.start()
         with (here / "asked.txt").open() as asked:
             asked.readline()
-        trials.trial.close()
+        suspects.isolation.close()
         thread.join(60)
         assert len(ended) == 1
-        assert [stamp.path for stamp in trials.journal.suspects()] == ["/cam/hang.png"]
+        assert [stamp.path for stamp in suspects.queue.suspects()] == ["/cam/hang.png"]
 
 
 def test_a_file_that_died_twice_by_chance_has_a_clean_slate_once_it_survives(here: Path) -> None:
-    trials = Trials(here, "a.png")
-    with closing(trials.database):
-        [stamp] = trials.journal.suspects()
+    suspects = Suspects(here, "a.png")
+    with closing(suspects.database):
+        [stamp] = suspects.queue.suspects()
         for _ in range(2):
-            trials.journal.record_crash(stamp, "killed by SIGKILL")
-        trials.trial.step()
-        assert trials.free == {"/cam/a.png"}
-        assert trials.quarantined == {}
+            suspects.queue.record_crash(stamp, "killed by SIGKILL")
+        suspects.isolation.step()
+        assert suspects.free == {"/cam/a.png"}
+        assert suspects.quarantined == {}
 
 
 def test_nobody_is_tried_or_blamed_while_the_disk_does_not_answer(here: Path) -> None:
-    trials = Trials(here, "a.png")
+    suspects = Suspects(here, "a.png")
     asked, answer = threading.Event(), threading.Event()
 
     def read_slowly(stamp: Stamp) -> None:
         asked.set()
         answer.wait(60)
 
-    trials.read = read_slowly
-    with closing(trials.database):
-        thread = threading.Thread(target=trials.trial.step)
+    suspects.read = read_slowly
+    with closing(suspects.database):
+        thread = threading.Thread(target=suspects.isolation.step)
         thread.start()
         assert asked.wait(60)
         assert not (here / "asked.txt").exists()
         answer.set()
         thread.join(60)
-        assert trials.free == {"/cam/a.png"}
+        assert suspects.free == {"/cam/a.png"}
 
 
 def test_the_process_that_tries_files_may_read_them_and_has_no_other_right_and_no_secret(

@@ -52,10 +52,10 @@ def test_what_is_older_than_its_source_keeps_is_forgotten_and_all_that_was_known
 def test_what_waits_is_forgotten_too_and_what_is_in_hand_is_not(shelf: Shelf) -> None:
     in_hand = shelf.stamp("old in hand.jpg", age=8 * DAY)
     shelf.admitted(in_hand)
-    shelf.journal.admit([shelf.stamp("old.jpg", age=9 * DAY)], Origin.SCAN)
+    shelf.queue.admit([shelf.stamp("old.jpg", age=9 * DAY)], Origin.SCAN)
     one_round(shelf, cam=7)
     assert shelf.sql("SELECT path, state FROM file") == [("old in hand.jpg", "busy")]
-    shelf.journal.release([in_hand])
+    shelf.queue.release([in_hand])
     one_round(shelf, cam=7)
     assert shelf.sql("SELECT path FROM file") == []
 

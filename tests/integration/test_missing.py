@@ -26,8 +26,8 @@ def tagged_files(shelf: Shelf, count: int, source: str = "cam") -> list[Stamp]:
 
 def call(shelf: Shelf, met: list[Stamp]) -> MissingFiles:
     """A roll call that these stamps answer, as a scan has it."""
-    roll = MissingFiles(shelf.journal, "cam")
-    shelf.journal.differences(met, roll.met)
+    roll = MissingFiles(shelf.queue, "cam")
+    shelf.queue.differences(met, roll.met)
     return roll
 
 

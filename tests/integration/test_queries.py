@@ -18,7 +18,7 @@ def test_status_counts_files_by_source_and_state(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("b.jpg", "phone"), {"tabby": 0.9})
     [bad] = shelf.admitted(shelf.stamp("bad.jpg", "phone"))
     shelf.writer.write([Failed(bad, "decode", "truncated")])
-    shelf.journal.admit([shelf.stamp("new.jpg", "phone")], Origin.SCAN)
+    shelf.queue.admit([shelf.stamp("new.jpg", "phone")], Origin.SCAN)
     status = queries.status(shelf.database)
     nothing = dict.fromkeys(State, 0)
     assert [(one.name, one.root, one.files) for one in status.sources] == [

@@ -1,4 +1,4 @@
-"""What of another config a daemon can take: judged on a real database and a real model."""
+"""What of another config a daemon can take: taken_over on a real database and a real model."""
 
 import sqlite3
 import threading
@@ -11,7 +11,7 @@ import pytest
 
 from tagger.config.settings import Settings
 from tagger.errors import DatabaseError
-from tagger.runtime.reload import Config, judged
+from tagger.runtime.reload import Config, taken_over
 from tagger.store.core.database import Database
 from tagger.vision import cores
 from tagger.vision.load import load_classifier
@@ -34,7 +34,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def test_only_what_differs_is_named_by_its_key(tmp_path: Path, database: Database) -> None:
     started = settings()
     wanted = settings(thresholds={"red": 0.5}, web={"port": 5001}, decode={"threads": 3}, rescan=60)
-    config = judged(running(started, tmp_path), wanted, started, database)
+    config = taken_over(running(started, tmp_path), wanted, started, database)
     assert set(config.changed) == {"thresholds", "web.port", "decode.threads", "rescan"}
     assert (config.restart, config.settings) == ((), wanted)
 
@@ -46,7 +46,7 @@ def test_what_was_opened_stays_as_it_is_until_a_restart(tmp_path: Path, database
         model={"name": "resnet50", "top_k": 9},
         engine={"backend": "torch", "precision": "fp32"},
     )
-    config = judged(running(started, tmp_path), wanted, started, database)
+    config = taken_over(running(started, tmp_path), wanted, started, database)
     assert config.changed == ("model.top_k",)
     assert set(config.restart) == {"database", "model.name", "engine.backend", "engine.precision"}
     assert (config.settings.database, config.settings.engine) == (started.database, started.engine)
@@ -55,8 +55,8 @@ def test_what_was_opened_stays_as_it_is_until_a_restart(tmp_path: Path, database
 
 def test_what_goes_back_to_how_it_was_needs_no_restart_any_more(tmp_path: Path, database: Database) -> None:
     started = settings()
-    other = judged(running(started, tmp_path), settings(model={"name": "resnet50"}), started, database)
-    assert judged(other, started, started, database).restart == ()
+    other = taken_over(running(started, tmp_path), settings(model={"name": "resnet50"}), started, database)
+    assert taken_over(other, started, started, database).restart == ()
 
 
 @pytest.mark.skipif(cores.available() < 2, reason="this machine has one core")
@@ -67,7 +67,7 @@ def test_threads_of_the_model_can_be_left_idle_but_none_can_be_added(
     started, wanted = (
         settings(engine={"backend": "openvino"}, limits={"cores": many}) for many in (before, now)
     )
-    config = judged(running(started, tmp_path), wanted, started, database)
+    config = taken_over(running(started, tmp_path), wanted, started, database)
     expected = cores.available() > before if restart is None else restart
     assert config.restart == (("limits.cores, for the model",) if expected else ())
     assert config.changed == ("limits.cores",)
@@ -87,7 +87,7 @@ def test_while_the_database_cannot_be_written_all_stays_as_it_is(tmp_path: Path,
         while not database.write_retry.is_waiting:
             assert waiting.is_alive()
         with pytest.raises(DatabaseError, match="cannot be written now"):
-            judged(config, started, started, database)
+            taken_over(config, started, started, database)
         other.execute("ROLLBACK")
         waiting.join()
-    assert judged(config, started, started, database).changed == ()
+    assert taken_over(config, started, started, database).changed == ()

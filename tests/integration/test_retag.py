@@ -28,7 +28,7 @@ def test_the_old_tags_stay_until_the_new_ones_are_there(shelf: Shelf) -> None:
     stamp = shelf.stamp("a.jpg")
     shelf.tag(stamp, CAT)
     other = writer(shelf)
-    assert shelf.journal_of(other).differences([stamp]) == [stamp]
+    assert shelf.queue_of(other).differences([stamp]) == [stamp]
     shelf.admitted(stamp, origin=Origin.SCAN)
     assert shelf.sql(TAGS) == [("/data/cam/a.jpg", "tabby", "resnet18")]
     other.write([tagged(stamp, VAN)])
@@ -66,7 +66,7 @@ def test_a_source_that_is_read_in_another_way_is_tagged_anew_and_no_other(shelf:
         shelf.tag(stamp, CAT)
     tiled = {"phone": replace(RESNET, preprocessing="128/112 tiles")}
     by = Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: shelf.now, identities=tiled)
-    assert shelf.journal_of(by).differences([cam, phone]) == [phone]
+    assert shelf.queue_of(by).differences([cam, phone]) == [phone]
 
 
 def test_the_same_picture_in_two_sources_has_the_tags_of_each_ones_reading(shelf: Shelf) -> None:
@@ -84,15 +84,15 @@ def test_asked_for_everything_is_tagged_anew_and_no_copy_passes_for_tagged(shelf
     assert retry.retag(shelf.database, [1, 2]) == 2
     assert shelf.sql("SELECT count(*) FROM top_tag") == [(2,)]
     assert not shelf.writer.knows("cam", sha("cat"))
-    assert set(shelf.journal.claim(9)) == set(stamps)
+    assert set(shelf.queue.claim(9)) == set(stamps)
 
 
 def test_what_is_new_comes_before_what_is_tagged_anew(shelf: Shelf) -> None:
     old, new = shelf.stamp("old.jpg"), shelf.stamp("new.jpg")
     shelf.tag(old, CAT)
     retry.retag(shelf.database, [1])
-    shelf.journal.admit([new], Origin.WATCH)
-    assert shelf.journal.claim(9) == [new, old]
+    shelf.queue.admit([new], Origin.WATCH)
+    assert shelf.queue.claim(9) == [new, old]
 
 
 def test_a_copy_of_a_picture_that_was_tagged_anew_takes_its_tags(shelf: Shelf) -> None:
@@ -100,7 +100,7 @@ def test_a_copy_of_a_picture_that_was_tagged_anew_takes_its_tags(shelf: Shelf) -
     for stamp in stamps:
         shelf.tag(stamp, CAT, content="cat")
     retry.retag(shelf.database, [1, 2])
-    shelf.journal.claim(9)
+    shelf.queue.claim(9)
     shelf.writer.write([tagged(stamps[0], VAN, content="cat")])
     shelf.writer.write([Known(stamps[1], sha("cat"))])
     assert [label for _, label, _ in shelf.sql(TAGS)] == ["police van", "police van"]
@@ -113,7 +113,7 @@ def test_what_has_no_file_or_no_tags_is_left_alone(shelf: Shelf, gone: bool) -> 
         shelf.tag(stamp, CAT)
         shelf.vanish(1)
     else:
-        shelf.journal.admit([stamp], Origin.SCAN)
+        shelf.queue.admit([stamp], Origin.SCAN)
     assert retry.retag(shelf.database, [1]) == 0
 
 

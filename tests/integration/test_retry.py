@@ -15,9 +15,9 @@ def failed(shelf: Shelf, *names: str) -> list[Stamp]:
 
 def quarantined(shelf: Shelf, name: str) -> Stamp:
     [stamp] = shelf.admitted(shelf.stamp(name))
-    shelf.journal.suspect()
+    shelf.queue.suspect()
     for _ in range(3):
-        shelf.journal.record_crash(stamp, "killed by SIGSEGV")
+        shelf.queue.record_crash(stamp, "killed by SIGSEGV")
     return stamp
 
 
@@ -25,8 +25,8 @@ def test_all_that_failed_is_work_again_and_what_was_quarantined_is_tried_alone_f
     stamps = failed(shelf, "a.jpg", "b.jpg")
     bad = quarantined(shelf, "bad.jpg")
     assert retry.retry_all(shelf.database) == 3
-    assert set(shelf.journal.claim(9)) == set(stamps)
-    assert shelf.journal.suspects() == [bad]
+    assert set(shelf.queue.claim(9)) == set(stamps)
+    assert shelf.queue.suspects() == [bad]
     assert shelf.sql("SELECT * FROM failed_files") == []
 
 
@@ -46,7 +46,7 @@ def test_all_that_failed_is_work_again_and_what_was_quarantined_is_tried_alone_f
 def test_a_file_or_a_folder_is_tried_again(shelf: Shelf, asked: str, tried: list[str]) -> None:
     failed(shelf, "2024/a.jpg", "2024/b.jpg", "2024-b.jpg")
     assert retry.retry(shelf.database, asked) == len(tried)
-    assert sorted(stamp.path for stamp in shelf.journal.claim(9)) == sorted(tried)
+    assert sorted(stamp.path for stamp in shelf.queue.claim(9)) == sorted(tried)
 
 
 def test_a_file_that_did_not_fail_is_not_tried_again(shelf: Shelf) -> None:

@@ -42,7 +42,7 @@ class Polled(Watch):
         return self.names
 
 
-class House:
+class Line:
     def __init__(self, folder: Path) -> None:
         self.now = 0.0
         self.source = Source(path=folder / "cam", name="cam")
@@ -88,52 +88,52 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path)
-    with closing(house.database):
-        yield house
+def line(tmp_path: Path) -> Iterator[Line]:
+    line = Line(tmp_path)
+    with closing(line.database):
+        yield line
 
 
-def test_a_folder_that_appears_during_a_long_scan_is_walked_before_it_ends(house: House) -> None:
-    house.files("old", 3000)
-    new = f"{house.source.path}/new"
+def test_a_folder_that_appears_during_a_long_scan_is_walked_before_it_ends(line: Line) -> None:
+    line.files("old", 3000)
+    new = f"{line.source.path}/new"
 
     def show(page: Sequence[Stamp]) -> None:
-        if not house.pages:
-            house.files("new", 1)
-            house.inbox.ask_folder(Sighting(new, "cam", Origin.WATCH))
-        house.pages.append(page)
+        if not line.pages:
+            line.files("new", 1)
+            line.inbox.ask_folder(Sighting(new, "cam", Origin.WATCH))
+        line.pages.append(page)
 
-    house.queue.shown = show
-    house.next_scan()
-    assert [stamp.path for stamp in house.pages[1]] == [f"{new}/0.png"]
-    assert sum(map(len, house.pages)) >= 3001
-
-
-def test_a_source_whose_changes_are_not_announced_is_walked_often(house: House) -> None:
-    house.files("old", 1)
-    assert 270 <= house.next_scan() <= 330
-    house.watch.names = frozenset({"cam"})
-    assert 9 <= house.next_scan() <= 11
+    line.queue.shown = show
+    line.next_scan()
+    assert [stamp.path for stamp in line.pages[1]] == [f"{new}/0.png"]
+    assert sum(map(len, line.pages)) >= 3001
 
 
-def test_a_source_that_takes_long_to_walk_is_polled_at_leisure(house: House) -> None:
-    house.files("old", 1)
-    house.watch.names = frozenset({"cam"})
+def test_a_source_whose_changes_are_not_announced_is_walked_often(line: Line) -> None:
+    line.files("old", 1)
+    assert 270 <= line.next_scan() <= 330
+    line.watch.names = frozenset({"cam"})
+    assert 9 <= line.next_scan() <= 11
+
+
+def test_a_source_that_takes_long_to_walk_is_polled_at_leisure(line: Line) -> None:
+    line.files("old", 1)
+    line.watch.names = frozenset({"cam"})
 
     def take_a_minute(page: Sequence[Stamp]) -> None:
-        house.now += 60
+        line.now += 60
 
-    house.queue.shown = take_a_minute
-    assert 0.9 * LEISURE * 60 <= house.next_scan() <= 1.1 * LEISURE * 60
+    line.queue.shown = take_a_minute
+    assert 0.9 * LEISURE * 60 <= line.next_scan() <= 1.1 * LEISURE * 60
 
 
-def test_lost_events_have_all_walked_at_once_and_once(house: House) -> None:
-    house.files("old", 1)
-    house.inbox.ask_lost(["cam"])
-    house.inbox.ask_lost(["cam"])
-    house.scanner.step()
-    assert len(house.pages) == 1
+def test_lost_events_have_all_walked_at_once_and_once(line: Line) -> None:
+    line.files("old", 1)
+    line.inbox.ask_lost(["cam"])
+    line.inbox.ask_lost(["cam"])
+    line.scanner.step()
+    assert len(line.pages) == 1
 
 
 def _empty(folder: Path) -> None:
@@ -145,21 +145,21 @@ def _empty(folder: Path) -> None:
     "take_away", [shutil.rmtree, lambda folder: folder.rename(folder.parent / "away"), _empty]
 )
 def test_nothing_is_missing_while_the_folder_is_away_or_empty(
-    house: House, take_away: Callable[[Path], object]
+    line: Line, take_away: Callable[[Path], object]
 ) -> None:
-    house.files("old", 5)
-    house.next_scan()
-    house.finish_all()
-    take_away(house.source.path)
+    line.files("old", 5)
+    line.next_scan()
+    line.finish_all()
+    take_away(line.source.path)
     for _ in range(3):
-        house.next_scan()
-    assert house.missing == []
+        line.next_scan()
+    assert line.missing == []
 
 
-def test_what_is_not_there_is_missing_where_the_folder_is_alive(house: House) -> None:
-    house.files("old", 9)
-    house.next_scan()
-    house.finish_all()
-    (house.source.path / "old" / "3.png").unlink()
-    house.next_scan()
-    assert house.missing == [str(house.source.path / "old" / "3.png")]
+def test_what_is_not_there_is_missing_where_the_folder_is_alive(line: Line) -> None:
+    line.files("old", 9)
+    line.next_scan()
+    line.finish_all()
+    (line.source.path / "old" / "3.png").unlink()
+    line.next_scan()
+    assert line.missing == [str(line.source.path / "old" / "3.png")]

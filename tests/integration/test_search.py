@@ -185,7 +185,7 @@ def put_done(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
 def put_waiting_again(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
     """It changed after it was tagged; until it is tagged anew, its tags stand."""
     done = put_done(cabinet, stamp, chance)
-    cabinet.journal.admit([rewritten(stamp)], Origin.SCAN)  # less urgent than what is claimed next
+    cabinet.queue.admit([rewritten(stamp)], Origin.SCAN)  # less urgent than what is claimed next
     return Put(done.path, done.source, State.PENDING, done.captured_at, done.scores, done.top)
 
 
@@ -209,14 +209,14 @@ def put_failed(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
 
 def put_suspect(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
     cabinet.admitted(stamp)
-    cabinet.journal.suspect()
+    cabinet.queue.suspect()
     return Put(stamp.path, stamp.source, State.SUSPECT)
 
 
 def put_quarantined(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
     put_suspect(cabinet, stamp, chance)
     for _ in range(3):
-        cabinet.journal.record_crash(stamp, "killed it")
+        cabinet.queue.record_crash(stamp, "killed it")
     return Put(stamp.path, stamp.source, State.QUARANTINED)
 
 
@@ -226,7 +226,7 @@ def put_busy(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
 
 
 def put_pending(cabinet: Cabinet, stamp: Stamp, chance: random.Random) -> Put:
-    cabinet.journal.admit([stamp], Origin.SCAN)
+    cabinet.queue.admit([stamp], Origin.SCAN)
     return Put(stamp.path, stamp.source, State.PENDING)
 
 
@@ -491,7 +491,7 @@ def test_a_search_gives_the_newest_first_within_its_limits(
 
 
 def test_what_has_no_time_is_not_since_and_so_it_is_not_not_found(cabinet: Cabinet) -> None:
-    cabinet.journal.admit([cabinet.stamp("new.jpg")], Origin.SCAN)
+    cabinet.queue.admit([cabinet.stamp("new.jpg")], Origin.SCAN)
     assert cabinet.found("state:pending since 2h") == []
     assert cabinet.found("state:pending until 2h") == []
     assert cabinet.found("state:pending and not since 2h") == ["new.jpg"]

@@ -34,18 +34,18 @@ def bring(shelf: Shelf, state: State) -> Stamp:
     stamp = shelf.stamp("a.jpg", age=timedelta(days=9))
     shelf.tag(stamp, SCORES)
     if state is not State.DONE:
-        shelf.journal.admit([stamp], Origin.SCAN)
+        shelf.queue.admit([stamp], Origin.SCAN)
     if state not in (State.DONE, State.PENDING):
-        shelf.journal.claim(1)
+        shelf.queue.claim(1)
     if state is State.FAILED:
         shelf.writer.write([Failed(stamp, "decode", "truncated", retryable=True)])
     if state is State.GONE:
         shelf.writer.write([Gone(stamp)])
     if state in (State.SUSPECT, State.QUARANTINED):
-        shelf.journal.suspect()
+        shelf.queue.suspect()
     if state is State.QUARANTINED:
         for _ in range(3):
-            shelf.journal.record_crash(stamp, "it ended the process")
+            shelf.queue.record_crash(stamp, "it ended the process")
     assert state_of(shelf) == state
     return stamp
 
@@ -61,12 +61,12 @@ def write(outcome_of: Callable[[Stamp], Outcome]) -> Callable[[Shelf, Stamp], ob
 
 def requeue_due(shelf: Shelf, stamp: Stamp) -> None:
     shelf.now += timedelta(hours=1)
-    shelf.journal.requeue_due()
+    shelf.queue.requeue_due()
 
 
 def mark_missing(shelf: Shelf, stamp: Stamp) -> None:
-    MissingFiles(shelf.journal, "cam")
-    shelf.journal.mark_missing(json.dumps([id_ for (id_,) in shelf.sql("SELECT id FROM file")]))
+    MissingFiles(shelf.queue, "cam")
+    shelf.queue.mark_missing(json.dumps([id_ for (id_,) in shelf.sql("SELECT id FROM file")]))
 
 
 def retag(shelf: Shelf, stamp: Stamp) -> None:
@@ -78,18 +78,18 @@ def expire(shelf: Shelf, stamp: Stamp) -> None:
 
 
 CHANGES: dict[str, Callable[[Shelf, Stamp], object]] = {
-    "admit as it was": lambda shelf, stamp: shelf.journal.admit([stamp], Origin.WATCH),
-    "admit changed": lambda shelf, stamp: shelf.journal.admit([rewritten(stamp)], Origin.WATCH),
-    "claim": lambda shelf, stamp: shelf.journal.claim(9),
-    "release": lambda shelf, stamp: shelf.journal.release([stamp]),
+    "admit as it was": lambda shelf, stamp: shelf.queue.admit([stamp], Origin.WATCH),
+    "admit changed": lambda shelf, stamp: shelf.queue.admit([rewritten(stamp)], Origin.WATCH),
+    "claim": lambda shelf, stamp: shelf.queue.claim(9),
+    "release": lambda shelf, stamp: shelf.queue.release([stamp]),
     "finish tagged": write(lambda stamp: tagged(stamp, SCORES)),
     "finish failed": write(lambda stamp: Failed(stamp, "decode", "truncated")),
     "finish gone": write(Gone),
     "finish changed": write(Changed),
     "finish without its twin": write(lambda stamp: Known(stamp, sha("of no file"))),
-    "suspect": lambda shelf, stamp: shelf.journal.suspect(),
-    "acquit": lambda shelf, stamp: shelf.journal.acquit([stamp]),
-    "record crash": lambda shelf, stamp: shelf.journal.record_crash(stamp, "it ended the process"),
+    "suspect": lambda shelf, stamp: shelf.queue.suspect(),
+    "acquit": lambda shelf, stamp: shelf.queue.acquit([stamp]),
+    "record crash": lambda shelf, stamp: shelf.queue.record_crash(stamp, "it ended the process"),
     "requeue due": requeue_due,
     "retry": lambda shelf, stamp: retry.retry_all(shelf.database),
     "retag": retag,
@@ -139,7 +139,7 @@ def test_the_third_crash_alone_quarantines(shelf: Shelf) -> None:
     stamp = bring(shelf, State.SUSPECT)
     states = []
     for _ in range(3):
-        shelf.journal.record_crash(stamp, "it ended the process")
+        shelf.queue.record_crash(stamp, "it ended the process")
         states.append(state_of(shelf))
     assert states == ["suspect", "suspect", "quarantined"]
 

@@ -48,7 +48,7 @@ def another_program_writes(shelf: Shelf) -> Iterator[sqlite3.Connection]:
 
 def test_a_locked_database_is_waited_for(shelf: Shelf, ear: Ear) -> None:
     stamps = [shelf.stamp(f"{number}.jpg") for number in range(3)]
-    admissions = [threading.Thread(target=shelf.journal.admit, args=([one], Origin.SCAN)) for one in stamps]
+    admissions = [threading.Thread(target=shelf.queue.admit, args=([one], Origin.SCAN)) for one in stamps]
     with another_program_writes(shelf) as other:
         for admission in admissions:
             admission.start()
@@ -56,7 +56,7 @@ def test_a_locked_database_is_waited_for(shelf: Shelf, ear: Ear) -> None:
         other.execute("COMMIT")
     for admission in admissions:
         admission.join(60)
-    assert len(shelf.journal.claim(9)) == 3
+    assert len(shelf.queue.claim(9)) == 3
     assert sum(PAUSED in line for line in ear.lines) == 1
     assert ear.lines[-1] == "the database can be written again; work goes on"
 
@@ -67,7 +67,7 @@ def test_a_stop_does_not_wait_for_ever(shelf: Shelf) -> None:
         another_program_writes(shelf),
         pytest.raises(DatabaseError, match="another program is writing to it"),
     ):
-        shelf.journal.admit([shelf.stamp("a.jpg")], Origin.SCAN)
+        shelf.queue.admit([shelf.stamp("a.jpg")], Origin.SCAN)
     assert not shelf.database.write_retry.is_waiting
 
 
@@ -79,7 +79,7 @@ def test_a_database_that_was_deleted_or_replaced_is_not_written_to_any_more(
     if replace:
         shelf.file.write_bytes(b"")
     with pytest.raises(DatabaseError, match="was deleted or replaced while in use"):
-        shelf.journal.admit([shelf.stamp("a.jpg")], Origin.SCAN)
+        shelf.queue.admit([shelf.stamp("a.jpg")], Origin.SCAN)
     with pytest.raises(DatabaseError, match="was deleted or replaced while in use"):
         shelf.database.check()
 

@@ -188,7 +188,7 @@ def test_two_files_that_swap_their_contents_in_one_batch_swap_their_tags_or_wait
     shelf.admitted(rewritten(cat), rewritten(van))
     shelf.writer.write([Known(rewritten(cat), sha("van")), Known(rewritten(van), sha("cat"))])
     assert tags(shelf, cat)[0] == ("police van", 0.7, 1)
-    assert shelf.journal.claim(9) == [rewritten(van)]  # nothing holds the cat's tags any more
+    assert shelf.queue.claim(9) == [rewritten(van)]  # nothing holds the cat's tags any more
 
 
 def test_a_file_that_was_only_touched_keeps_its_seq_and_follows_its_new_time(shelf: Shelf) -> None:
@@ -198,7 +198,7 @@ def test_a_file_that_was_only_touched_keeps_its_seq_and_follows_its_new_time(she
     shelf.admitted(later)
     shelf.writer.write([Known(later, sha("cat"))])
     assert shelf.sql("SELECT DISTINCT seq, captured_at FROM image_tags") == [(1, "2024-05-01 12:01:00.000")]
-    assert shelf.journal.differences([later]) == []
+    assert shelf.queue.differences([later]) == []
 
 
 def test_a_file_whose_new_content_fails_shows_no_tags(shelf: Shelf) -> None:

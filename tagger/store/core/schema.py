@@ -1,11 +1,11 @@
 """The tables: what is known of each file, and what a model read in it.
 
-A file's row is both its journal entry and the owner of its tags, so that "done" and "these are its
+A file's row is both its place in the queue and the owner of its tags, so that "done" and "these are its
 tags" commit together. `path` is relative to the source's root: a folder that moves keeps its rows.
 A tag repeats its file's times, because an index cannot reach across tables and every question by
 label is also a question by time. Tags lie in that order, label by label: a second order of them, by
 `seen_at`, was given up, because each picture then wrote to ten places in the file in place of five.
-Rejected: a journal beside the tags, which can disagree with them.
+Rejected: a queue beside the tags, which can disagree with them.
 """
 
 from enum import StrEnum
