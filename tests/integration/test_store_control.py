@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
+from tagger.errors import DatabaseError
 from tagger.store.core import control
 from tagger.store.core.control import DaemonAnswer, DaemonAnswers
 from tagger.store.core.database import Database
@@ -51,21 +52,39 @@ def test_a_pause_stands_until_it_is_ended_whoever_pauses_again(database: Databas
     assert paused_since(database) is None
 
 
-def test_a_pause_of_an_earlier_release_is_taken_over(file: Path) -> None:
+@pytest.fixture
+def older(file: Path) -> Path:
+    """A database as it was before it had this table."""
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         settings = Config()
         settings.set_main_option("script_location", "tagger.store.core:migrations")
         settings.attributes["connection"] = connection
         command.upgrade(settings, "0006")
-        values = (("paused_since", NOON.timestamp()), ("health.black", 0.2))
-        connection.exec_driver_sql('INSERT INTO "limit" VALUES (?, ?), (?, ?)', sum(values, ()))
     engine.dispose()
-    with closing(Database.open(str(file), create=True)) as database:
+    return file
+
+
+def test_a_pause_of_an_earlier_release_is_taken_over(older: Path) -> None:
+    rows = [("paused_since", NOON.timestamp()), ("health.black", 0.2)]
+    with closing(sqlite3.connect(older)) as connection, connection:
+        connection.executemany('INSERT INTO "limit" VALUES (?, ?)', rows)
+    with closing(Database.open(str(older), create=True)) as database:
         assert paused_since(database) == NOON
         assert control.resume(database)
-    with closing(sqlite3.connect(file)) as connection:
+    with closing(sqlite3.connect(older)) as connection:
         assert connection.execute('SELECT name, value FROM "limit"').fetchall() == [("health.black", 0.2)]
+
+
+def test_a_table_of_a_users_own_with_this_name_stays_and_is_named(older: Path) -> None:
+    with closing(sqlite3.connect(older)) as connection:
+        connection.executescript("CREATE TABLE control (mine); INSERT INTO control VALUES (1)")
+    with pytest.raises(DatabaseError, match="has a table 'control' of yours"):
+        Database.open(str(older), create=True)
+    with closing(sqlite3.connect(older)) as connection:
+        assert connection.execute("SELECT mine FROM control").fetchall() == [(1,)]
+        connection.execute("ALTER TABLE control RENAME TO my_control")
+    Database.open(str(older), create=True).close()
 
 
 def test_a_daemon_is_asked_for_what_it_told_last(database: Database, file: Path) -> None:

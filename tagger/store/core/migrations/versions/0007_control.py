@@ -3,11 +3,18 @@
 import sqlalchemy as sa
 from alembic import op
 
+from tagger.errors import DatabaseError
+
 revision = "0007"
 down_revision = "0006"
 
 
 def upgrade() -> None:
+    if sa.inspect(op.get_bind()).has_table("control"):
+        hint = "rename yours: sqlite3 FILE 'ALTER TABLE control RENAME TO my_control'"
+        raise DatabaseError(
+            "the database", "has a table 'control' of yours, a name that Tagger needs now", hint
+        )
     op.create_table(
         "control",
         sa.Column("name", sa.String, primary_key=True),
