@@ -116,7 +116,7 @@ bench-store: .venv/.installed-dev
 bench-sql: .venv/.installed-dev
 	folder=$$(mktemp -d) && $(BIN)/python -m benchmarks.sql $$folder; rm -r $$folder
 
-# kill -9 at random moments and at every step of the road; prints what was lost, doubled, done again. A quarter of an hour.
+# kill -9 at random moments and at every step of the pipeline; prints what was lost, doubled, done again. A quarter of an hour.
 chaos: .venv/.installed-dev
 	$(BIN)/python -m tests.chaos.kills $(KILLS)
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import agreement, report, road
+from benchmarks import agreement, promises, report
 from benchmarks.agreement import accuracy
 from benchmarks.report import Results
 from benchmarks.sets import build, photos
@@ -85,7 +85,7 @@ def _measured(asked: argparse.Namespace, home: Path) -> Results:
         sets = {"originals": originals, "12 megapixels": sorted(folders["C"].iterdir())}
         results["agreement"] = agreement.measure(sets)
     if "promises" in asked.parts:
-        results["promises"] = road.promises(
+        results["promises"] = promises.promises(
             place, [SIDES[side].precision for side in HEADLINE if side in sides], asked.minutes
         )
     return results

@@ -2,7 +2,7 @@
 
 What counts is the time from "model loaded" to "last row committed". A peer takes it itself (see `peers.contract`).
 Of Tagger the real command is run, and its log is read as it comes: the line that names the model begins, the
-one that says that nothing is left on the road ends. What the whole process takes besides is told as its start.
+one that says that nothing is left in flight ends. What the whole process takes besides is told as its start.
 """
 
 import json

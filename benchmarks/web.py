@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from benchmarks import sql
-from benchmarks.road import cpu_seconds
+from benchmarks.promises import cpu_seconds
 from benchmarks.sets import SETS, original, photos
 from benchmarks.sides import TAGGER
 from benchmarks.soak import Soak

@@ -1,4 +1,4 @@
-"""The road, step by step: each is called directly, on plain functions in place of the rooms."""
+"""The pipeline, step by step: each is called directly, on plain functions in place of the rooms."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ def stamp(name: str) -> Stamp:
     return Stamp(f"/pictures/{name}", "pictures", 3, 0, 0)
 
 
-class Road:
+class InMemory:
     """A pipeline over files in memory, that counts what it decodes."""
 
     def __init__(self, files: dict[str, bytes], known: frozenset[str] = frozenset()) -> None:
@@ -76,80 +76,82 @@ class Road:
 
 
 def test_what_was_inferred_is_stored_before_more_is_inferred() -> None:
-    road = Road({"a.png": b"a"})
-    road.decode_all("a.png")
-    road.pipeline.infer_batch()  # and no other step, so nobody else can have stored it
-    assert [(type(outcome), outcome.stamp) for outcome in road.stored] == [(Tagged, stamp("a.png"))]
+    files = InMemory({"a.png": b"a"})
+    files.decode_all("a.png")
+    files.pipeline.infer_batch()  # and no other step, so nobody else can have stored it
+    assert [(type(outcome), outcome.stamp) for outcome in files.stored] == [(Tagged, stamp("a.png"))]
 
 
 @pytest.mark.parametrize(("name", "outcome"), [("bad.png", Failed), ("vanished.png", Gone)])
 def test_what_is_no_picture_is_stored_without_being_inferred(name: str, outcome: type) -> None:
-    road = Road({"bad.png": b"bad"})
-    road.decode_all(name)
-    road.pipeline.sink_batch()
-    assert [type(stored) for stored in road.stored] == [outcome]
+    files = InMemory({"bad.png": b"bad"})
+    files.decode_all(name)
+    files.pipeline.sink_batch()
+    assert [type(stored) for stored in files.stored] == [outcome]
 
 
 def test_known_content_is_not_decoded_again() -> None:
-    road = Road({"copy.png": b"a"}, known=frozenset("a"))
-    road.decode_all("copy.png")
-    road.pipeline.sink_batch()
-    assert road.stored == [Known(stamp("copy.png"), "a")]
-    assert road.decoded == []
+    files = InMemory({"copy.png": b"a"}, known=frozenset("a"))
+    files.decode_all("copy.png")
+    files.pipeline.sink_batch()
+    assert files.stored == [Known(stamp("copy.png"), "a")]
+    assert files.decoded == []
 
 
 def test_the_same_content_on_its_way_is_decoded_once_and_each_name_gets_the_outcome() -> None:
-    road = Road({"a.png": b"a", "copy.png": b"a", "again.png": b"a"})
-    road.decode_all("a.png", "copy.png", "again.png")
-    road.pipeline.infer_batch()
-    assert road.decoded == [stamp("a.png")]
-    assert [outcome.stamp for outcome in road.stored] == [
+    files = InMemory({"a.png": b"a", "copy.png": b"a", "again.png": b"a"})
+    files.decode_all("a.png", "copy.png", "again.png")
+    files.pipeline.infer_batch()
+    assert files.decoded == [stamp("a.png")]
+    assert [outcome.stamp for outcome in files.stored] == [
         stamp("a.png"),
         stamp("copy.png"),
         stamp("again.png"),
     ]
-    assert all(isinstance(outcome, Tagged) for outcome in road.stored)
+    assert all(isinstance(outcome, Tagged) for outcome in files.stored)
 
 
 def test_a_twin_of_a_bad_file_fails_too() -> None:
-    road = Road({"bad.png": b"bad", "copy.png": b"bad"})
-    road.decode_all("bad.png", "copy.png")
-    road.pipeline.sink_batch()
-    assert [(type(outcome), outcome.stamp) for outcome in road.stored] == [
+    files = InMemory({"bad.png": b"bad", "copy.png": b"bad"})
+    files.decode_all("bad.png", "copy.png")
+    files.pipeline.sink_batch()
+    assert [(type(outcome), outcome.stamp) for outcome in files.stored] == [
         (Failed, stamp("bad.png")),
         (Failed, stamp("copy.png")),
     ]
 
 
 def test_pictures_that_wait_are_inferred_together_up_to_the_batch_size() -> None:
-    road = Road({name: name.encode() for name in "abcd"})
-    road.decode_all(*"abcd")
-    road.pipeline.infer_batch()
-    assert len(road.stored) == 4
+    files = InMemory({name: name.encode() for name in "abcd"})
+    files.decode_all(*"abcd")
+    files.pipeline.infer_batch()
+    assert len(files.stored) == 4
 
 
 def test_an_engine_that_infers_two_batches_at_once_gets_two() -> None:
     both = threading.Barrier(2, timeout=60)  # broken, and the test failed, where only one batch ever comes
-    road = Road({"a.png": b"a", "b.png": b"b"})
+    files = InMemory({"a.png": b"a", "b.png": b"b"})
 
     def classify(pictures: Sequence[Picture]) -> list[Tagged | Failed]:
         both.wait()
-        return road.classify(pictures)
+        return files.classify(pictures)
 
-    steps = Steps(road.read, lambda _: "model", lambda *_: False, road.decode, classify, road.stored.extend)
+    steps = Steps(
+        files.read, lambda _: "model", lambda *_: False, files.decode, classify, files.stored.extend
+    )
     crashes: list[BaseException] = []
     pipeline = Pipeline(
-        road.supply,
+        files.supply,
         steps,
         Sizes(batch_size=1, max_wait=0, decoders=1, inferrers=2, deadline=9),
         Stats(),
         Supervisor(),
         crashed=crashes.append,
     )
-    for name in road.files:
-        road.supply.put(name)
-    road.supply.close()
+    for name in files.files:
+        files.supply.put(name)
+    files.supply.close()
     pipeline.start()
     assert pipeline.drain(time.monotonic() + 60)
     assert not crashes
-    assert {outcome.stamp for outcome in road.stored} == set(road.files)
+    assert {outcome.stamp for outcome in files.stored} == set(files.files)
