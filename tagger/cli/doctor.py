@@ -11,7 +11,7 @@ from tagger.cli.options import Config, Database, Folders, load_settings
 from tagger.cli.output import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tagger.doctor.finding import Finding
 
@@ -30,20 +30,23 @@ def doctor(
     from tagger.doctor import account
     from tagger.doctor.examine import examine
 
-    found: list[tuple[str, Finding]] = []
-    if not as_json:
-        say(f"checked as {account.name()}; run it as the account that tags, to see what that account sees")
-    for topic, finding in examine(settings):
-        if not as_json:
-            _show(topic if topic not in {said for said, _ in found} else "", finding)
-        found.append((topic, finding))
-    findings = [finding for _, finding in found]
+    found = list(examine(settings) if as_json else _shown(account.name(), examine(settings)))
     if as_json:
         objects = [{"topic": topic, **asdict(finding)} for topic, finding in found]
         say(json.dumps({"account": account.name(), "findings": objects}, indent=2))
-    else:
-        say(_sum(findings))
-    raise typer.Exit(int(any(finding.is_trouble for finding in findings)))
+    raise typer.Exit(int(any(finding.is_trouble for _, finding in found)))
+
+
+def _shown(account: str, found: "Iterable[tuple[str, Finding]]") -> "Iterator[tuple[str, Finding]]":
+    """Yield what is found, once it is printed: each topic above its findings, and their sum at the end."""
+    say(f"checked as {account}; run it as the account that tags, to see what that account sees")
+    above, findings = "", []
+    for topic, finding in found:
+        _show(topic if topic != above else "", finding)
+        findings.append(finding)
+        above = topic
+        yield topic, finding
+    say(_sum(findings))
 
 
 def _show(topic: str, finding: "Finding") -> None:

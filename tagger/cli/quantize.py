@@ -1,6 +1,6 @@
 """`tagger models quantize` makes the int8 model, calibrated on pictures that are here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tagger.config.settings import Settings
     from tagger.records import Picture, Stamp
+    from tagger.vision.child_decoder import ChildDecoder
     from tagger.vision.models import Preprocessing
     from tagger.vision.quantize import Verdict
 
@@ -68,14 +69,28 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
 
     import numpy as np
 
-    from tagger.records import Content, Picture
     from tagger.vision import cores
-    from tagger.vision.budget import PixelBudget
     from tagger.vision.child_decoder import ChildDecoder
+
+    # The same pictures each time, so that the same model comes of them.
+    rank = random.Random(0)  # noqa: S311
+    chosen = heapq.nsmallest(most, _stamps(settings), key=lambda _: rank.random())
+    with closing(ChildDecoder(settings.decode)) as children, ThreadPoolExecutor(cores.available()) as pool:
+        decoded = pool.map(_decoding(settings, preprocessing, children), chosen)
+        found = {picture.facts.sha256: picture.frames[0] for picture in decoded if picture}
+    side = preprocessing.crop
+    return np.array([*found.values()], np.uint8).reshape(-1, side, side, 3)
+
+
+def _decoding(
+    settings: "Settings", preprocessing: "Preprocessing", children: "ChildDecoder"
+) -> "Callable[[Stamp], Picture | None]":
+    """Return what reads and decodes a file, as the daemon does; it gives None for one that is no picture."""
+    from tagger.records import Content, Picture
+    from tagger.vision.budget import PixelBudget
     from tagger.vision.decode import Decoder, read
 
-    limits, children = settings.decode, ChildDecoder(settings.decode)
-    roots = {source.name: str(source.path) for source in settings.sources}
+    limits, roots = settings.decode, {source.name: str(source.path) for source in settings.sources}
     decoder = Decoder(
         preprocessing,
         limits.max_pixels,
@@ -91,13 +106,7 @@ def _pictures(settings: "Settings", preprocessing: "Preprocessing", most: int) -
         picture = decoder.decode(content) if isinstance(content, Content) else None
         return picture if isinstance(picture, Picture) else None
 
-    # The same pictures each time, so that the same model comes of them.
-    rank = random.Random(0)  # noqa: S311
-    chosen = heapq.nsmallest(most, _stamps(settings), key=lambda _: rank.random())
-    with closing(children), ThreadPoolExecutor(cores.available()) as pool:
-        found = {picture.facts.sha256: picture.frames[0] for picture in pool.map(decoded, chosen) if picture}
-    side = preprocessing.crop
-    return np.array([*found.values()], np.uint8).reshape(-1, side, side, 3)
+    return decoded
 
 
 def _stamps(settings: "Settings") -> "Iterator[Stamp]":

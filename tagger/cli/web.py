@@ -2,9 +2,16 @@
 
 import signal
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
+
+if TYPE_CHECKING:
+    from tagger.config.settings import Settings
+    from tagger.store.core.database import Database as Store
+    from tagger.web.context import ReadingContext
+    from tagger.web.thumbnails import Thumbnails
 
 
 def web(config: Config = None, database: Database = None) -> None:
@@ -14,13 +21,11 @@ def web(config: Config = None, database: Database = None) -> None:
     """
     settings = load_settings(config, database)
     log_to_stderr(settings.log_level, settings.log_format)
-    from tagger.config.folders import cache_home, data_home
+    from tagger.config.folders import cache_home
     from tagger.errors import TaggerError
-    from tagger.runtime.model_choice import standing
     from tagger.runtime.signals import Signals
     from tagger.store.core.database import Database as Store
     from tagger.web.app import create_app
-    from tagger.web.context import ReadingContext
     from tagger.web.server import Server
     from tagger.web.thumbnails import Thumbnails
 
@@ -28,14 +33,7 @@ def web(config: Config = None, database: Database = None) -> None:
     signals.listen((signal.SIGTERM, signal.SIGINT))
     with closing(signals), closing(Store.open(settings.database, create=False)) as store:
         thumbnails = Thumbnails(cache_home() / "thumbnails", settings.decode)
-        context = ReadingContext(
-            database=store,
-            min_score=settings.search.min_score,
-            top_k=settings.model.top_k,
-            thumbnails=thumbnails,
-            standing=standing(settings, store, data_home()),
-        )
-        server = Server(settings.web, create_app(settings.web, context))
+        server = Server(settings.web, create_app(settings.web, _context(settings, store, thumbnails)))
         server.start()
         with closing(thumbnails):
             while server.runs and not signals.wait(1):
@@ -43,3 +41,17 @@ def web(config: Config = None, database: Database = None) -> None:
         if not server.runs:
             raise TaggerError("tagger web", "does not answer", "the log above says why")
         server.close(within=3)
+
+
+def _context(settings: "Settings", store: "Store", thumbnails: "Thumbnails") -> "ReadingContext":
+    from tagger.config.folders import data_home
+    from tagger.runtime.model_choice import standing
+    from tagger.web.context import ReadingContext
+
+    return ReadingContext(
+        database=store,
+        min_score=settings.search.min_score,
+        top_k=settings.model.top_k,
+        thumbnails=thumbnails,
+        standing=standing(settings, store, data_home()),
+    )

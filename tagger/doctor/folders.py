@@ -85,18 +85,22 @@ def _absent(source: Source) -> Finding | None:
         return Finding("problem", what, "is its server up? Tagger goes on with the other folders meanwhile")
     try:
         os.scandir(path).close()
-    except FileNotFoundError:
-        return Finding(
-            "problem", f"{_name(source)}: no such folder", _bring(path) or "make it, or name another"
-        )
-    except NotADirectoryError:
-        return Finding("problem", f"{_name(source)} is no folder", "name a folder")
-    except PermissionError:
-        return Finding("problem", f"{_name(source)} may not be read by {account.name()}", _open(path))
     except OSError as error:
-        hint = "the kernel's log may say more: dmesg"
-        return Finding("problem", f"{_name(source)} cannot be read: {error.strerror}", hint)
+        return _refused(source, error)
     return None
+
+
+def _refused(source: Source, error: OSError) -> Finding:
+    name, path = _name(source), source.start
+    match error:
+        case FileNotFoundError():
+            return Finding("problem", f"{name}: no such folder", _bring(path) or "make it, or name another")
+        case NotADirectoryError():
+            return Finding("problem", f"{name} is no folder", "name a folder")
+        case PermissionError():
+            return Finding("problem", f"{name} may not be read by {account.name()}", _open(path))
+    hint = "the kernel's log may say more: dmesg"
+    return Finding("problem", f"{name} cannot be read: {error.strerror}", hint)
 
 
 def _answers(path: Path) -> bool:
