@@ -25,6 +25,7 @@ def on_a_disk(tmp_path: Path, inbox: Path) -> Iterator[tuple[Site, list[str]]]:
     ) as daemon:
         daemon.wait_for("a.png: red")
         with site_of(daemon) as site:
+            becomes_ready(site)
             assert site.get("/readyz")["status"] == "ok"
             yield site, ["nsenter", "--mount", f"--target={daemon.process.pid}"]
 
@@ -79,6 +80,7 @@ def test_a_disk_that_is_made_read_only(tmp_path: Path, inbox: Path, paint: Paint
 
 def test_a_database_that_another_program_holds(tmp_path: Path, inbox: Path) -> None:
     with serve(tmp_path) as daemon, site_of(daemon) as site:
+        becomes_ready(site)
         with closing(sqlite3.connect(tmp_path / "tags.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             assert "close that, then try again" in missing(site)
