@@ -192,6 +192,7 @@ def test_nothing_is_lost_and_nothing_tagged_twice_by_reloads_amid_a_backlog(
     assert rows(database, "SELECT max(seq) FROM reading") == [(len(pictures),)]
 
 
+@pytest.mark.long
 def test_reloads_leave_no_threads_and_no_files_behind(
     tmp_path: Path, inbox: Path, config: Config, paint: Painter
 ) -> None:

@@ -12,6 +12,8 @@ from tests.allowed import OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, rows, tagger
 
+pytestmark = pytest.mark.long
+
 DATABASE = ("--database", "tags.db")
 UNWANTED = {"TAGGER_FEATURES": "false"}
 REAL = {"TAGGER_ENGINE__BACKEND": "openvino"}
