@@ -4,6 +4,7 @@ Rescans are of 100,000 and 1,000,000 files unless told otherwise: empty files in
 known through the queue and the writer. Labels are as skewed as words are (Zipf), times those of a camera.
 """
 
+import hashlib
 import itertools
 import os
 import platform
@@ -24,7 +25,9 @@ from typing import NamedTuple
 
 import sqlalchemy
 
+from tagger.config.settings import Settings
 from tagger.config.sources import Source
+from tagger.config.tagging import EngineSettings
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.records import (
@@ -42,6 +45,7 @@ from tagger.records import (
 from tagger.store.core.database import Database
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.tags.writer import Writer
+from tagger.vision.load import load_classifier
 
 TAGGER = Path(sys.executable).with_name("tagger")
 MODEL = ModelIdentity("resnet18", "0", "none")
@@ -169,12 +173,15 @@ def _make_files(folder: Path, files: int) -> None:
 
 
 def _make_known(home: Path, photos: Path) -> None:
+    """By the fake model, with which they are scanned: to the scan of another one they would all be stale."""
+    fake = load_classifier(Settings(engine=EngineSettings(backend="fake")), home, home)
     with closing(_open(home)) as database:
-        queue, writer = _store(database, str(photos))
+        writer = Writer(database, fake.identity, fake.labels, fake.taxonomy, fake.description, _now)
+        queue = FileQueue(database, {"photos": str(photos)}, _now, writer.registered)
         source = Source(path=photos, name="photos")
         for page in walk(source, Filters([source], {".jpg"})):
             queue.admit(page, Origin.SCAN)
-            writer.write([_tagged(stamp) for stamp in queue.claim(len(page))])
+            writer.write([_tagged_as(fake.labels[0], stamp) for stamp in queue.claim(len(page))])
 
 
 def _scan(folder: Path, home: Path) -> Cost:
@@ -234,6 +241,11 @@ def _tagged(stamp: Stamp, chance: random.Random = random.Random(0)) -> Tagged:  
     some = chance.sample(TAXONOMY.categories, chance.choice(CATEGORIES))
     categories = tuple((one.key, top / rank) for rank, one in enumerate(some, 1))
     return Tagged(stamp, facts, Reading(tags, top, top / 2, 1.0, categories))
+
+
+def _tagged_as(label: Label, stamp: Stamp) -> Tagged:
+    facts = Facts(hashlib.sha256(stamp.path.encode()).hexdigest(), 1920, 1080, "JPEG", None)
+    return Tagged(stamp, facts, Reading((Tag(label, 0.9, 1),), 0.9, 0.9, 0.1))
 
 
 def _pages(stamps: Sequence[Stamp], size: int) -> Iterator[Sequence[Stamp]]:
