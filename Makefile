@@ -21,8 +21,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-b
 # The file on standard input that names them.
 NO_TORCH = printf 'torch\ntorchvision\n' |
 
-# Many tests wait, for a daemon or a health check: one worker more than there are cores has something to do meanwhile.
-PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 1)) --durations=20
+# Many tests wait, for a daemon or a health check: two workers more than there are cores have something to do meanwhile.
+PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 2)) --durations=20
 
 .PHONY: run test test-all test-long attack lowest coverage lint lock audit install uninstall test-systemd bench bench-decode bench-store bench-sql chaos soak clean
 

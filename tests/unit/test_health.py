@@ -51,6 +51,7 @@ def test_what_moves_is_smeared_in_one_direction() -> None:
     assert health(Image.fromarray(smeared.astype(np.uint8))).sharpness < 0.1
 
 
+@pytest.mark.long
 def test_a_large_version_is_as_sharp_as_a_small_one() -> None:
     large = scene(2560, 1440)
     assert health(large).sharpness == pytest.approx(health(large.reduce(5)).sharpness, abs=0.1)
