@@ -1,5 +1,5 @@
-"""A file's bytes → an upright RGB picture of the model's input size. Only this, `health`, `resize`, `limits` and
-`thumbnail` import Pillow.
+"""A file's bytes → an upright RGB picture of the model's input size. Only this, `alpha`, `health`, `limits`, `resize`
+and `thumbnail` import Pillow.
 
 The file is read once, checked against its stamp before and after, and decoded from those bytes, so that hash,
 facts and pixels are of one and the same content. The picture is brought to the model's size before its alpha
@@ -26,7 +26,7 @@ from tagger.config.sources import Crop
 from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
-from tagger.vision import limits, png, resize
+from tagger.vision import alpha, limits, png, resize
 from tagger.vision.budget import MemoryBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.health import health
@@ -264,11 +264,12 @@ def _smallest(preprocessing: Preprocessing, whole: resize.Size) -> resize.Size:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """Return the picture in a mode that can be resized: grey, RGB, or RGBA where something is transparent."""
+    """Return the picture in a mode that can be resized: grey, RGB, or RGBA where something is transparent, but not all."""
     if image.mode.startswith(("I", "F")):
         return _scaled_grey(image)
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode == "L" else "RGB"
-    return image if image.mode == mode else image.convert(mode)
+    flat = image if image.mode == mode else image.convert(mode)
+    return alpha.meant(flat, image) if mode == "RGBA" else flat
 
 
 def _scaled_grey(image: Image.Image) -> Image.Image:

@@ -225,7 +225,7 @@ def test_slivers_and_specks_are_seen_in_their_colour(
 @pytest.mark.parametrize(
     ("image", "colour"),
     [
-        pytest.param(Image.new("RGBA", (320, 180), (255, 0, 0, 0)), WHITE, id="clear"),
+        pytest.param(Image.new("RGBA", (320, 180), (255, 0, 0, 51)), (255, 204, 204), id="red"),
         pytest.param(Image.new("LA", (320, 180), (0, 51)), (204, 204, 204), id="grey that shines through"),
         pytest.param(Image.new("L", (320, 180), 7), (7, 7, 7), id="grey"),
     ],

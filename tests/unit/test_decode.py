@@ -100,11 +100,9 @@ def test_what_shines_through_is_white(image: Image.Image, suffix: str, options: 
 @pytest.mark.parametrize(
     ("image", "suffix", "options"),
     [
-        pytest.param(Image.new("LA", SIZE, (0, 0)), ".png", {}, id="grey with alpha"),
         pytest.param(Image.new("L", SIZE, 7), ".png", {"transparency": 7}, id="a grey that is clear"),
         pytest.param(Image.new("RGB", SIZE, ORANGE), ".png", {"transparency": ORANGE}, id="a clear colour"),
         pytest.param(orange("P"), ".png", {"transparency": 0}, id="a clear palette entry"),
-        pytest.param(orange("P"), ".png", {"transparency": bytes(256)}, id="alpha for each palette entry"),
         pytest.param(orange("P"), ".gif", {"transparency": 0}, id="GIF"),
     ],
 )

@@ -75,7 +75,8 @@ def test_a_colour_profile_is_sent_along_where_it_is_of_such_pixels(space: bytes,
 @pytest.mark.parametrize(
     ("image", "seen"),
     [
-        (Image.new("RGBA", (40, 30), (0, 0, 0, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (40, 30), (0, 0, 0, 1)), (255, 255, 255)),
+        (Image.new("RGBA", (40, 30), (*RED, 0)), RED),
         (Image.new("L", (40, 30), 128), (128, 128, 128)),
         (Image.new("1", (40, 30), 1), (255, 255, 255)),
         (halves(40, 30).quantize(2), RED),
