@@ -26,7 +26,7 @@ from tagger.config.sources import Crop
 from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
-from tagger.vision import alpha, limits, png, resize
+from tagger.vision import alpha, jpeg, limits, png, resize
 from tagger.vision.budget import MemoryBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.health import health
@@ -219,7 +219,7 @@ def opened(
     with Image.open(file, formats=list(_FORMATS)) as image:
         file.may_be_decoded(image)
         whole = image.size
-        if draft:
+        if draft and not (image.format == "JPEG" and jpeg.is_lossless(data)):
             image.draft(None, draft(whole))
         held = limits.held(image, whole, data)
         bounds.judge(image, whole, held, data)

@@ -5,11 +5,14 @@ looked at: a marker cannot occur in it.
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _ARITHMETIC = range(0xC9, 0xD0)
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _MOST_PARTS = 100_000
 
 
@@ -23,12 +26,29 @@ class Scans(NamedTuple):
 
 def scans(data: bytes) -> Scans:
     """Return how much there is to decode. Raises ValueError where there are too many parts to tell."""
-    count, at, is_arithmetic = 0, 2, False
+    count, size, is_arithmetic = 0, len(data), False
+    for marker, at in _segments(data):
+        count += marker == _START_OF_SCAN
+        is_arithmetic |= marker in _ARITHMETIC
+        if marker == _END:
+            size = at
+    return Scans(count, size, is_arithmetic)
+
+
+def is_lossless(data: bytes) -> bool:
+    """Return whether a JPEG is one without loss, which cannot be decoded in a fraction of its size."""
+    return next((marker for marker, _ in _segments(data) if marker in _FRAMES), 0) in _LOSSLESS
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield each marker, and where what follows it begins, up to the end of the picture. Raises ValueError where they are too many."""
+    at = 2
     for _ in range(_MOST_PARTS):
         found = _MARKER.search(data, at)
-        if not found or found[1][0] == _END:
-            return Scans(count, found.end() if found else len(data), is_arithmetic)
-        count += found[1][0] == _START_OF_SCAN
-        is_arithmetic |= found[1][0] in _ARITHMETIC
+        if not found:
+            return
+        yield found[1][0], found.end()
+        if found[1][0] == _END:
+            return
         at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
     raise ValueError("it has far too many parts")

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from imagecodecs import jpeg8_encode
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from skimage import data
 
+from tagger.config.tagging import DecodeSettings
 from tagger.records import Content, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder, Mode
 from tagger.vision.models import Preprocessing
+from tagger.vision.thumbnail import Thumbnailer
 
 PREPROCESSING = Preprocessing(128, 112, "bilinear", (0, 0, 0), (1, 1, 1))
 MEGABYTE = 1_000_000
@@ -153,3 +156,14 @@ print(resident() - before)
 def test_what_is_freed_goes_back_to_the_system() -> None:
     done = subprocess.run([sys.executable, "-c", GROW_AND_FREE], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 10
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_without_loss_is_read_as_the_same_pixels_in_png_are(mode: str) -> None:
+    space = "rgb" if mode == "RGB" else None
+    pixels = np.asarray(photo(mode))
+    file = bytes(jpeg8_encode(pixels, lossless=True, colorspace=space, outcolorspace=space))
+    plain = saved(photo(mode), "PNG")
+    assert np.array_equal(decode(file, "exact").frames, decode(plain, "exact").frames)
+    assert np.array_equal(decode(file, "fast").frames, decode(plain, "fast").frames)
+    assert Thumbnailer(DecodeSettings()).make(file, 320)
