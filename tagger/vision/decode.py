@@ -1,4 +1,4 @@
-"""A file's bytes → an upright RGB picture of the model's input size. Only this, `alpha`, `health`, `limits`, `resize`
+"""A file's bytes → an upright RGB picture of the model's input size. Only this, `alpha`, `health`, `limits`, `mend`, `resize`
 and `thumbnail` import Pillow.
 
 The file is read once, checked against its stamp before and after, and decoded from those bytes, so that hash,
@@ -26,7 +26,7 @@ from tagger.config.sources import Crop
 from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
-from tagger.vision import alpha, jpeg, limits, png, resize
+from tagger.vision import alpha, jpeg, limits, mend, png, resize
 from tagger.vision.budget import MemoryBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.health import health
@@ -188,8 +188,7 @@ class Decoder:
     def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
         if pixels is None:
-            image.load()
-            return image
+            return mend.load(image, data)
         loaded = Image.fromarray(pixels)
         loaded.info = image.info  # where EXIF is looked for
         return loaded
@@ -211,13 +210,7 @@ def opened(
 
     A JPEG is loaded no smaller than `draft` makes of its size. Raises ExcessError, and whatever a decoder may.
     """
-    file = limits.File(data)
-    if data.startswith(tuple(TiffImagePlugin.PREFIXES)):
-        limits.judge_tags(file)
-    if data.startswith(png.SIGNATURE):
-        png.judge_chunks(data)
-    with Image.open(file, formats=list(_FORMATS)) as image:
-        file.may_be_decoded(image)
+    with _identified(data) as image:
         whole = image.size
         if draft and not (image.format == "JPEG" and jpeg.is_lossless(data)):
             image.draft(None, draft(whole))
@@ -225,6 +218,27 @@ def opened(
         bounds.judge(image, whole, held, data)
         with budget.hold(held):
             yield image, whole
+
+
+def _identified(data: bytes) -> Image.Image:
+    """Return the picture, of which only the headers were read. What is wrong in a PNG's remarks is left out."""
+    try:
+        return _as_it_is(data)
+    except Exception:
+        if not data.startswith(png.SIGNATURE):
+            raise
+        return _as_it_is(mend.without_wrong_remarks(data))
+
+
+def _as_it_is(data: bytes) -> Image.Image:
+    file = limits.File(data)
+    if data.startswith(tuple(TiffImagePlugin.PREFIXES)):
+        limits.judge_tags(file)
+    if data.startswith(png.SIGNATURE):
+        png.judge_chunks(data)
+    image = Image.open(file, formats=list(_FORMATS))
+    file.may_be_decoded(image)
+    return image
 
 
 def upright(image: Image.Image, told_by: Image.Image) -> Image.Image:

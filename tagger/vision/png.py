@@ -9,6 +9,7 @@ but with threads of its own and 9 MB of memory; kornia-rs, faster but alone, sin
 import logging
 import struct
 import threading
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 logging.getLogger("imagecodecs").setLevel(logging.CRITICAL)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+HEAD, NO_PIXELS = 33, b"\0\0\0\0IDAT\x35\xaf\x06\x1e"
+"""The bytes up to the end of the first chunk, which tells size and mode; and a chunk of pixels without any."""
 _HEADER = struct.Struct(">I4sIIBBBBB")
 _CHUNK = struct.Struct(">I4s")
 _AROUND = 12
@@ -61,6 +64,20 @@ def judge_chunks(data: bytes) -> None:
             raise ValueError(f"it has more than {_MOST_PROFILES} colour profiles")
         if name == b"IEND":
             return
+    raise ValueError("it has far too many parts")
+
+
+def parts(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield the name and the bytes of each whole chunk. Raises ValueError where they are too many."""
+    offset, name = len(SIGNATURE), b""
+    for _ in range(_MOST_CHUNKS):
+        if name == b"IEND" or offset + _AROUND > len(data):
+            return
+        length, name = _CHUNK.unpack_from(data, offset)
+        end = offset + length + _AROUND
+        if end <= len(data):
+            yield name, memoryview(data)[offset:end]
+        offset = end
     raise ValueError("it has far too many parts")
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tagger.config.tagging import DecodeSettings
 from tagger.errors import PictureError
-from tagger.vision import limits
+from tagger.vision import limits, mend
 from tagger.vision.budget import MemoryBudget, PixelBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.decode import opened, plain, upright, why
@@ -55,12 +55,12 @@ class Thumbnailer:
             return _inside(whole, int(side * _REDUCING_GAP))
 
         with opened(data, self._limits, self._budget, draft) as (image, _):
-            image.load()
-            profile = image.info.get("icc_profile") or b""
-            flat = plain(image)
+            loaded = mend.load(image, data)
+            profile = loaded.info.get("icc_profile") or b""
+            flat = plain(loaded)
             size = _inside(flat.size, side)
             small = opaque(
-                upright(flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP), image)
+                upright(flat.resize(size, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP), loaded)
             )
         small.info.clear()  # comments and the like would be written again
         file = io.BytesIO()
