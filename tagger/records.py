@@ -124,7 +124,8 @@ class Facts:
     """What a file says about itself. `width` and `height` are those of the upright picture, in pixels.
 
     `taken_at` is the camera's own time, or None where the file does not tell: aware where the camera told its offset
-    from UTC, naive where it did not. `from_camera` is whether its EXIF names a camera.
+    from UTC, naive where it did not. `from_camera` is whether its EXIF names a camera. The file of a
+    `damaged` picture ends before the picture does.
     """
 
     sha256: str
@@ -134,6 +135,7 @@ class Facts:
     taken_at: datetime | None
     health: Health | None = None
     from_camera: bool | None = None
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

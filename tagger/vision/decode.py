@@ -172,7 +172,7 @@ class Decoder:
     def _decode(self, content: Content, preprocessing: Preprocessing) -> Picture | Failed:
         draft = partial(_smallest, preprocessing) if self._fast else None
         with opened(content.data, self._limits, self._budget, draft) as (image, whole):
-            loaded = self._loaded(image, content.data)
+            loaded, damaged = self._loaded(image, content.data)
             exif = _exif(loaded)
             turn = _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
             if turn in _TO_THE_SIDE:
@@ -182,16 +182,18 @@ class Decoder:
             # After what uses the same code, which is then at hand: a sixth less time.
             seen = _health(flat)
             taken_at, from_camera = _taken_at(exif), not _CAMERA.isdisjoint(exif)
-            facts = Facts(content.sha256, *whole, image.format or "", taken_at, seen, from_camera)
+            told = image.format or "", taken_at, seen, from_camera, damaged
+            facts = Facts(content.sha256, *whole, *told)
             return Picture(content.target, facts, frames, content.top_k)
 
-    def _loaded(self, image: Image.Image, data: bytes) -> Image.Image:
+    def _loaded(self, image: Image.Image, data: bytes) -> tuple[Image.Image, bool]:
+        """Return the picture, loaded, and whether it is damaged."""
         pixels = png.pixels(data) if self._fast and image.format == "PNG" else None
         if pixels is None:
             return mend.load(image, data)
         loaded = Image.fromarray(pixels)
         loaded.info = image.info  # where EXIF is looked for
-        return loaded
+        return loaded, False
 
     def _sized(self, upright: Image.Image, whole: resize.Size, preprocessing: Preprocessing) -> resize.Frames:
         if self._fast:

@@ -55,7 +55,7 @@ class Thumbnailer:
             return _inside(whole, int(side * _REDUCING_GAP))
 
         with opened(data, self._limits, self._budget, draft) as (image, _):
-            loaded = mend.load(image, data)
+            loaded, _ = mend.load(image, data)
             profile = loaded.info.get("icc_profile") or b""
             flat = plain(loaded)
             size = _inside(flat.size, side)

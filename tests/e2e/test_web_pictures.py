@@ -42,6 +42,21 @@ def test_the_file_is_sent_as_it_is_and_once(site: Site, inbox: Path) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_a_jpeg_without_its_end_is_tagged_and_called_damaged_wherever_it_is_shown(
+    site: Site, inbox: Path
+) -> None:
+    file = io.BytesIO()
+    Image.effect_mandelbrot((400, 320), (-2, -1.5, 1, 1.5), 30).convert("RGB").save(file, "JPEG")
+    (inbox / "cut.jpg").write_bytes(file.getvalue()[:-2])
+    (inbox / "half.jpg").write_bytes(file.getvalue()[: len(file.getvalue()) // 2])
+    site.daemon.wait_for("half.jpg")
+    shown = {Path(one["path"]).name: one["damaged"] for one in site.get("/images")["images"]}
+    assert shown == {"red.png": False, "cut.jpg": True}
+    assert [one["damaged"] for one in site.predict(content=file.getvalue()[:-2])] == [True]
+    assert [one["damaged"] for one in site.predict(content=file.getvalue())] == [False]
+    assert "truncated" in site.get("/failures")[0]["error"]
+
+
 @pytest.mark.parametrize("name", ['a"b;c\r\nSet-Cookie: x.png', "größe 图.png", "%2e%2e.png"])
 def test_any_name_is_told_to_the_browser_unharmed(site: Site, inbox: Path, paint: Painter, name: str) -> None:
     paint(inbox / name, (0, 0, 255))

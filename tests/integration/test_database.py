@@ -112,7 +112,7 @@ def test_an_older_database_is_brought_up_to_date_and_a_copy_of_what_it_was_stays
     older: Path,
 ) -> None:
     make(older)
-    copy = older.with_name("tags.db.before-0007")
+    copy = older.with_name("tags.db.before-0008")
     assert sorted(files(older.parent)) == [older.name, copy.name]
     assert "category" in tables(older)
     assert "category" not in tables(copy)

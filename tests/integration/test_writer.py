@@ -42,11 +42,30 @@ def test_a_tagged_file_shows_its_tags(shelf: Shelf) -> None:
             "model",
             None,
             None,
+            0,
         )
         for rank, (name, score) in enumerate(CAT.items(), 1)
         for known in [label(name)]
         for captured, noon in [("2024-05-01 11:59:58.000", "2024-05-01 12:00:00.000")]
     ]
+
+
+SHOWING = ("image_tags", "top_tag", "image_categories", "uncertain", "image_conditions", "old_tags")
+
+
+@pytest.mark.parametrize("view", SHOWING)
+def test_every_view_of_pictures_has_a_column_for_damaged_ones(shelf: Shelf, view: str) -> None:
+    assert shelf.sql(f"SELECT damaged FROM {view}") == []  # noqa: S608
+
+
+def test_a_damaged_picture_is_called_so_and_its_copy_too_until_a_whole_one_comes(shelf: Shelf) -> None:
+    stamp, copy = shelf.admitted(shelf.stamp("a.jpg"), shelf.stamp("copy.jpg"))
+    one = tagged(stamp, CAT, "cut")
+    shelf.writer.write([replace(one, facts=replace(one.facts, damaged=True)), Known(copy, sha("cut"))])
+    damaged = "SELECT path, damaged FROM top_tag ORDER BY path"
+    assert shelf.sql(damaged) == [(stamp.path, 1), (copy.path, 1)]
+    shelf.tag(rewritten(stamp), CAT, "whole")
+    assert shelf.sql(damaged) == [(stamp.path, 0), (copy.path, 1)]
 
 
 VANS = {"police van": 0.4, "sports car": 0.25}
@@ -60,7 +79,7 @@ def categories(shelf: Shelf, stamp: Stamp) -> dict[object, object]:
 def test_a_tagged_file_shows_its_categories(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg", age=timedelta(milliseconds=1500)), VANS)
     assert set(shelf.sql("SELECT * FROM image_categories")) == {
-        (1, "/data/cam/a.jpg", "cam", key, score, captured, noon, name_zh, key, None, None)
+        (1, "/data/cam/a.jpg", "cam", key, score, captured, noon, name_zh, key, None, None, 0)
         for key, score, name_zh in [("vehicle", 0.65, "交通工具"), ("car", 0.25, "汽车")]
         for captured, noon in [("2024-05-01 11:59:58.000", "2024-05-01 12:00:00.000")]
     }

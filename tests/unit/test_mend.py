@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from imagecodecs import jpeg8_encode
 from PIL import ExifTags, Image
 from skimage import data
 
 from tagger.config.tagging import DecodeSettings
+from tagger.errors import PictureError
 from tagger.records import Content, Failed, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import Decoder, Mode
@@ -20,6 +22,8 @@ from tagger.vision.thumbnail import Thumbnailer
 CAT = Image.fromarray(data.chelsea())
 SIDEWAYS = Image.Exif()
 SIDEWAYS[ExifTags.Base.Orientation] = 6
+
+both = pytest.mark.parametrize("mode", ["exact", "fast"])
 
 
 def decode(file: bytes, mode: Mode = "fast") -> Picture | Failed:
@@ -37,6 +41,92 @@ def difference(one: Picture | Failed, other: Picture | Failed) -> float:
     assert isinstance(one, Picture), one
     assert isinstance(other, Picture), other
     return float(np.abs(one.frames.astype(int) - other.frames).mean())
+
+
+# JPEG without its end
+
+KINDS: dict[str, dict[str, Any]] = {
+    "one scan": {},
+    "progressive": {"progressive": True},
+    "full colour": {"subsampling": 0, "quality": 95},
+    "with restarts": {"restart_marker_rows": 1},
+    "grey": {},
+    "CMYK": {},
+}
+
+
+def jpeg(kind: str) -> bytes:
+    image = CAT.convert({"grey": "L", "CMYK": "CMYK"}.get(kind, "RGB"))
+    return saved(image, "JPEG", exif=SIDEWAYS, **KINDS[kind])
+
+
+@both
+@pytest.mark.parametrize("lacking", [1, 2, 12, 60])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_jpeg_that_lacks_only_its_end_is_read_and_called_damaged(
+    kind: str, lacking: int, mode: Mode
+) -> None:
+    whole, damaged = decode(jpeg(kind), mode), decode(jpeg(kind)[:-lacking], mode)
+    assert difference(whole, damaged) < 4
+    assert isinstance(whole, Picture)
+    assert isinstance(damaged, Picture)
+    assert (whole.facts.damaged, damaged.facts.damaged) == (False, True)
+    assert (
+        (damaged.facts.width, damaged.facts.height) == (whole.facts.width, whole.facts.height) == (300, 451)
+    )
+
+
+def test_what_is_read_to_its_last_row_without_an_end_is_called_damaged_too() -> None:
+    flat = saved(Image.new("RGB", (400, 320), "orange"), "JPEG")
+    for file, is_damaged in ((flat, False), (flat + b"a trailer", False), (flat[:-2], True)):
+        picture = decode(file)
+        assert isinstance(picture, Picture)
+        assert picture.facts.damaged is is_damaged
+
+
+@both
+@pytest.mark.parametrize("there", [0.3, 0.5, 0.7, 0.85])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_jpeg_of_which_rows_are_missing_fails(kind: str, there: float, mode: Mode) -> None:
+    file = jpeg(kind)
+    outcome = decode(file[: int(there * len(file))], mode)
+    assert isinstance(outcome, Failed)
+    assert "truncated" in outcome.reason
+
+
+def test_room_that_was_made_for_the_rest_of_a_jpeg_is_none_of_its_rows() -> None:
+    file = jpeg("one scan")
+    half = file[: len(file) // 2]
+    assert isinstance(decode(half + bytes(400)), Failed)
+    assert isinstance(decode(file[:-12] + bytes(400)), Picture)
+
+
+def test_a_progressive_jpeg_that_ends_between_two_scans_fails() -> None:
+    file = jpeg("progressive")
+    ends = [at for at in range(len(file)) if file[at : at + 2] in (b"\xff\xda", b"\xff\xc4")][2:]
+    assert len(ends) > 8
+    assert not [at for at in ends if isinstance(decode(file[:at]), Picture)]
+
+
+def test_a_jpeg_that_ends_in_its_headers_fails() -> None:
+    file = jpeg("one scan")
+    assert all(isinstance(decode(file[:at]), Failed) for at in range(file.index(b"\xff\xda") + 14))
+
+
+def test_a_thumbnail_is_made_where_there_are_tags() -> None:
+    thumbnails, file = Thumbnailer(DecodeSettings()), jpeg("progressive")
+    thumbnail = Image.open(io.BytesIO(thumbnails.make(file[:-2], 160)))
+    assert thumbnail.size == (106, 160)
+    with pytest.raises(PictureError, match="truncated"):
+        thumbnails.make(file[: len(file) // 2], 160)
+
+
+@both
+def test_a_jpeg_without_loss_that_lacks_only_its_end_is_read(mode: Mode) -> None:
+    pixels = np.asarray(CAT)
+    file = bytes(jpeg8_encode(pixels, lossless=True, colorspace="rgb", outcolorspace="rgb"))
+    assert difference(decode(file[:-2], mode), decode(file, mode)) < 1
+    assert isinstance(decode(file[: len(file) // 2], mode), Failed)
 
 
 # PNG remarks
@@ -87,7 +177,7 @@ def test_no_remark_costs_a_png_its_pixels(remark: str, place: str, form: str, mo
     about = decode(file[:at] + REMARKS[remark] + file[at:], mode)
     assert difference(about, decode(file, mode)) < (1 if form == "RGB" else 40)
     assert isinstance(about, Picture)
-    assert (about.facts.width, about.facts.height) == (75, 113)
+    assert (about.facts.width, about.facts.height, about.facts.damaged) == (75, 113, False)
     assert Thumbnailer(DecodeSettings()).make(file[:at] + REMARKS[remark] + file[at:], 64)
 
 

@@ -87,6 +87,7 @@ def _pictures(name: str, path: str) -> Select[Any]:
         literal_column(f"'{name}'").label("condition"),
         *(file.c[one] for one in ("captured_at", "seen_at", "camera", "app_id")),
         _SCORES.get(name, null()).label("score"),
+        func.coalesce(file.c.damaged, 0).label("damaged"),
     )
     pictures = select(*columns).select_from(file).join(source, source.c.id == file.c.source_id)
     return pictures.join(reading, reading.c.file_id == file.c.id).where(_TESTS[name])

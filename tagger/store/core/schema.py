@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from tagger.store.core.columns import Instant, PathText
 
-VERSION = "0007"
+VERSION = "0008"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -105,6 +105,7 @@ file = Table(
     Column("misdated", Boolean),  # where something told a time that cannot be
     Column("flatness", Float),  # the part of its pixels that equal their neighbours, 0 to 1
     Column("from_camera", Boolean),  # whether its EXIF names a camera
+    Column("damaged", Boolean),  # whether the file ends before its picture does
     UniqueConstraint("source_id", "path"),
     CheckConstraint("state <> 'done' OR captured_at IS NOT NULL", name="done_is_dated"),
 )

@@ -15,6 +15,7 @@ UNSURE = 0.5
 """A picture whose best label scores less is uncertain: by the model's own word it is rather something else."""
 
 _PATH = "rtrim(source.root, '/') || '/' || file.path AS path"
+_DAMAGED = "coalesce(file.damaged, 0) AS damaged"
 
 _JOINS = """
     FROM tag
@@ -49,7 +50,7 @@ VIEWS = {
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
                model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
-               file.camera, file.app_id
+               file.camera, file.app_id, {_DAMAGED}
         {_JOINS}
         WHERE file.seen_at = tag.seen_at AND tag.score >= label.min_score
     """,
@@ -59,14 +60,15 @@ VIEWS = {
                model.name AS model, file.captured_at, file.seen_at, reading.tagged_at,
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
                file.camera, file.app_id,
-               reading.top_score >= {_limit("search.min_score", SearchSettings().min_score)} AS is_sure
+               reading.top_score >= {_limit("search.min_score", SearchSettings().min_score)} AS is_sure,
+               {_DAMAGED}
         {_JOINS}
         WHERE tag.rank = 1
     """,
     "image_categories": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, category.name AS category, category_score.score,
                category_score.captured_at, file.seen_at, category.name_zh, category.key,
-               file.camera, file.app_id
+               file.camera, file.app_id, {_DAMAGED}
         FROM category_score
         JOIN category ON category.id = category_score.category_id
         JOIN file ON file.id = category_score.file_id AND file.captured_at = category_score.captured_at
@@ -78,13 +80,15 @@ VIEWS = {
     "uncertain": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
                reading.top_score, reading.margin, reading.entropy,
-               file.captured_at, file.seen_at, label.name_zh, label.key, file.camera, file.app_id
+               file.captured_at, file.seen_at, label.name_zh, label.key, file.camera, file.app_id,
+               {_DAMAGED}
         {_JOINS}
         WHERE tag.rank = 1 AND +reading.top_score < {UNSURE}
     """,
     "old_tags": f"""
         SELECT {_PATH}, source.name AS source, label.name AS label, old_tag.score, old_tag.rank,
-               model.name AS model, file.captured_at, file.seen_at, old_tag.tagged_at, label.name_zh, label.key
+               model.name AS model, file.captured_at, file.seen_at, old_tag.tagged_at, label.name_zh, label.key,
+               {_DAMAGED}
         FROM old_tag
         JOIN file ON file.id = old_tag.file_id
         JOIN label ON label.id = old_tag.label_id

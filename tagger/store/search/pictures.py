@@ -49,6 +49,7 @@ class FoundPicture:
     height: int | None = None
     health: Health | None = None
     conditions: tuple[str, ...] = ()
+    damaged: bool = False
 
     @property
     def is_gone(self) -> bool:
@@ -72,7 +73,7 @@ _FILES = (
     select(
         file.c.id, source.c.root, file.c.path, source.c.name, file.c.state, file.c.captured_at, file.c.seen_at,
         reading.c.tagged_at, reading.c.seq, file.c.camera, file.c.app_id, file.c.width, file.c.height,
-        *_HEALTH, *conditions.every(),
+        file.c.damaged, *_HEALTH, *conditions.every(),
     )
     .join(source, source.c.id == file.c.source_id)
     .outerjoin(reading, reading.c.file_id == file.c.id)
@@ -167,6 +168,7 @@ def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...])
         row.height,
         None if row.brightness is None else Health(*(getattr(row, column.name) for column in _HEALTH)),
         tuple(name for name, is_so in zip(NAMES, row[-len(NAMES) :], strict=True) if is_so),
+        bool(row.damaged),
     )
 
 

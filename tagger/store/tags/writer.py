@@ -50,7 +50,8 @@ from tagger.store.tags.verdicts import verdicts_on
 _NO_RULES = PathRules()
 
 _HEALTH = tuple(Health.__dataclass_fields__)
-_FACTS = ("sha256", "width", "height", "format", "taken_at", "from_camera", *_HEALTH)
+_TOLD = ("sha256", "width", "height", "format", "taken_at", "from_camera", "damaged")
+_FACTS = (*_TOLD, *_HEALTH)
 
 _THIS = file.c.id == bindparam("this_file")
 _SAME = select(file.c.id, *(file.c[name] for name in _FACTS)).join(reading, reading.c.file_id == file.c.id)
@@ -234,5 +235,4 @@ class _Batch:
 def _facts(facts: Facts) -> dict[str, Any]:
     health = dict.fromkeys(_HEALTH) if facts.health is None else asdict(facts.health)
     taken_at = facts.taken_at.isoformat() if facts.taken_at else None
-    values = (facts.sha256, facts.width, facts.height, facts.format, taken_at, facts.from_camera)
-    return dict(zip(_FACTS, values, strict=False)) | health
+    return {name: getattr(facts, name) for name in _TOLD} | {"taken_at": taken_at} | health

@@ -9,6 +9,7 @@ from tagger.records import Category, Label
 from tagger.store.search.pictures import Scored
 
 Language = Literal["en", "zh"]
+_DAMAGED = "whether the file ends before its picture does"
 
 
 def name_in(lang: Language, one: Label | Category | Scored) -> str:
@@ -75,6 +76,7 @@ class Result(BaseModel):
     instead: CategoryAnswer | None = Field(
         default=None, description="the category that is shown where the best label is not sure"
     )
+    damaged: bool = Field(default=False, description=_DAMAGED)
 
 
 class Prediction(BaseModel):
@@ -101,6 +103,7 @@ class Image(BaseModel):
     categories: list[CategoryAnswer]
     health: HealthAnswer | None
     conditions: list[str] = []
+    damaged: bool = Field(default=False, description=_DAMAGED)
 
 
 class Page(BaseModel):

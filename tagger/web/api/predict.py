@@ -114,6 +114,7 @@ class Results:
             is_sure=sure.is_sure,
             instead=categories[sure.category] if sure.category else None,
             conditions=list(conditions_of(outcome.facts, reading.outdoor, self._conditions)),
+            damaged=outcome.facts.damaged,
         )
 
     def _tag(self, tag: Tag, lang: Language) -> TagAnswer:
