@@ -30,6 +30,8 @@ _BYTE_EFFORT, _ARITHMETIC_EFFORT = 30, 8
 _BAND = 64
 """Rows that are summed up at once."""
 _ONCE, _TEXTS = {b"tRNS", b"iCCP", b"eXIf"}, {b"tEXt", b"zTXt", b"iTXt"}
+_PALETTE = 256
+"""Entries of a palette: of how opaque more of them are, Pillow will not hear."""
 _MOST_REMARKS = 50
 """So many of a PNG's remarks are tried: each may take a megabyte, and three milliseconds."""
 
@@ -47,6 +49,8 @@ def load(image: Image.Image, data: bytes) -> tuple[Image.Image, bool]:
         if ended is None:
             raise
         return ended, True
+    if isinstance(clear := image.info.get("transparency"), bytes):
+        image.info["transparency"] = clear[:_PALETTE]
     return image, isinstance(image, JpegImageFile) and not jpeg.has_end(data)
 
 

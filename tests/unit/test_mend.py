@@ -154,6 +154,7 @@ REMARKS = {
     "many profiles": chunk(b"iCCP", b"icc\0\0" + inflating(500)) * 20,
     "much text": chunk(b"zTXt", b"Comment\0\0" + inflating(1_000_000)) * 90,
     "a clear colour cut short": chunk(b"tRNS", b"\0"),
+    "more clear colours than a palette has": chunk(b"tRNS", b"\xff" * 300),
     "an animation cut short": chunk(b"acTL", b"\0"),
     "an animation out of order": chunk(b"acTL", b"\0\0\0\2\0\0\0\0")
     + chunk(b"fcTL", b"\0\0\0\7" + bytes(22)),
