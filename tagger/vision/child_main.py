@@ -102,7 +102,7 @@ def _get_ready() -> None:
     """Import what Pillow and Python import only when a picture first needs it: no file is opened later."""
     Image.init()
     AvifImagePlugin.DEFAULT_MAX_THREADS = min(cores.available(), _AVIF_THREADS)
-    for name in ("_strptime", "PIL.ImageCms", "PIL.ImageColor", "PIL.ImagePalette"):
+    for name in ("_strptime", "PIL.ImageCms", "PIL.ImageColor", "PIL.ImagePalette", "imagecodecs._tiff"):
         importlib.import_module(name)
     give_back_what_is_freed()
 

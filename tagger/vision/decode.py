@@ -27,10 +27,12 @@ from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
 from tagger.vision import alpha, jpeg, limits, mend, png, resize
+from tagger.vision import limits, png, resize, tiff
 from tagger.vision.budget import MemoryBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.health import health
 from tagger.vision.models import Preprocessing
+from tagger.vision.tiff_layout import LayoutError
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ _FORMATS = {
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
 }
+tiff.register()
 if features.check("webp"):
     _FORMATS["WEBP"] = (".webp",)
 if features.check("avif"):
@@ -263,6 +266,8 @@ def why(error: Exception, bounds: limits.PictureLimits) -> tuple[FailureKind, st
         error = bounds.bombed(error)
     if isinstance(error, limits.ExcessError):
         return error.kind, str(error)
+    if isinstance(error, LayoutError):
+        return FailureKind.UNSUPPORTED, str(error)
     if isinstance(error, UnidentifiedImageError):
         return FailureKind.UNSUPPORTED, "not a picture in a format that can be decoded here"
     if isinstance(error, MemoryError):

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tagger.records import FailureKind
-from tagger.vision import jpeg
+from tagger.vision import jpeg, tiff
 from tagger.vision.resize import Size
 
 _FORMAT_PEAKS = {"WEBP": 16, "AVIF": 14, "AVIF RGBA": 18, "HEIF": 10, "HEIF RGBA": 12}
@@ -126,16 +126,15 @@ class File(io.BytesIO):
 
 def judge_tags(file: File) -> None:
     """Raises ValueError where a TIFF's tags hold more numbers than its strips and its camera can have written."""
-    head = file.read(8)
-    head += file.read(8) if head[2] == 43 else b""
-    first = TiffImagePlugin.ImageFileDirectory_v1(head).next
+    head = tiff.head(file)
+    first = tiff.empty(TiffImagePlugin.ImageFileDirectory_v1, head).next
     if _numbers(file, head, first) > _MOST_TAGGED:
         raise ValueError(f"its tags hold more than {_MOST_TAGGED:,} bytes of numbers")
 
 
 def _numbers(file: File, head: bytes, place: int, depth: int = 2) -> int:
     """Return the bytes of the numbers in a TIFF's directory, and in those within it."""
-    tags = TiffImagePlugin.ImageFileDirectory_v1(head)
+    tags = tiff.empty(TiffImagePlugin.ImageFileDirectory_v1, head)
     file.seek(place)
     tags.load(file)
     size = sum(len(held) for tag, held in tags.tagdata.items() if tags.tagtype[tag] not in _BYTES)
@@ -165,7 +164,8 @@ def _frames(image: Image.Image) -> int:
 def held(image: Image.Image, whole: Size, data: bytes) -> int:
     """Return the bytes that decoding holds at its peak, the file itself included."""
     form = image.format or ""
-    files = 2 if form == "WEBP" else 1
+    is_copied = isinstance(image, tiff.LibtiffPicture) and image.is_copied
+    files = 2 if form == "WEBP" or is_copied else 1
     return files * len(data) + _each(image, form) * image.width * image.height + _beside(image, whole, data)
 
 
@@ -178,6 +178,8 @@ def _each(image: Image.Image, form: str) -> int:
         each += 3  # libpng's pixels, beside Pillow's
     if form == "HEIF" and image.info.get("bit_depth", 8) > 8 and image.info.get("chroma") != 420:
         each *= 2
+    if isinstance(image, tiff.LibtiffPicture):
+        each += image.beside
     if _is_in_runs(image):
         each += 3  # what Pillow's decoder gathers, and a copy of that
     return each + 4 if _is_turned(image, form) else each

@@ -41,6 +41,7 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "clear palette.gif": ("P", {"transparency": 3}),
     "float.tif": ("F", {}),
     "turned.tif": ("RGB", {"exif": TURNED}),
+    "whole numbers.tif": ("I", {}),
     "in one strip.tif": ("RGB", {"compression": "tiff_lzw", "tiffinfo": {278: SIZE[1]}}),
     "lossy.webp": ("RGB", {"method": 0}),
     "lossless.webp": ("RGBA", {"lossless": True, "method": 0}),

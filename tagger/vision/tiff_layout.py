@@ -1,0 +1,153 @@
+"""How a TIFF's numbers make up a pixel, and which of that libtiff, through imagecodecs, gives us to be read rightly."""
+
+from typing import NamedTuple
+
+from PIL import ExifTags, TiffImagePlugin
+
+Tags = TiffImagePlugin.ImageFileDirectory_v2
+
+WHITE_IS_ZERO, GREY, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
+LAB = (CIELAB, ICCLAB)
+UNSIGNED, SIGNED, FLOAT = 1, 2, 3
+RAW, WEBP, JPEG = 1, 50001, (6, 7)
+COLOUR_MAP = 320
+_TAG = ExifTags.Base
+_EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING = 338, 339, 530
+_COLOURS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
+"""The samples that are colours."""
+_PREMULTIPLIED, _ALPHA = 1, 2
+_CODECS = {1, 2, 3, 4, 5, *JPEG, 8, 32773, 32946, 34887, 34925, 50000, WEBP}
+"""The compressions that libtiff undoes: none, three kinds of fax, LZW, JPEG, Deflate, PackBits, LERC, LZMA, Zstandard, WebP."""
+_CODEC_NAMES = {
+    34712: "JPEG 2000",
+    33003: "JPEG 2000",
+    33005: "JPEG 2000",
+    34933: "PNG",
+    34934: "JPEG XR",
+    50002: "JPEG XL",
+}
+_COLOUR_NAMES = {
+    4: "a mask",
+    32803: "a camera's raw ones",
+    34892: "a camera's raw ones",
+    32844: "LogL",
+    32845: "LogLuv",
+}
+_MOST_SAMPLES = 64
+_DEPTHS = {PALETTE: (1, 2, 4, 8, 16), CIELAB: (8, 16), ICCLAB: (8, 16)}
+
+
+class LayoutError(Exception):
+    """A TIFF is of a kind that nothing here reads; the message says which."""
+
+
+class SampleLayout(NamedTuple):
+    """How a TIFF's numbers make up a pixel."""
+
+    compression: int
+    colours: int
+    """PhotometricInterpretation."""
+    is_planar: bool
+    bits: tuple[int, ...]
+    kinds: tuple[int, ...]
+    """SampleFormat."""
+    samples: int
+    extras: tuple[int, ...]
+
+    @classmethod
+    def of(cls, tags: Tags) -> "SampleLayout":
+        compression, colours = tags.get(_TAG.Compression, RAW), tags.get(_TAG.PhotometricInterpretation, 0)
+        implied = 3 if compression in JPEG and colours in (RGB, YCBCR) else 1
+        return cls(
+            compression,
+            colours,
+            tags.get(_TAG.PlanarConfiguration, 1) == 2,
+            tags.get(_TAG.BitsPerSample, (1,)),
+            tags.get(_SAMPLE_FORMAT, (UNSIGNED,)),
+            tags.get(_TAG.SamplesPerPixel, implied),
+            tags.get(_EXTRA_SAMPLES, ()),
+        )
+
+    @property
+    def used(self) -> int:
+        """The number of its samples that are colours."""
+        return _COLOURS[self.colours]
+
+    @property
+    def alpha(self) -> int | None:
+        """The number of the sample that is alpha; as Pillow has it, a fourth of RGB is it even where nothing says so."""
+        found = [n for n, kind in enumerate(self.extras, self.used) if kind in (_PREMULTIPLIED, _ALPHA)]
+        if found:
+            return found[0] if found[0] < self.samples else None
+        return 3 if self.colours == RGB and self.samples == 4 and not self.extras else None
+
+    @property
+    def is_premultiplied(self) -> bool:
+        extra = -1 if self.alpha is None else self.alpha - self.used
+        return 0 <= extra < len(self.extras) and self.extras[extra] == _PREMULTIPLIED
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether libtiff gives RGBA as a screen has it."""
+        return self.compression in JPEG or self.colours == YCBCR
+
+    @property
+    def size(self) -> int:
+        """The bytes of a pixel as libtiff gives it."""
+        each = next((n for n in (1, 2, 4, 8) if 8 * n >= max(self.bits)), 16)
+        return 4 if self.is_shown else self.samples * each
+
+    @property
+    def mode(self) -> str:
+        if self.is_shown:
+            return "RGB"
+        mode = "L" if self.colours in (WHITE_IS_ZERO, GREY) else "RGB"
+        return mode if self.alpha is None else mode + "A"
+
+    def judge(self) -> None:
+        """Raises LayoutError where it cannot be read rightly."""
+        if self.compression not in _CODECS:
+            raise LayoutError(
+                f"a TIFF whose compression is {_named(self.compression, _CODEC_NAMES)} cannot be decoded here"
+            )
+        if self.colours not in _COLOURS:
+            raise LayoutError(
+                f"a TIFF whose colours are {_named(self.colours, _COLOUR_NAMES)} cannot be decoded here"
+            )
+        if not self.used <= max(self.samples, self.is_shown * 3) <= _MOST_SAMPLES:
+            raise LayoutError(f"a TIFF of {self.samples:,} samples for each pixel cannot be decoded here")
+        if len({*self.bits}) > 1 or len({*self.kinds}) > 1:
+            raise LayoutError("a TIFF whose samples are not all of one kind cannot be decoded here")
+        self._judge_numbers()
+
+    def _judge_numbers(self) -> None:
+        bits, kind = self.bits[0], self.kinds[0]
+        are_whole = kind in (UNSIGNED, SIGNED) and (bits <= 32 or bits == 64)
+        if not are_whole and not (kind == FLOAT and bits in (16, 32, 64)):
+            what = {FLOAT: "floats", 5: "complex numbers", 6: "complex numbers"}.get(kind, "numbers")
+            raise LayoutError(f"a TIFF whose samples are {what} of {bits} bits cannot be decoded here")
+        depths = (8,) if self.is_shown else _DEPTHS.get(self.colours)
+        if depths and (kind != UNSIGNED or bits not in depths):
+            raise LayoutError(
+                f"a TIFF of colours of kind {self.colours} in {bits} bits cannot be decoded here"
+            )
+
+
+def is_misread(layout: SampleLayout, tags: Tags) -> bool:
+    """Return whether Pillow would read it wrongly, or not convert it. What is not in its table it refuses by itself."""
+    if layout.colours not in _COLOURS or max(layout.kinds) > UNSIGNED:
+        return True
+    bits, is_raw = max(layout.bits), layout.compression == RAW
+    return (
+        bits not in (1, 2, 4, 8, 16)
+        or (bits == 16 and (layout.colours == WHITE_IS_ZERO or (layout.is_planar and is_raw)))
+        or (layout.is_planar and (layout.alpha is not None or layout.colours in LAB))
+        or (layout.mode == "LA" and layout.is_premultiplied)
+        or (layout.colours == YCBCR and is_raw and tags.get(_SUBSAMPLING) not in (None, (1, 1)))
+        or (layout.colours == PALETTE and max(tags.get(COLOUR_MAP, (0,))) < 256)
+        or layout.compression == WEBP
+    )
+
+
+def _named(number: int, names: dict[int, str]) -> str:
+    return f"{names[number]} ({number})" if number in names else f"of kind {number}"
