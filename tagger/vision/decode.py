@@ -241,7 +241,7 @@ def _as_it_is(data: bytes) -> Image.Image:
         limits.judge_tags(file)
     if data.startswith(png.SIGNATURE):
         png.judge_chunks(data)
-    image = Image.open(file, formats=list(_FORMATS))
+    image = limits.opened(file, list(_FORMATS))
     file.may_be_decoded(image)
     return image
 

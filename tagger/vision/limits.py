@@ -8,16 +8,18 @@ memory of the child that decodes it. Rejected: a parser of AV1's headers, 321 li
 
 import io
 import re
+import struct
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 
-from PIL import ExifTags, Image, TiffImagePlugin, TiffTags
+from PIL import ExifTags, Image, JpegImagePlugin, TiffImagePlugin, TiffTags, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tagger.records import FailureKind
 from tagger.vision import jpeg, tiff
 from tagger.vision.resize import Size
+from tagger.wording.plural import counted
 
 _FORMAT_PEAKS = {"WEBP": 16, "AVIF": 14, "AVIF RGBA": 18, "HEIF": 10, "HEIF RGBA": 12}
 _MODE_PEAKS = {"RGB": 4, "L": 1, "P": 5, "LA": 12, "I": 12, "F": 12}
@@ -49,6 +51,7 @@ _FAX, _MOST_FAX_ROWS = (2, 3, 4, 32771, 32809), 200_000
 26 m long, at 196 lines an inch."""
 _MOST_BESIDE = 400_000_000
 """The pixels of a TIFF's tiles that may lie beside it, and the bytes that its strips may share. They take 1 to 8 ns each."""
+_JPEG = b"\xff\xd8\xff"
 _EXIF = b"Exif\0\0"
 _TIFF_IN_SCANS = re.compile(rb"(?s)\xff[\xc2\xc6\xca\xce]\0.[\x08\x0c]|\xff\xda\0\x08\x01")
 
@@ -80,14 +83,16 @@ class PictureLimits:
 
     def judge(self, image: Image.Image, whole: Size, held: int, data: bytes) -> None:
         """Raises ExcessError where the picture does not keep within the limits."""
-        if whole[0] * whole[1] > self.max_pixels:
+        if image.width * image.height > self.max_pixels:
             raise _over(f"{whole[0]}×{whole[1]} pixels", "max_pixels", self.max_pixels)
         if (frames := _frames(image)) > self.max_frames:
             raise _over(f"{frames:,} frames", "max_frames", self.max_frames)
         if max(whole) > _LONGEST_SIDE:
             reason = f"a side of {max(whole):,} pixels is longer than that of any picture may be ({_LONGEST_SIDE:,})"
             raise ExcessError(reason, FailureKind.CORRUPT)
-        _judge_time(image, whole, data)  # asked first: more memory would not help
+        _judge_time(
+            image, whole, data, whole[0] * whole[1] > self.max_pixels
+        )  # asked first: more memory would not help
         if held > self.max_memory:
             raise _over(f"{held:,} bytes to decode it", "max_memory", self.max_memory)
 
@@ -141,6 +146,16 @@ def _numbers(file: File, head: bytes, place: int, depth: int = 2) -> int:
     is_last = depth == 0 or size > _MOST_TAGGED
     inner = [] if is_last else [tags[tag][0] for tag in _INNER if tag in tags]
     return size + sum(_numbers(file, head, to, depth - 1) for to in inner if isinstance(to, int))
+
+
+def opened(file: File, formats: list[str]) -> Image.Image:
+    """Return the picture, as `Image.open` does, but a JPEG of any size: only what is decoded of it counts. Raises UnidentifiedImageError."""
+    if not file.getvalue().startswith(_JPEG):
+        return Image.open(file, formats=formats)
+    try:
+        return JpegImagePlugin.jpeg_factory(file)
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise UnidentifiedImageError(str(error)) from error
 
 
 def exif(image: Image.Image) -> Image.Exif:
@@ -199,8 +214,16 @@ def _beside(image: Image.Image, whole: Size, data: bytes) -> int:
         tags = 2 * sum(len(held) for held in image.tag.tagdata.values())
         return tags + (_piece(image.tag_v2) if image.use_load_libtiff else 0)
     if isinstance(image, JpegImageFile) and _is_in_scans(image, data):
-        return 2 * len(image.getbands()) * whole[0] * whole[1]  # its coefficients
+        return int(2 * _layers(image) * whole[0] * whole[1])  # its coefficients
     return 0
+
+
+def _layers(image: JpegImageFile) -> float:
+    """Return how many coefficients a JPEG has for each pixel: fewer than colours, where some of these are halved."""
+    layers = [(across, down) for _, across, down, _ in image.layer]
+    widest, highest = (max(1, *sides) for sides in zip(*layers, strict=True))
+    coefficients: float = sum(across * down for across, down in layers) / (widest * highest)
+    return coefficients
 
 
 def _piece(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
@@ -217,17 +240,19 @@ def _piece(tags: TiffImagePlugin.ImageFileDirectory_v2) -> int:
 # Time
 
 
-def _judge_time(image: Image.Image, whole: Size, data: bytes) -> None:
+def _judge_time(image: Image.Image, whole: Size, data: bytes, is_large: bool) -> None:
     """Raises ExcessError where a decoder would be busy for many seconds."""
     pixels = whole[0] * whole[1]
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _judge_pieces(image.tag_v2, data)
     if _is_in_runs(image) and pixels > _MOST_IN_RUNS:
         raise ExcessError(f"{pixels:,} pixels are more than a run-length BMP may have ({_MOST_IN_RUNS:,})")
-    scans = _scans(image, data)
+    scans = _scans(image, data, is_large)
     for_each = _ARITHMETIC_EFFORT if scans.is_arithmetic else 1
     if scans.number * pixels * for_each + _BYTE_EFFORT * scans.size > _MOST_EFFORT:
-        raise ExcessError(f"{scans.number:,} scans of {pixels:,} pixels each would take too long to decode")
+        each = " each" if scans.number > 1 else ""
+        reason = f"{counted(scans.number, 'scan')} of {pixels:,} pixels{each} would take too long to decode"
+        raise ExcessError(reason)
 
 
 def _judge_pieces(tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes) -> None:
@@ -250,9 +275,9 @@ def _judge_pieces(tags: TiffImagePlugin.ImageFileDirectory_v2, data: bytes) -> N
         raise ExcessError(reason, FailureKind.CORRUPT)
 
 
-def _scans(image: Image.Image, data: bytes) -> jpeg.Scans:
-    """Return a JPEG's scans; none where the picture has but one, or is no JPEG: its pixels and bytes are bounded already."""
-    if isinstance(image, JpegImageFile) and _is_in_scans(image, data):
+def _scans(image: Image.Image, data: bytes, is_large: bool) -> jpeg.Scans:
+    """Return a JPEG's scans; none where the picture has but one and is not large, or is no JPEG: its pixels and bytes are bounded already."""
+    if isinstance(image, JpegImageFile) and (is_large or _is_in_scans(image, data)):
         return jpeg.scans(data)
     if _is_tiff_of_jpegs(image) and _TIFF_IN_SCANS.search(data):
         # Its strips may all be the same bytes: for each pixel as much, then, as where no bytes are needed.

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tagger.config.tagging import DecodeSettings
 from tagger.records import Changed, Content, Failed, FailureKind, Gone, Picture, Stamp
 from tagger.vision.budget import PixelBudget
 from tagger.vision.decode import SUFFIXES, Decoder, Mode, read
@@ -242,6 +243,47 @@ def test_scans_that_would_take_long_are_counted_first(mode: Mode) -> None:
 
 def test_a_large_photo_may_have_as_many_scans_as_cameras_make() -> None:
     assert isinstance(decode(progressive((10_000, 5_000), 20), 50 * MEGABYTE, "fast"), Picture)
+
+
+def jpeg_that_claims(width: int, height: int, **options: Any) -> bytes:
+    """A JPEG whose header alone is that large; the rest of its pixels is missing."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "orange").save(file, "JPEG", **options)
+    size = struct.pack(">HH", 64, 64)
+    return file.getvalue().replace(size, struct.pack(">HH", height, width), 1)
+
+
+def test_a_jpeg_that_is_decoded_in_part_may_be_larger_than_what_is_decoded_whole() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (4_000, 3_000), "orange").save(file, "JPEG")
+    picture = decode(file.getvalue(), MEGABYTE, "fast")
+    assert isinstance(picture, Picture)
+    assert (picture.facts.width, picture.facts.height) == (4_000, 3_000)
+    failed = decode(file.getvalue(), MEGABYTE, "exact")
+    assert isinstance(failed, Failed)
+    assert failed.reason == "4000×3000 pixels are more than decode.max_pixels allows (1,000,000)"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        pytest.param(
+            jpeg_that_claims(65_000, 65_000),
+            "1 scan of 4,225,000,000 pixels would take too long to decode",
+            id="time",
+        ),
+        pytest.param(
+            jpeg_that_claims(16_320, 12_240, progressive=True, subsampling="4:4:4"),
+            "bytes to decode it are more than decode.max_memory allows (750,000,000)",
+            id="memory",
+        ),
+    ],
+)
+def test_a_jpeg_that_is_decoded_in_part_is_judged_by_what_that_takes(data: bytes, reason: str) -> None:
+    failed = decode(data, 100 * MEGABYTE, "fast", max_memory=DecodeSettings().max_memory)
+    assert isinstance(failed, Failed)
+    assert failed.reason.endswith(reason)
+    assert failed.kind == FailureKind.TOO_LARGE
 
 
 def test_a_small_picture_may_have_many_scans() -> None:
