@@ -292,6 +292,8 @@ class FailureKind(StrEnum):
     """It takes more pixels, frames, memory or time than is allowed, or than there is."""
     UNSUPPORTED = "unsupported"
     """It is no picture in a format that is decoded here."""
+    LEFT_OUT = "left out"
+    """It is in a format that an extra decodes, and that is not installed."""
     CORRUPT = "corrupt"
     """It is damaged, empty, or claims what no honest picture has."""
     TIMEOUT = "timeout"

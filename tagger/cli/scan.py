@@ -10,6 +10,8 @@ import typer
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, Folders, load_settings
 from tagger.cli.output import say
+from tagger.wording.extras import TAKE_HEIC
+from tagger.wording.plural import counted
 
 if TYPE_CHECKING:
     from tagger.pipeline.stats import Counts
@@ -24,6 +26,8 @@ def scan(folders: Folders = None, config: Config = None, database: Database = No
     with _progress() as progress:
         counts, code = daemon.scan(settings, progress)
     say(f"{counts.new} new, {counts.tagged} tagged, {counts.unchanged} unchanged, {counts.failed} failed")
+    if counts.left_out:
+        say(f"{counted(counts.left_out, 'HEIC picture')} left out; to take HEIC: {TAKE_HEIC}")
     raise typer.Exit(code)
 
 

@@ -21,8 +21,10 @@ from tagger.host import mounts
 from tagger.ingest.filters import Filters
 from tagger.ingest.source_mount import mount_of
 from tagger.ingest.watch import REFUSED
+from tagger.vision import heif
 from tagger.vision.decode import SUFFIXES
 from tagger.wording.escape import shown
+from tagger.wording.extras import TAKE_HEIC
 from tagger.wording.plural import counted
 
 FSTAB = Path("/etc/fstab")
@@ -40,10 +42,14 @@ REMOVABLE = ("/media/", "/mnt/", "/run/media/")
 
 @dataclass
 class Tree:
-    """What a walk through a source has met: `closed` are folders, `unreadable` are pictures that may not be read."""
+    """What a walk through a source has met: `closed` are folders, `unreadable` are pictures that may not be read.
+
+    `left_out` are pictures, too, by names that only an extra decodes, if it is not there.
+    """
 
     folders: int = 0
     pictures: int = 0
+    left_out: int = 0
     closed: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -119,6 +125,9 @@ def _contents(source: Source, tree: Tree) -> Iterator[Finding]:
     else:
         counts = f"{counted(tree.pictures, 'picture')} in {counted(tree.folders, 'folder')}"
         yield Finding("ok", f"{_name(source)}: {counts}, on {mounts.file_system(source.start)}")
+    if tree.left_out:
+        what = f"{counted(tree.left_out, 'HEIC file')} in it, by name; this installation leaves HEIC out"
+        yield Finding("warning", what, f"to take HEIC: {TAKE_HEIC}")
     if tree.closed:
         what = f"{counted(len(tree.closed), 'folder')} in it may not be read by {account.name()}: {shown(tree.closed[0])}"
         yield Finding("warning", what, _open(Path(tree.closed[0])))
@@ -172,6 +181,7 @@ def _met(entry: os.DirEntry[str], source: Source, filters: Filters, tree: Tree) 
         return entry.path if filters.enters(entry.path, source) else ""
     if filters.owns(entry.path, source):
         tree.pictures += 1
+        tree.left_out += not heif.IS_READ and entry.name.lower().endswith(heif.SUFFIXES)
         if (
             tree.pictures <= SAMPLE
             and not account.may(entry.path, os.R_OK)

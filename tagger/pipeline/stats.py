@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from threading import Lock
 
-from tagger.records import Changed, Failed, Gone, Known, Outcome, Tagged
+from tagger.records import Changed, Failed, FailureKind, Gone, Known, Outcome, Tagged
 
 _WITH_TAGS = (Tagged, Known)
 STATUSES = tuple(kind.__name__.lower() for kind in (*_WITH_TAGS, Failed, Gone, Changed))
@@ -49,12 +49,13 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Files counted since the start. `new` are new or changed ones, and those left over from before."""
+    """Files counted since the start. `new` are new or changed ones, and those left over from before; `left_out` are a part of `failed`."""
 
     scanned: int = 0
     new: int = 0
     tagged: int = 0
     failed: int = 0
+    left_out: int = 0
 
     @property
     def unchanged(self) -> int:
@@ -82,6 +83,7 @@ class Stats:
         self.commit = Histogram(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 30)
         self.batch = Histogram(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
         self._outcomes = {(source, status): 0 for source in sources for status in STATUSES}
+        self._left_out = 0
 
     @property
     def outcomes(self) -> dict[tuple[str, str], int]:
@@ -101,6 +103,7 @@ class Stats:
             for outcome in outcomes:
                 kind = (outcome.stamp.source, type(outcome).__name__.lower())
                 self._outcomes[kind] = self._outcomes.get(kind, 0) + 1
+                self._left_out += isinstance(outcome, Failed) and outcome.kind == FailureKind.LEFT_OUT
         return waits
 
     def snapshot(self, scanned: int, admitted: int) -> Counts:
@@ -109,4 +112,5 @@ class Stats:
         for (_, status), count in self.outcomes.items():
             by_status[status] += count
         tagged, failed = by_status["tagged"] + by_status["known"], by_status["failed"]
-        return Counts(scanned, admitted - by_status["gone"] - by_status["changed"], tagged, failed)
+        new = admitted - by_status["gone"] - by_status["changed"]
+        return Counts(scanned, new, tagged, failed, self._left_out)

@@ -26,8 +26,7 @@ from tagger.config.sources import Crop
 from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
-from tagger.vision import alpha, jpeg, limits, mend, png, resize
-from tagger.vision import limits, png, resize, tiff
+from tagger.vision import alpha, heif, jpeg, limits, mend, png, resize, tiff
 from tagger.vision.budget import MemoryBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.health import health
@@ -48,16 +47,12 @@ if features.check("webp"):
     _FORMATS["WEBP"] = (".webp",)
 if features.check("avif"):
     _FORMATS["AVIF"] = (".avif",)
-with suppress(ImportError):
-    from pillow_heif import register_heif_opener
-
-    # A thumbnail in place of the picture would be decoded before its size has been judged, and may show another one.
-    register_heif_opener(thumbnails=False)
-    _FORMATS["HEIF"] = (".heic", ".heif")
+_READ = list(_FORMATS) + ["HEIF"] * heif.IS_READ
+_FORMATS["HEIF"] = heif.SUFFIXES
 
 Mode = Literal["exact", "fast"]
 SUFFIXES = frozenset(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
-"""The suffixes, in lower case, of what can be decoded on this machine."""
+"""The suffixes, in lower case, of what is looked at. What a file is decoded as is told by its content."""
 
 _DRAFTED = 2
 """A JPEG is decoded at a half or a quarter where that leaves this many times the size that is wanted."""
@@ -236,12 +231,13 @@ def _identified(data: bytes) -> Image.Image:
 
 
 def _as_it_is(data: bytes) -> Image.Image:
+    heif.judge(data)
     file = limits.File(data)
     if data.startswith(tuple(TiffImagePlugin.PREFIXES)):
         limits.judge_tags(file)
     if data.startswith(png.SIGNATURE):
         png.judge_chunks(data)
-    image = limits.opened(file, list(_FORMATS))
+    image = limits.opened(file, _READ)
     file.may_be_decoded(image)
     return image
 
@@ -266,6 +262,8 @@ def why(error: Exception, bounds: limits.PictureLimits) -> tuple[FailureKind, st
         error = bounds.bombed(error)
     if isinstance(error, limits.ExcessError):
         return error.kind, str(error)
+    if isinstance(error, heif.LeftOutError):
+        return FailureKind.LEFT_OUT, str(error)
     if isinstance(error, LayoutError):
         return FailureKind.UNSUPPORTED, str(error)
     if isinstance(error, UnidentifiedImageError):

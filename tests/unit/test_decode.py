@@ -33,7 +33,7 @@ def decode(data: bytes) -> Picture:
 
 def saved(image: Image.Image, suffix: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    image.save(file, Image.registered_extensions()[suffix], **options)
+    image.save(file, Image.registered_extensions().get(suffix, "JPEG"), **options)
     return file.getvalue()
 
 

@@ -39,7 +39,7 @@ def decode(data: bytes, max_pixels: int = MEGABYTE, mode: Mode = "exact", **limi
 def noise(suffix: str) -> bytes:
     file = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    Image.fromarray(pixels).save(file, Image.registered_extensions()[suffix])
+    Image.fromarray(pixels).save(file, Image.registered_extensions().get(suffix, "JPEG"))
     return file.getvalue()
 
 
@@ -192,7 +192,11 @@ def test_our_own_limits_are_the_only_ones() -> None:
 def animated(suffix: str, frames: int) -> bytes:
     file, images = io.BytesIO(), [Image.new("RGB", (8, 8), (9 * number, 0, 0)) for number in range(frames)]
     images[0].save(
-        file, Image.registered_extensions()[suffix], save_all=True, append_images=images[1:], loop=0
+        file,
+        Image.registered_extensions().get(suffix, "JPEG"),
+        save_all=True,
+        append_images=images[1:],
+        loop=0,
     )
     return file.getvalue()
 
@@ -328,10 +332,26 @@ def test_a_screenshot_may_be_a_bmp_of_runs() -> None:
     assert isinstance(decode(in_runs(3_840, 2_160, row * 2_160), 10 * MEGABYTE), Picture)
 
 
-def test_heic_is_not_picked_up_where_it_cannot_be_decoded() -> None:
+def without_heic(data: bytes) -> str:
+    """What comes of a picture where pillow-heif is not installed."""
     code = (
         "import sys; sys.modules['pillow_heif'] = None\n"
-        "from tagger.vision.decode import SUFFIXES; print('.heic' in SUFFIXES, '.jpg' in SUFFIXES)"
+        "from tests.unit.test_decode_bad_input import decode\n"
+        "outcome = decode(sys.stdin.buffer.read())\n"
+        "print(type(outcome).__name__, getattr(outcome, 'kind', ''), getattr(outcome, 'reason', ''))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False True\n"
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+@pytest.mark.skipif(".heic" not in Image.registered_extensions(), reason="pillow-heif is not installed")
+def test_a_heic_is_called_heic_where_it_cannot_be_decoded() -> None:
+    told = without_heic(noise(".heic"))
+    assert told.startswith("Failed left out a HEIC, which this installation leaves out: ")
+    assert told.endswith("-m pip install pillow-heif, then tagger retry --all")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".avif"])
+def test_other_formats_need_no_heic(suffix: str) -> None:
+    if suffix in SUFFIXES:
+        assert without_heic(noise(suffix)).startswith("Picture")
