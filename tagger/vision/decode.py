@@ -36,10 +36,11 @@ from tagger.vision.tiff_layout import LayoutError
 log = logging.getLogger(__name__)
 
 _FORMATS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".jpg_large", ".mpo"),
+    "PNG": (".png", ".apng"),
     "GIF": (".gif",),
     "BMP": (".bmp",),
+    "DIB": (".dib",),  # a BMP that lacks the head of its file; some have it
     "TIFF": (".tif", ".tiff"),
 }
 tiff.register()

@@ -292,7 +292,7 @@ def _is_tiff_of_jpegs(image: Image.Image) -> bool:
 
 
 def _is_in_runs(image: Image.Image) -> bool:
-    return image.format == "BMP" and image.info.get("compression") in (1, 2)
+    return image.format in ("BMP", "DIB") and image.info.get("compression") in (1, 2)
 
 
 def _is_in_scans(image: Image.Image, data: bytes) -> bool:
