@@ -21,7 +21,7 @@ from tagger.vision import tiff_layout, tiff_pixels
 from tagger.vision.tiff_layout import LayoutError, SampleLayout, Tags
 
 _TAG = ExifTags.Base
-_CAMERA = (_TAG.Orientation, _TAG.Make, _TAG.Model)
+_CAMERA = (_TAG.Orientation, _TAG.Make, _TAG.Model, _TAG.DateTime)
 _BIG, _BIG_BACKWARDS = b"II\x2b\0", b"MM\0\x2b"
 """How a BigTIFF begins. Pillow takes the second for a smaller kind of TIFF."""
 _Kind = TypeVar("_Kind", bound=Tags)
@@ -73,6 +73,8 @@ class LibtiffPicture(TiffImagePlugin.TiffImageFile):
         self._size = self.tag_v2[_TAG.ImageWidth], self.tag_v2[_TAG.ImageLength]
         self.layout, self.use_load_libtiff = SampleLayout.of(self.tag_v2), True
         self.layout.judge()
+        if self.layout.colours == tiff_layout.PALETTE and tiff_layout.COLOUR_MAP not in self.tag_v2:
+            raise ValueError("it has no palette")
         self._mode = self.layout.mode
         if profile := self.tag_v2.get(_TAG.InterColorProfile):
             self.info["icc_profile"] = profile
@@ -80,7 +82,8 @@ class LibtiffPicture(TiffImagePlugin.TiffImageFile):
     @property
     def beside(self) -> int:
         """The bytes for each pixel that decoding takes besides those of the mode."""
-        return self.layout.size + len(self.mode) + (8 if self.layout.colours in tiff_layout.LAB else 0)
+        more = 8 if self.layout.colours in (*tiff_layout.LAB, tiff_layout.PALETTE) else 0
+        return self.layout.size + len(self.mode) + more
 
     @property
     def is_copied(self) -> bool:
@@ -128,10 +131,9 @@ def _numbers(data: bytes, layout: SampleLayout) -> NDArray[Any]:
 
 def _changes(layout: SampleLayout) -> dict[int, int]:
     """Return what libtiff is to be told of its tags: it would make CMYK to RGB, where it can, and turn what it makes to RGB half of the way."""
-    changes: dict[int, int] = {_TAG.Orientation: 1} if layout.is_shown else {}
-    return changes | (
-        {_TAG.PhotometricInterpretation: tiff_layout.GREY} if layout.colours == tiff_layout.CMYK else {}
-    )
+    if layout.is_shown:
+        return {_TAG.Orientation: 1}
+    return {_TAG.PhotometricInterpretation: tiff_layout.GREY} if layout.colours == tiff_layout.CMYK else {}
 
 
 def _with(changes: dict[int, int], data: bytes) -> bytearray:

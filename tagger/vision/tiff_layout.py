@@ -1,4 +1,4 @@
-"""How a TIFF's numbers make up a pixel, and which of that libtiff, through imagecodecs, gives us to be read rightly."""
+"""How a TIFF's numbers make up a pixel: which layouts Pillow misreads, and which nothing here reads."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ UNSIGNED, SIGNED, FLOAT = 1, 2, 3
 RAW, WEBP, JPEG = 1, 50001, (6, 7)
 COLOUR_MAP = 320
 _TAG = ExifTags.Base
-_EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING = 338, 339, 530
+_INK_SET, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING = 332, 338, 339, 530
 _COLOURS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
 """The samples that are colours."""
 _PREMULTIPLIED, _ALPHA = 1, 2
@@ -33,6 +33,7 @@ _COLOUR_NAMES = {
     32844: "LogL",
     32845: "LogLuv",
 }
+_KINDS = {FLOAT: "floats", 5: "complex numbers", 6: "complex numbers"}
 _MOST_SAMPLES = 64
 _DEPTHS = {PALETTE: (1, 2, 4, 8, 16), CIELAB: (8, 16), ICCLAB: (8, 16)}
 
@@ -53,6 +54,8 @@ class SampleLayout(NamedTuple):
     """SampleFormat."""
     samples: int
     extras: tuple[int, ...]
+    has_other_inks: bool
+    """Its inks are not cyan, magenta, yellow and black."""
 
     @classmethod
     def of(cls, tags: Tags) -> "SampleLayout":
@@ -66,6 +69,7 @@ class SampleLayout(NamedTuple):
             tags.get(_SAMPLE_FORMAT, (UNSIGNED,)),
             tags.get(_TAG.SamplesPerPixel, implied),
             tags.get(_EXTRA_SAMPLES, ()),
+            colours == CMYK and tags.get(_INK_SET, 1) != 1,
         )
 
     @property
@@ -106,36 +110,39 @@ class SampleLayout(NamedTuple):
 
     def judge(self) -> None:
         """Raises LayoutError where it cannot be read rightly."""
-        if self.compression not in _CODECS:
-            raise LayoutError(
-                f"a TIFF whose compression is {_named(self.compression, _CODEC_NAMES)} cannot be decoded here"
-            )
-        if self.colours not in _COLOURS:
-            raise LayoutError(
-                f"a TIFF whose colours are {_named(self.colours, _COLOUR_NAMES)} cannot be decoded here"
-            )
-        if not self.used <= max(self.samples, self.is_shown * 3) <= _MOST_SAMPLES:
-            raise LayoutError(f"a TIFF of {self.samples:,} samples for each pixel cannot be decoded here")
-        if len({*self.bits}) > 1 or len({*self.kinds}) > 1:
-            raise LayoutError("a TIFF whose samples are not all of one kind cannot be decoded here")
-        self._judge_numbers()
+        if refusal := self._refusal() or self._refusal_of_numbers():
+            raise LayoutError(f"a TIFF {refusal} cannot be decoded here")
 
-    def _judge_numbers(self) -> None:
+    def _refusal(self) -> str:
+        """Return what it has that is not read here; nothing where there is no such thing."""
+        if self.compression not in _CODECS:
+            return f"whose compression is {_named(self.compression, _CODEC_NAMES)}"
+        if self.colours not in _COLOURS:
+            return f"whose colours are {_named(self.colours, _COLOUR_NAMES)}"
+        if self.has_other_inks:
+            return "of other inks than cyan, magenta, yellow and black"
+        if self.is_shown and self.alpha is not None:
+            return "of luminance and colours, or of JPEG, that has alpha"
+        if not self.used <= max(self.samples, 4 * self.is_shown) <= _MOST_SAMPLES:
+            return f"of {self.samples:,} samples for each pixel"
+        return ""
+
+    def _refusal_of_numbers(self) -> str:
+        if len({*self.bits}) > 1 or len({*self.kinds}) > 1:
+            return "whose samples are not all of one kind"
         bits, kind = self.bits[0], self.kinds[0]
         are_whole = kind in (UNSIGNED, SIGNED) and (bits <= 32 or bits == 64)
         if not are_whole and not (kind == FLOAT and bits in (16, 32, 64)):
-            what = {FLOAT: "floats", 5: "complex numbers", 6: "complex numbers"}.get(kind, "numbers")
-            raise LayoutError(f"a TIFF whose samples are {what} of {bits} bits cannot be decoded here")
+            return f"whose samples are {_KINDS.get(kind, 'numbers')} of {bits} bits"
         depths = (8,) if self.is_shown else _DEPTHS.get(self.colours)
         if depths and (kind != UNSIGNED or bits not in depths):
-            raise LayoutError(
-                f"a TIFF of colours of kind {self.colours} in {bits} bits cannot be decoded here"
-            )
+            return f"of colours of kind {self.colours} in {bits} bits"
+        return ""
 
 
 def is_misread(layout: SampleLayout, tags: Tags) -> bool:
     """Return whether Pillow would read it wrongly, or not convert it. What is not in its table it refuses by itself."""
-    if layout.colours not in _COLOURS or max(layout.kinds) > UNSIGNED:
+    if layout.colours not in _COLOURS or layout.has_other_inks or max(layout.kinds) > UNSIGNED:
         return True
     bits, is_raw = max(layout.bits), layout.compression == RAW
     return (

@@ -1,10 +1,11 @@
 """A TIFF's numbers, as libtiff gives them → 8 bits: grey or RGB, with alpha or without.
 
 What is white is told by the number of bits where these are at most 16 and unsigned. Other numbers are seldom used up to their range:
-their white is the smallest usual full scale that holds all colours. Colours that were multiplied by their alpha are divided by it,
+their white is the smallest usual full scale that holds all colours, or else the brightest. Colours that were multiplied by their alpha are divided by it,
 so that all go on alike.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ _Numbers = NDArray[Any]
 _Bytes = NDArray[np.uint8]
 _Floats = NDArray[np.float32]
 
-_USUAL = (255, 65535)
+_USUAL = (255.0, 65535.0)
 _OVERSHOOT = 2
 """Floats that are meant to end at 1 go up to here where they were sharpened or resized."""
 _AT_ONCE = 1 << 17
@@ -69,15 +70,18 @@ def _alpha(numbers: _Numbers, layout: SampleLayout) -> _Bytes:
 
 def _scaled(numbers: _Numbers, layout: SampleLayout) -> _Bytes:
     """Return grey or RGB, and alpha behind it where there is any, some rows at a time."""
-    height, width, samples = numbers.shape
+    height, width, _ = numbers.shape
     white = _white(numbers[..., : layout.used], layout)
     opaque = 1.0 if layout.alpha is None else _white(numbers[..., layout.alpha], layout)
     made = np.empty((height, width, len(layout.mode)), np.uint8)
-    step = max(1, _AT_ONCE // (width * samples))
-    for top in range(0, height, step):
-        rows = _positive(numbers[top : top + step])
-        made[top : top + step] = np.rint(_pixels(rows, layout, white, opaque) * 255)
+    for rows in _steps(numbers):
+        made[rows] = np.rint(_pixels(_positive(numbers[rows]), layout, white, opaque) * 255)
     return made
+
+
+def _steps(numbers: _Numbers) -> Iterator[slice]:
+    step = max(1, _AT_ONCE // (numbers.size // len(numbers)))
+    return (slice(top, top + step) for top in range(0, len(numbers), step))
 
 
 def _pixels(rows: _Floats, layout: SampleLayout, white: float, opaque: float) -> _Floats:
@@ -112,11 +116,9 @@ def _white(numbers: _Numbers, layout: SampleLayout) -> float:
     most = 2.0 ** (bits - (kind == tl.SIGNED)) - 1
     if kind == tl.UNSIGNED and bits <= 16:
         return most
-    peak = max((float(_positive(row).max()) for row in numbers), default=0)
-    if kind == tl.FLOAT:
-        usual: tuple[float, ...] = _USUAL
-        if peak <= _OVERSHOOT:
-            return 1
-        return next((full for full in usual if peak <= full), peak)
-    usual = tuple(full for full in _USUAL if full < most) + (most,) * (peak > most / 4 or bits <= 16)
+    peak = max(float(_positive(numbers[rows]).max()) for rows in _steps(numbers))
+    if kind == tl.FLOAT and peak <= _OVERSHOOT:
+        return 1
+    is_used_up = kind != tl.FLOAT and (bits <= 16 or peak > most / 4)
+    usual = [full for full in _USUAL if kind == tl.FLOAT or full < most] + [most] * is_used_up
     return next((full for full in usual if peak <= full), peak)

@@ -69,6 +69,17 @@ def test_every_suffix_that_is_picked_up_can_be_decoded(suffix: str) -> None:
     assert picture.frames[0].mean(axis=(0, 1)) == pytest.approx(ORANGE, abs=6)
 
 
+def test_names_that_cameras_and_browsers_give_are_looked_at() -> None:
+    names = "jpg jpe jfif jfi jif pjpeg jpg_large mpo png apng bmp dib tif tiff webp gif heic heif hif heics heifs"
+    assert {f".{name}" for name in names.split()} <= SUFFIXES
+
+
+def test_a_bmp_is_read_with_the_head_of_its_file_and_without() -> None:
+    whole = saved(orange(), ".bmp")
+    assert mean_colour(whole) == pytest.approx(ORANGE, abs=2)
+    assert mean_colour(whole[14:]) == pytest.approx(ORANGE, abs=2)
+
+
 @pytest.mark.parametrize(
     ("mode", "suffix"),
     [

@@ -28,6 +28,7 @@ TURNED[ExifTags.Base.Orientation] = 6
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "plain.jpg": ("RGB", {}),
     "progressive.jpg": ("RGB", {"progressive": True, "subsampling": 0}),
+    "progressive, with halved colours.jpg": ("RGB", {"progressive": True, "subsampling": 2}),
     "colour by colour.jpg": ("L", {}),
     "progressive CMYK.jpg": ("CMYK", {"progressive": True}),
     "turned.jpg": ("RGB", {"exif": TURNED}),

@@ -188,6 +188,11 @@ def test_cmyk_with_alpha(order: str, big: bool, wide: int, extra: list[str]) -> 
     )
 
 
+@pytest.mark.parametrize(("order", "big"), ORDERS)
+def test_cmyk_in_jpeg(order: str, big: bool) -> None:
+    assert_shows(written(INK, "separated", compression="jpeg", order=order, bigtiff=big), RGB, within=6)
+
+
 def test_samples_that_mean_nothing_known_are_left_alone() -> None:
     made = np.dstack([deep(RGB), deep(SEEN), deep(SEEN)])
     assert_shows(written(made, "rgb", extrasamples=["unspecified"] * 2), RGB)
