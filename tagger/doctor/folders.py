@@ -120,14 +120,14 @@ def _answers(path: Path) -> bool:
 
 
 def _contents(source: Source, tree: Tree) -> Iterator[Finding]:
+    if tree.left_out:
+        what = f"{counted(tree.left_out, 'HEIC file')} in {_name(source)}, by name; this installation leaves HEIC out"
+        yield Finding("warning", what, f"to take HEIC: {TAKE_HEIC}")
     if not tree.pictures:
         yield _empty(source, tree)
     else:
         counts = f"{counted(tree.pictures, 'picture')} in {counted(tree.folders, 'folder')}"
         yield Finding("ok", f"{_name(source)}: {counts}, on {mounts.file_system(source.start)}")
-    if tree.left_out:
-        what = f"{counted(tree.left_out, 'HEIC file')} in it, by name; this installation leaves HEIC out"
-        yield Finding("warning", what, f"to take HEIC: {TAKE_HEIC}")
     if tree.closed:
         what = f"{counted(len(tree.closed), 'folder')} in it may not be read by {account.name()}: {shown(tree.closed[0])}"
         yield Finding("warning", what, _open(Path(tree.closed[0])))

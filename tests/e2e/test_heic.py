@@ -38,7 +38,7 @@ def test_scan_and_doctor_count_heic_that_is_left_out(tmp_path: Path, without_hei
     assert left_out.endswith(TAKE)
     assert f"{source}/named.jpg: a HEIC, which this installation leaves out" in scanned.stderr
     said = tagger(tmp_path, "doctor", "-c", config, **without_heic).stdout
-    assert "2 HEIC files in it, by name; this installation leaves HEIC out" in said
+    assert f"2 HEIC files in pictures ({source}), by name; this installation leaves HEIC out" in said
     retried = tagger(tmp_path, "retry", "--all", "-c", config), tagger(tmp_path, "scan", "-c", config)
     assert [one.returncode for one in retried] == [0, 0]
     assert "2 tagged, 1 unchanged, 0 failed" in retried[1].stdout
