@@ -124,8 +124,8 @@ class Facts:
     """What a file says about itself. `width` and `height` are those of the upright picture, in pixels.
 
     `taken_at` is the camera's own time, or None where the file does not tell: aware where the camera told its offset
-    from UTC, naive where it did not. `from_camera` is whether its EXIF names a camera. The file of a
-    `damaged` picture ends before the picture does.
+    from UTC, naive where it did not. `taken_from` is what told it, a word of `captured_from`. `from_camera` is whether
+    its EXIF names a camera. The file of a `damaged` picture ends before the picture does.
     """
 
     sha256: str
@@ -136,6 +136,7 @@ class Facts:
     health: Health | None = None
     from_camera: bool | None = None
     damaged: bool = False
+    taken_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,9 +45,21 @@ class Located:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+IN_PICTURES = ("exif", "exif_datetime", "gps", "png", "xmp")
+"""The words for what in a picture itself tells when it was taken, the most telling first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A time that something tells, naive where it told no offset from UTC, and what tells it: a word of `captured_from`."""
+
+    at: datetime
+    by: str
+
+
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """When a picture was taken, in UTC, and what tells it: `path`, `exif` or `mtime`.
+    """When a picture was taken, in UTC, and what tells it: `path`, one `IN_PICTURES`, or `mtime`.
 
     `misdated` is whether something told a time that cannot be.
     """
@@ -84,16 +96,16 @@ class PathRules:
             groups,
         )
 
-    def captured(self, located: Located, taken_at: datetime | None, mtime_ns: int, now: datetime) -> Captured:
-        """Return when a picture was taken: by its path, else by the camera, else by the file's last change.
+    def captured(self, located: Located, taken: Told | None, mtime_ns: int, now: datetime) -> Captured:
+        """Return when a picture was taken: by its path, else by what is in it, or by its last change.
 
-        `taken_at` is what the camera tells, naive without an offset; `mtime_ns` is in nanoseconds since 1970.
+        `taken` is what the picture itself tells; `mtime_ns` is in nanoseconds since 1970.
         """
-        times = (("path", located.captured_at), ("exif", taken_at))
-        told = [(by, moment) for by, moment in times if moment]
-        for by, moment in told:
-            if at := self._believed(moment, now):
-                return Captured(at, by, by != told[0][0])
+        by_path = Told(located.captured_at, "path") if located.captured_at else None
+        told = [one for one in (by_path, taken) if one]
+        for one in told:
+            if at := believed(one.at, self._zone, now):
+                return Captured(at, one.by, one is not told[0])
         return Captured(_EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime", bool(told))
 
     @property
@@ -109,16 +121,20 @@ class PathRules:
     def _zone(self) -> tzinfo | None:
         return ZoneInfo(self.timezone) if self.timezone else None
 
-    def _believed(self, moment: datetime, now: datetime) -> datetime | None:
-        """Return the moment in UTC; None where it cannot be, at the edges of the calendar too."""
-        if moment.replace(second=0, microsecond=0, tzinfo=None) == _RESET:
-            return None
-        try:
-            local = moment if moment.tzinfo else moment.replace(tzinfo=self._zone)
-            at = local.astimezone(UTC)
-        except (OverflowError, ValueError, OSError):
-            return None
-        return at if EARLIEST <= at <= now + _AHEAD else None
+
+def believed(moment: datetime, zone: tzinfo | None, now: datetime) -> datetime | None:
+    """Return the moment in UTC; None where it cannot be, at the edges of the calendar too.
+
+    It is by the clock of `zone` where it is naive, and by this machine's where that is None.
+    """
+    if moment.replace(second=0, microsecond=0, tzinfo=None) == _RESET:
+        return None
+    try:
+        local = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        at = local.astimezone(UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return at if EARLIEST <= at <= now + _AHEAD else None
 
 
 def compiled(pattern: str) -> Any:

@@ -85,7 +85,14 @@ class ChildDecoder:
             return Failed(content.target, "decode", _NONSENSE, kind=FailureKind.CRASHED)
         taken_at = datetime.fromisoformat(told.taken_at) if told.taken_at else None
         facts = Facts(
-            content.sha256, told.width, told.height, told.format, taken_at, told.health, told.from_camera
+            content.sha256,
+            told.width,
+            told.height,
+            told.format,
+            taken_at,
+            told.health,
+            told.from_camera,
+            told.taken_from,
         )
         frames = np.frombuffer(data, np.uint8).reshape(told.frames, preprocessing.crop, preprocessing.crop, 3)
         return Picture(content.target, facts, frames, content.top_k)

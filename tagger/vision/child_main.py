@@ -141,6 +141,7 @@ def _decode(decoder: Decoder, data: bytes, parent: _Parent) -> None:
         height=facts.height,
         format=facts.format,
         taken_at=facts.taken_at.isoformat() if facts.taken_at else None,
+        taken_from=facts.taken_from,
         health=facts.health,
         from_camera=facts.from_camera,
         frames=len(outcome.frames),

@@ -1,5 +1,5 @@
-"""A file's bytes → an upright RGB picture of the model's input size. Only this, `alpha`, `health`, `limits`, `mend`, `resize`
-and `thumbnail` import Pillow.
+"""A file's bytes → an upright RGB picture of the model's input size. Only this, `alpha`, `health`, `limits`, `mend`, `resize`,
+`taken_at` and `thumbnail` import Pillow.
 
 The file is read once, checked against its stamp before and after, and decoded from those bytes, so that hash,
 facts and pixels are of one and the same content. The picture is brought to the model's size before its alpha
@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
@@ -21,12 +21,11 @@ from typing import Any, Literal
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, features
 
-from tagger.config.path_rules import IMPOSSIBLE
 from tagger.config.sources import Crop
 from tagger.config.tagging import DecodeSettings
 from tagger.host import beneath
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
-from tagger.vision import alpha, heif, jpeg, limits, mend, png, resize, tiff
+from tagger.vision import alpha, heif, jpeg, limits, mend, png, resize, taken_at, tiff
 from tagger.vision.budget import MemoryBudget
 from tagger.vision.child_decoder import ChildDecoder, is_risky
 from tagger.vision.health import health
@@ -75,16 +74,6 @@ _BLOCK, _BLOCKS = 1 << 20, 32
 kernel, page by page, which takes a fifth of the time that a screenshot's decoding takes."""
 _TO_THE_SIDE = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
 _CAMERA = {ExifTags.Base.Make, ExifTags.Base.Model}
-_ORIGINAL = (
-    ExifTags.Base.DateTimeOriginal,
-    ExifTags.Base.OffsetTimeOriginal,
-    ExifTags.Base.SubsecTimeOriginal,
-)
-_DIGITIZED = (
-    ExifTags.Base.DateTimeDigitized,
-    ExifTags.Base.OffsetTimeDigitized,
-    ExifTags.Base.SubsecTimeDigitized,
-)
 
 
 def read(
@@ -180,9 +169,10 @@ class Decoder:
             frames = self._sized(_upright(flat, turn), whole, preprocessing)
             # After what uses the same code, which is then at hand: a sixth less time.
             seen = _health(flat)
-            taken_at, from_camera = _taken_at(exif), not _CAMERA.isdisjoint(exif)
-            form = image.format or ""
-            facts = Facts(content.sha256, *whole, form, taken_at, seen, from_camera, damaged)
+            taken = taken_at.told(loaded, datetime.now(UTC))
+            at, by = (taken.at, taken.by) if taken else (None, None)
+            form, from_camera = image.format or "", not _CAMERA.isdisjoint(exif)
+            facts = Facts(content.sha256, *whole, form, at, seen, from_camera, damaged, by)
             return Picture(content.target, facts, frames, content.top_k)
 
     def _loaded(self, image: Image.Image, data: bytes) -> tuple[Image.Image, bool]:
@@ -304,37 +294,14 @@ def _scaled_grey(image: Image.Image) -> Image.Image:
 
 
 def _exif(image: Image.Image) -> dict[int, Any]:
-    """Return orientation, the camera's name and its tags. Broken EXIF is no EXIF: it says nothing of the picture itself."""
+    """Return orientation and the camera's name. Broken EXIF is no EXIF: it says nothing of the picture itself."""
     tags: dict[int, Any] = {}
     with suppress(Exception):
         exif = limits.exif(image)
         tags[ExifTags.Base.Orientation] = exif.get(ExifTags.Base.Orientation)
         tags |= {name: exif[name] for name in _CAMERA if str(exif.get(name) or "").strip("\0 ")}
-        tags |= exif.get_ifd(ExifTags.IFD.Exif)
     return tags
 
 
 def _upright(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     return image if turn is None else image.transpose(turn)
-
-
-def _taken_at(exif: dict[int, Any]) -> datetime | None:
-    """Return when a picture was taken, as the camera tells it; IMPOSSIBLE where it tells only times that cannot be."""
-    told = None
-    for tags in (_ORIGINAL, _DIGITIZED):
-        time, *others = (str(exif.get(tag, "")).strip("\0 ") for tag in tags)
-        with suppress(ValueError, OverflowError, OSError):
-            return _moment(time, *others)
-        if any(digit in time for digit in "123456789"):  # zeros stand for a clock that was never set
-            told = IMPOSSIBLE
-    return told
-
-
-def _moment(time: str, offset: str, fraction: str) -> datetime:
-    """Return a time as the camera tells it: naive where it tells no offset."""
-    moment = datetime.strptime(time, "%Y:%m:%d %H:%M:%S")
-    if fraction.isdecimal():
-        moment = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
-    with suppress(ValueError):
-        moment = moment.replace(tzinfo=datetime.strptime(offset, "%z").tzinfo)
-    return moment

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
+from tagger.config.path_rules import IN_PICTURES
 from tagger.config.tagging import DecodeSettings
 from tagger.records import FailureKind, Health
 from tagger.vision.models import Preprocessing
@@ -66,6 +67,7 @@ class Decoded(_Message):
     height: Annotated[int, Field(ge=1, le=_MOST_SIDE)]
     format: Annotated[str, Field(pattern="^[A-Z0-9]{0,8}$")]
     taken_at: Annotated[str, Field(max_length=40), AfterValidator(_a_moment)] | None
+    taken_from: Annotated[str, Field(pattern=f"^({'|'.join(IN_PICTURES)})$")] | None
     health: Health | None
     from_camera: bool | None
     frames: Annotated[int, Field(ge=1, le=3)]

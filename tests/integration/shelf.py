@@ -114,11 +114,15 @@ class Shelf:
 
 
 def tagged(
-    stamp: Stamp, scores: dict[str, float], content: str = "", taken_at: datetime | None = None
+    stamp: Stamp,
+    scores: dict[str, float],
+    content: str = "",
+    taken_at: datetime | None = None,
+    taken_from: str | None = None,
 ) -> Tagged:
     """A reading with the given scores; the content is the file's name unless it is given."""
     tags = tuple(Tag(label(name), score, rank) for rank, (name, score) in enumerate(scores.items(), 1))
-    facts = Facts(sha(content or stamp.path), 1920, 1080, "JPEG", taken_at)
+    facts = Facts(sha(content or stamp.path), 1920, 1080, "JPEG", taken_at, taken_from=taken_from)
     sums = ((key, sum(scores.get(name, 0) for name in names)) for key, names in CATEGORIES.items())
     categories = tuple((key, score) for key, score in sums if score)
     return Tagged(stamp, facts, Reading(tags, tags[0].score, 0.1, 1.0, categories))

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -388,3 +389,13 @@ def test_nothing_is_decoded_once_they_are_closed() -> None:
     children.close()
     expected = Failed(content(gif()).target, "decode", "Tagger ends", True, FailureKind.INTERRUPTED)
     assert decoder(children).decode(content(gif())) == expected
+
+
+def test_a_child_tells_when_a_picture_was_taken_and_what_told_it(children: ChildDecoder) -> None:
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.DateTime] = "2015:08:22 24:08:19"
+    Image.new("RGB", (60, 40), "red").save(file, "TIFF", exif=exif)
+    told = decoder(children).decode(content(file.getvalue()))
+    assert isinstance(told, Picture)
+    assert (told.facts.taken_at, told.facts.taken_from) == (datetime(2015, 8, 23, 0, 8, 19), "exif_datetime")
+    assert same(told, decoder(None).decode(content(file.getvalue())))

@@ -19,7 +19,7 @@ from tagger.errors import DatabaseError
 from tagger.search.parse import parse
 from tagger.store.core.database import Database
 from tagger.store.core.lock import holder, lock
-from tagger.store.core.schema import label, metadata
+from tagger.store.core.schema import VERSION, label, metadata
 from tagger.store.core.views import create_views
 from tagger.store.search import found
 
@@ -112,7 +112,7 @@ def test_an_older_database_is_brought_up_to_date_and_a_copy_of_what_it_was_stays
     older: Path,
 ) -> None:
     make(older)
-    copy = older.with_name("tags.db.before-0008")
+    copy = older.with_name(f"tags.db.before-{VERSION}")
     assert sorted(files(older.parent)) == [older.name, copy.name]
     assert "category" in tables(older)
     assert "category" not in tables(copy)

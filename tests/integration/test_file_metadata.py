@@ -151,6 +151,27 @@ def test_dates_that_cannot_be_are_counted(shelf: Shelf) -> None:
     assert sum(one.misdated for one in queries.status(shelf.database).sources) == 1
 
 
+def test_what_told_the_time_is_known_after_the_path_told_it(shelf: Shelf) -> None:
+    stamp = shelf.stamp("gate/Cam2.20240426_131715.jpg")
+    shelf.admitted(stamp)
+    at = datetime(2024, 4, 20, 12, tzinfo=UTC)
+    writer(shelf).write([tagged(stamp, CAT, taken_at=at, taken_from="gps")])
+    assert shelf.sql("SELECT captured_from FROM file") == [("path",)]
+    date_anew(shelf, PLACES)
+    date_anew(shelf, {})
+    assert shelf.sql("SELECT captured_from FROM file") == [("gps",)]
+
+
+def test_a_copy_is_dated_by_what_the_first_one_told_and_by_its_own_name(shelf: Shelf) -> None:
+    names = ("a.jpg", "IMG_20240426_131715.jpg")
+    stamps = [shelf.stamp(name) for name in names]
+    shelf.admitted(*stamps)
+    at = datetime(2024, 4, 20, 12, tzinfo=UTC)
+    shelf.writer.write([tagged(stamps[0], CAT, content="same", taken_at=at, taken_from="xmp")])
+    shelf.writer.write([Known(stamps[1], sha("same"))])
+    assert shelf.sql("SELECT captured_from FROM file") == [("xmp",), ("xmp",)]
+
+
 @pytest.mark.parametrize("counts", [False, True])
 @pytest.mark.parametrize(
     ("query", "walk"),

@@ -243,7 +243,11 @@ def test_facts_name_the_content_and_its_format() -> None:
         pytest.param({"DateTimeOriginal": "0000:00:00 00:00:00"}, None, id="an unset clock"),
         pytest.param({"DateTimeOriginal": "2024:13:01 12:00:00"}, IMPOSSIBLE, id="a 13th month"),
         pytest.param({"DateTimeOriginal": "yesterday"}, None, id="words"),
-        pytest.param({"DateTime": "2024:05:01 12:00:00"}, None, id="only the time of the last edit"),
+        pytest.param(
+            {"DateTime": "2024:05:01 12:00:00"},
+            datetime(2024, 5, 1, 12),
+            id="no better than that of the last edit",
+        ),
     ],
 )
 def test_when_it_was_taken(tags: dict[str, str], taken_at: datetime | None) -> None:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagger.config.path_rules import EARLIEST, IMPOSSIBLE, Located, PathRules, checked_timezone, compiled
+from tagger.config.path_rules import (
+    EARLIEST,
+    IMPOSSIBLE,
+    Located,
+    PathRules,
+    Told,
+    checked_timezone,
+    compiled,
+)
 
 CAMERA = r"(?P<camera>[^/.]+)\.(?P<captured_at>\d{8}_\d{6})\.jpg$"
 STEAM = r"760/remote/(?P<app_id>\d+)/screenshots/(?P<captured_at>\d{14})_\d+\.png$"
@@ -21,7 +29,8 @@ MTIME_NS = 1_774_918_923_456_000_000
 def captured(
     rules: PathRules, path: str = "a.jpg", taken_at: datetime | None = None
 ) -> tuple[datetime, str, bool]:
-    found = rules.captured(rules.read(path), taken_at, MTIME_NS, NOW)
+    taken = Told(taken_at, "exif") if taken_at else None
+    found = rules.captured(rules.read(path), taken, MTIME_NS, NOW)
     return found.at, found.by, found.misdated
 
 
@@ -184,7 +193,8 @@ def test_every_picture_has_a_time_whatever_path_and_clock_tell(
     path: str, taken_at: datetime | None, mtime_ns: int
 ) -> None:
     rules = PathRules(r"(?P<camera>[^/]*)/(?P<captured_at>\d+)", SHANGHAI)
-    found = rules.captured(rules.read(path), taken_at, mtime_ns, NOW)
+    taken = Told(taken_at, "gps") if taken_at else None
+    found = rules.captured(rules.read(path), taken, mtime_ns, NOW)
     assert found.at.tzinfo is UTC
     assert found.by == "mtime" or EARLIEST <= found.at <= NOW + timedelta(days=1)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from tagger.config.path_rules import PathRules
+from tagger.config.path_rules import PathRules, Told
 from tagger.store.core.columns import instant_text
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file, file_attribute
@@ -18,15 +18,23 @@ _DELETE = Prepared(delete(file_attribute).where(file_attribute.c.file_id == bind
 _UPDATE = Prepared(update(file).where(file.c.id == bindparam("this_file")), COLUMNS)
 
 
+def taken(at: str | None, by: str | None) -> Told | None:
+    """Return when a picture was taken by its own word, of the columns `taken_at` and `taken_from`.
+
+    Earlier releases stored only the first, and read it from EXIF.
+    """
+    return Told(datetime.fromisoformat(at), by or "exif") if at else None
+
+
 def metadata_of(
-    rules: PathRules, path: str, taken_at: datetime | None, mtime_ns: int, now: datetime
+    rules: PathRules, path: str, taken: Told | None, mtime_ns: int, now: datetime
 ) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Return a file's COLUMNS with their values, and its attributes, as the source's `rules` read them.
 
     `path` is as the database has it.
     """
     located = rules.read(path)
-    captured = rules.captured(located, taken_at, mtime_ns, now)
+    captured = rules.captured(located, taken, mtime_ns, now)
     values = (
         instant_text(captured.at),
         captured.by,

@@ -17,7 +17,7 @@ from tagger.store.tags import file_metadata, readings
 
 _PAGE = 1000
 _NEXT_FILES = Prepared(
-    select(file.c.id, file.c.captured_at, file.c.path, file.c.taken_at, file.c.mtime_ns)
+    select(file.c.id, file.c.captured_at, file.c.path, file.c.taken_at, file.c.taken_from, file.c.mtime_ns)
     .where(
         file.c.source_id + 0 == bindparam("source"),  # in the order of their ids, not of the source's index
         file.c.id > bindparam("after", type_=Integer),
@@ -65,9 +65,10 @@ class Redate:
         dated: str,
         path: str,
         taken_at: str | None,
+        taken_from: str | None,
         mtime_ns: int,
     ) -> None:
-        taken = datetime.fromisoformat(taken_at) if taken_at else None
+        taken = file_metadata.taken(taken_at, taken_from)
         columns, attributes = file_metadata.metadata_of(self._rules, path, taken, mtime_ns, self._now())
         if columns["captured_at"] != dated:
             readings.date(connection, file_id, columns["captured_at"])

@@ -50,7 +50,7 @@ from tagger.store.tags.verdicts import verdicts_on
 _NO_RULES = PathRules()
 
 _HEALTH = tuple(Health.__dataclass_fields__)
-_TOLD = ("sha256", "width", "height", "format", "taken_at", "from_camera", "damaged")
+_TOLD = ("sha256", "width", "height", "format", "taken_at", "from_camera", "damaged", "taken_from")
 _FACTS = (*_TOLD, *_HEALTH)
 
 _THIS = file.c.id == bindparam("this_file")
@@ -154,7 +154,7 @@ class _Batch:
         for outcome in outcomes:
             row = self.rows[outcome.stamp]
             facts = _facts(outcome.facts)
-            metadata = self._metadata(outcome.stamp, row, outcome.facts.taken_at)
+            metadata = self._metadata(outcome.stamp, row, facts)
             said, alone = verdicts.applied(outcome.facts.sha256, self._said(outcome.reading))
             self._forget(row, outcome.facts.sha256, outcome.stamp)
             new.append(self._reading(row, outcome, metadata["captured_at"], said, alone))
@@ -177,8 +177,7 @@ class _Batch:
             return
         original, *values = found[0]
         facts: dict[str, Any] = dict(zip(_FACTS, values, strict=True))
-        taken_at = datetime.fromisoformat(facts["taken_at"]) if facts["taken_at"] else None
-        metadata = self._metadata(outcome.stamp, row, taken_at)
+        metadata = self._metadata(outcome.stamp, row, facts)
         self._take_tags(row, outcome, original, model, metadata["captured_at"])
         finish_done(self.connection, [{"this_file": row.id, **facts, **metadata}])
 
@@ -189,10 +188,11 @@ class _Batch:
         file_metadata.set_attributes(self.connection, row.id, {}, had_some=row.tagged)
         finish_failed(self.connection, row, outcome, self.now)
 
-    def _metadata(self, stamp: Stamp, row: Row, taken_at: datetime | None) -> dict[str, Any]:
+    def _metadata(self, stamp: Stamp, row: Row, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the path and the clocks tell, as columns, and store the attributes in their table."""
         rules = self.places.get(stamp.source, _NO_RULES)
-        columns, attributes = file_metadata.metadata_of(rules, row.path, taken_at, stamp.mtime_ns, self.now)
+        taken = file_metadata.taken(facts["taken_at"], facts["taken_from"])
+        columns, attributes = file_metadata.metadata_of(rules, row.path, taken, stamp.mtime_ns, self.now)
         file_metadata.set_attributes(self.connection, row.id, attributes, had_some=row.tagged)
         return columns
 
