@@ -102,7 +102,7 @@ def _for_people(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"paused    since {found['paused_since']}; continue with: tagger resume"
     yield from _counts(found)
     if found["misdated"]:
-        yield f"{found['misdated']:,} with a date in path or EXIF that cannot be, and is not used"
+        yield f"{found['misdated']:,} with a date that cannot be, and is not used"
 
 
 def _counts(found: Mapping[str, Any]) -> Iterator[str]:

@@ -13,9 +13,11 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from tagger.config.file_names import time_in
 from tagger.wording.nearest import closest, did_you_mean
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for the time of a picture that nothing dates: where the newest come first, it comes last."""
 IMPOSSIBLE = datetime.min
 """Stands for a time that was told and cannot be, such as the 31st of June."""
 
@@ -25,6 +27,8 @@ _RESET = datetime(2000, 1, 1)
 """Other such clocks start in this minute, by their own time."""
 _AHEAD = timedelta(days=1)
 """A camera's clock may be in another time zone than it says."""
+_REVISION = 2
+"""It grows whenever paths or clocks are read in another way than before: all pictures are then dated anew, once."""
 
 RESERVED = {"path", "state", "source", "since", "until", "in", "and", "or", "not", "uncertain"}
 """Words of the search language, in which groups are fields."""
@@ -37,12 +41,16 @@ _FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What a path tells. `captured_at` is by the source's clock; `attributes` are all other groups."""
+    """What a path tells. `captured_at` is by the source's clock; `attributes` are all other groups.
+
+    `named_at` is the time in the file's name, where a program wrote it there.
+    """
 
     camera: str | None = None
     app_id: str | None = None
     captured_at: datetime | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    named_at: datetime | None = None
 
 
 IN_PICTURES = ("exif", "exif_datetime", "gps", "png", "xmp")
@@ -59,7 +67,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """When a picture was taken, in UTC, and what tells it: `path`, one `IN_PICTURES`, or `mtime`.
+    """When a picture was taken, in UTC, and what tells it: `path`, one `IN_PICTURES`, `name`, `mtime`, or `unknown`.
 
     `misdated` is whether something told a time that cannot be.
     """
@@ -80,12 +88,13 @@ class PathRules:
     timezone: str = ""
 
     def __str__(self) -> str:
-        return f"{self.timezone}\n{self.pattern}" if self.pattern or self.timezone else ""
+        return f"{_REVISION}\n{self.timezone}\n{self.pattern}"
 
     def read(self, path: str) -> Located:
         """Return what a path below the source's folder tells. It is text without surrogates, as the database has it."""
+        named_at = time_in(path.rpartition("/")[2], self._zone)
         if not self.pattern:
-            return Located()
+            return Located(named_at=named_at)
         match = self._compiled.search(path)
         groups = {name: text for name, text in match.groupdict().items() if text} if match else {}
         time = groups.pop("captured_at", None)
@@ -94,19 +103,24 @@ class PathRules:
             groups.pop("app_id", None),
             _moment(time, self._zone) if time else None,
             groups,
+            named_at,
         )
 
     def captured(self, located: Located, taken: Told | None, mtime_ns: int, now: datetime) -> Captured:
-        """Return when a picture was taken: by its path, else by what is in it, or by its last change.
+        """Return when a picture was taken: by its path, else by what is in it, its name, or its last change.
 
-        `taken` is what the picture itself tells; `mtime_ns` is in nanoseconds since 1970.
+        `taken` is what the picture itself tells; `mtime_ns` is in nanoseconds since 1970. A file that was changed in the
+        future, with nothing else to date it, is UNDATED.
         """
-        by_path = Told(located.captured_at, "path") if located.captured_at else None
-        told = [one for one in (by_path, taken) if one]
+        by_path, by_name = _told(located.captured_at, "path"), _told(located.named_at, "name")
+        told = [one for one in (by_path, taken, by_name) if one]
         for one in told:
             if at := believed(one.at, self._zone, now):
                 return Captured(at, one.by, one is not told[0])
-        return Captured(_EPOCH + timedelta(microseconds=mtime_ns // 1000), "mtime", bool(told))
+        changed_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime_ns // 1000)
+        if changed_at > now + _AHEAD:
+            return Captured(UNDATED, "unknown", True)
+        return Captured(changed_at, "mtime", bool(told))
 
     @property
     def shadows(self) -> set[str]:
@@ -135,6 +149,10 @@ def believed(moment: datetime, zone: tzinfo | None, now: datetime) -> datetime |
     except (OverflowError, ValueError, OSError):
         return None
     return at if EARLIEST <= at <= now + _AHEAD else None
+
+
+def _told(at: datetime | None, by: str) -> Told | None:
+    return Told(at, by) if at else None
 
 
 def compiled(pattern: str) -> Any:

@@ -2,9 +2,11 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from tagger.config.path_rules import PathRules
 from tagger.records import Failed, Gone, Known, Stamp
@@ -170,6 +172,35 @@ def test_a_copy_is_dated_by_what_the_first_one_told_and_by_its_own_name(shelf: S
     shelf.writer.write([tagged(stamps[0], CAT, content="same", taken_at=at, taken_from="xmp")])
     shelf.writer.write([Known(stamps[1], sha("same"))])
     assert shelf.sql("SELECT captured_from FROM file") == [("xmp",), ("xmp",)]
+
+
+def test_what_an_earlier_release_dated_is_dated_by_its_name_once(shelf: Shelf) -> None:
+    tag(shelf, shelf.writer, "DCIM/PXL_20240426_131715123.jpg")
+    tag(shelf, shelf.writer, "DCIM/IMG_1.jpg", taken_at=datetime(2024, 4, 20, 12, tzinfo=UTC))
+    with shelf.database.write() as connection:  # as it was before names told a time
+        connection.execute(text("UPDATE file SET captured_from = 'mtime' WHERE captured_from = 'name'"))
+        connection.execute(text("UPDATE file SET taken_from = NULL"))
+        connection.execute(text("UPDATE source SET place = NULL"))
+    seqs = shelf.sql("SELECT seq FROM reading")
+    assert date_anew(shelf, {}) == [2]
+    assert shelf.sql("SELECT captured_at, captured_from FROM file ORDER BY id") == [
+        ("2024-04-26 13:17:15.123", "name"),
+        ("2024-04-20 12:00:00.000", "exif"),
+    ]
+    assert shelf.sql("SELECT seq FROM reading") == seqs
+    assert date_anew(shelf, {}) == []
+
+
+def test_a_picture_that_nothing_dates_comes_last_and_is_told_of(shelf: Shelf) -> None:
+    old, future = shelf.stamp("old.jpg"), shelf.stamp("future.jpg")
+    future = replace(future, mtime_ns=4_354_819_200 * 10**9)
+    shelf.admitted(old, future)
+    shelf.writer.write([tagged(future, CAT), tagged(old, CAT)])
+    assert names(shelf, "tabby") == ["old.jpg", "future.jpg"]
+    assert shelf.sql("SELECT captured_from, misdated FROM file WHERE path = 'future.jpg'") == [("unknown", 1)]
+    latest = queries.latest(shelf.database)
+    assert latest
+    assert (latest.captured_at, latest.path) == (datetime(2108, 1, 1, tzinfo=UTC), "/data/cam/future.jpg")
 
 
 @pytest.mark.parametrize("counts", [False, True])

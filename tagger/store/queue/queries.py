@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from tagger.config.path_rules import UNDATED
 from tagger.records import ModelIdentity
 from tagger.store.core.control import paused_since
 from tagger.store.core.database import Database
@@ -19,7 +21,7 @@ _WAITING = (State.PENDING, State.BUSY, State.SUSPECT)
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """How many of a source's files are in each state; `misdated` have a time in path or EXIF that cannot be."""
+    """How many of a source's files are in each state; `misdated` have told a time that cannot be."""
 
     name: str
     root: str
@@ -64,7 +66,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """When a file was last seen, and the picture that was taken last, to be compared with the clock."""
+    """When a file was last seen, and the picture that is farthest ahead of all, to be compared with the clock.
+
+    `captured_at` is when it was taken, or, where nothing can date it, the future time at which its file was last changed.
+    """
 
     seen_at: datetime
     captured_at: datetime | None = None
@@ -103,17 +108,25 @@ def status(database: Database) -> Status:
 
 
 def latest(database: Database) -> Latest | None:
-    """Return when a file was last seen, and the picture that was taken last; None where there are no files."""
-    newest = select(source.c.root, file.c.path, file.c.captured_at).join(
-        source, source.c.id == file.c.source_id
-    )
-    newest = newest.where(file.c.captured_at.is_not(None)).order_by(file.c.captured_at.desc()).limit(1)
+    """Return when a file was last seen, and the picture that is farthest ahead; None where there are no files."""
+    dated = select(source.c.root, file.c.path, file.c.captured_at, file.c.captured_from, file.c.mtime_ns)
+    dated = dated.join(source, source.c.id == file.c.source_id).limit(1)
+    newest = dated.where(file.c.captured_at.is_not(None)).order_by(file.c.captured_at.desc())
+    undated = dated.where(file.c.captured_at == UNDATED, file.c.captured_from == "unknown")
     with database.read() as connection:
         seen_at = connection.execute(select(func.max(file.c.seen_at))).scalar_one()
-        row = connection.execute(newest).first()
+        row = connection.execute(undated).first() or connection.execute(newest).first()
     if seen_at is None:
         return None
-    return Latest(seen_at, row.captured_at, str(Path(row.root, row.path))) if row else Latest(seen_at)
+    return Latest(seen_at, _time(row), str(Path(row.root, row.path))) if row else Latest(seen_at)
+
+
+def _time(row: Any) -> datetime:
+    """Return when a picture was taken, or, where nothing dates it, when its file was last changed."""
+    if row.captured_from == "unknown":
+        return UNDATED + timedelta(seconds=row.mtime_ns // 10**9)
+    at: datetime = row.captured_at
+    return at
 
 
 def failures(database: Database) -> Iterator[Failure]:

@@ -1,4 +1,4 @@
-"""Pictures dated anew, where the config reads their paths, or their cameras' clocks, in another way than before.
+"""Pictures dated anew, where the config, or this release, reads their paths or their cameras' clocks in another way than before.
 
 All that it takes is in the database, so no picture is read for it. It goes page by page, so that new files are stored between.
 """
