@@ -278,10 +278,14 @@ class Tagged:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A file whose content this model has tagged before: the store copies, nothing is inferred."""
+    """A file whose content this model has tagged before: the store copies, nothing is inferred.
+
+    `facts` are there where those in the store are of an earlier release, which read less of a picture.
+    """
 
     stamp: Stamp
     sha256: str
+    facts: Facts | None = None
 
 
 class FailureKind(StrEnum):

@@ -41,12 +41,17 @@ def _keep_nothing() -> None:
     """End steps that hold nothing."""
 
 
+def _never(_: str) -> bool:
+    """Return that facts are of this release, where none are kept."""
+    return False
+
+
 @dataclass(frozen=True)
 class Steps:
     """What is done to a file at each stage; the rooms provide it.
 
-    `model_of` tells by which model a source is tagged, `is_known` whether it has tagged the content of that hash. `end` lets go
-    of what the steps hold.
+    `model_of` tells by which model a source is tagged, `is_known` whether it has tagged the content of that hash, `is_outdated`
+    whether the store's facts of that content are of an earlier release. `end` lets go of what the steps hold.
     """
 
     read: Callable[[Stamp], Content | Failed | Gone | Changed]
@@ -56,6 +61,7 @@ class Steps:
     classify: Callable[[Sequence[Picture]], Sequence[Tagged | Failed]]
     sink: Callable[[Sequence[Outcome]], None]
     end: Callable[[], None] = _keep_nothing
+    is_outdated: Callable[[str], bool] = _never
 
 
 @dataclass(frozen=True)
@@ -185,9 +191,10 @@ class Pipeline:
             return content
         if not self._in_flight.leads(stamp, content, self._steps.model_of(stamp.source)):
             return None
-        if self._steps.is_known(stamp.source, content.sha256):
-            return Known(stamp, content.sha256)
-        return self._decode_content(content)
+        if not self._steps.is_known(stamp.source, content.sha256):
+            return self._decode_content(content)
+        again = self._decode_content(content) if self._steps.is_outdated(content.sha256) else None
+        return Known(stamp, content.sha256, again.facts if isinstance(again, Picture) else None)
 
     def _decode_content(self, content: Content) -> Picture | Failed:
         path = content.target.path

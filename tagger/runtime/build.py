@@ -79,7 +79,16 @@ def steps(
     roots = {source.name: str(source.path) for source in sources}
     reader = partial(read, max_bytes=settings.decode.max_bytes, roots=roots)
     model_of = writer.registered.model_of
-    return Steps(reader, model_of, writer.knows, decoder.decode, classifier.classify, sink, children.close)
+    return Steps(
+        reader,
+        model_of,
+        writer.knows,
+        decoder.decode,
+        classifier.classify,
+        sink,
+        children.close,
+        writer.is_outdated,
+    )
 
 
 def steps_alone(

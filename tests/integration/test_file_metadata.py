@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from tagger.config.path_rules import PathRules
-from tagger.records import Failed, Gone, Known, Stamp
+from tagger.records import Facts, Failed, Gone, Known, Stamp
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
 from tagger.store.queue import queries
@@ -189,6 +189,23 @@ def test_what_an_earlier_release_dated_is_dated_by_its_name_once(shelf: Shelf) -
     ]
     assert shelf.sql("SELECT seq FROM reading") == seqs
     assert date_anew(shelf, {}) == []
+
+
+def test_what_an_earlier_release_read_has_what_is_found_in_it_once_it_is_read_again(shelf: Shelf) -> None:
+    stamp = tag(shelf, shelf.writer, "a.jpg")
+    assert not shelf.writer.is_outdated(sha("a.jpg"))
+    with shelf.database.write() as connection:  # as it was before more than EXIF told a time
+        connection.execute(text("UPDATE file SET taken_from = NULL"))
+    assert shelf.writer.is_outdated(sha("a.jpg"))
+    seqs, touched = shelf.sql("SELECT seq FROM reading"), rewritten(stamp)
+    at = datetime(2024, 4, 20, 12, tzinfo=UTC)
+    facts = Facts(sha("a.jpg"), 1920, 1080, "JPEG", at, taken_from="gps")
+    shelf.admitted(touched)
+    shelf.writer.write([Known(touched, sha("a.jpg"), facts)])
+    assert shelf.sql("SELECT captured_at, captured_from FROM file") == [("2024-04-20 12:00:00.000", "gps")]
+    assert shelf.sql("SELECT DISTINCT captured_at FROM top_tag") == [("2024-04-20 12:00:00.000",)]
+    assert shelf.sql("SELECT seq FROM reading") == seqs
+    assert not shelf.writer.is_outdated(sha("a.jpg"))
 
 
 def test_a_picture_that_nothing_dates_comes_last_and_is_told_of(shelf: Shelf) -> None:

@@ -33,7 +33,12 @@ def stamp(name: str) -> Stamp:
 class InMemory:
     """A pipeline over files in memory, that counts what it decodes."""
 
-    def __init__(self, files: dict[str, bytes], known: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        files: dict[str, bytes],
+        known: frozenset[str] = frozenset(),
+        outdated: frozenset[str] = frozenset(),
+    ) -> None:
         self.files = {stamp(name): data for name, data in files.items()}
         self.supply: Channel[Stamp] = Channel(100)
         self.decoded: list[Target] = []
@@ -45,6 +50,7 @@ class InMemory:
             self.decode,
             self.classify,
             self.stored.extend,
+            is_outdated=lambda sha256: sha256 in outdated,
         )
         self.pipeline = Pipeline(
             self.supply,
@@ -96,6 +102,23 @@ def test_known_content_is_not_decoded_again() -> None:
     files.pipeline.sink_batch()
     assert files.stored == [Known(stamp("copy.png"), "a")]
     assert files.decoded == []
+
+
+def test_known_content_that_an_earlier_release_read_is_decoded_again_for_its_facts_alone() -> None:
+    files = InMemory(
+        {"a.png": b"a", "twin.png": b"a", "bad.png": b"bad"},
+        known=frozenset(("a", "bad")),
+        outdated=frozenset(("a", "bad")),
+    )
+    files.decode_all("a.png", "twin.png", "bad.png")
+    files.pipeline.sink_batch()
+    facts = Facts("a", 1, 1, "PNG", None)
+    assert files.stored == [
+        Known(stamp("a.png"), "a", facts),
+        Known(stamp("bad.png"), "bad"),
+        Known(stamp("twin.png"), "a", facts),
+    ]
+    assert files.decoded == [stamp("a.png"), stamp("bad.png")]
 
 
 def test_the_same_content_on_its_way_is_decoded_once_and_each_name_gets_the_outcome() -> None:

@@ -62,6 +62,10 @@ _SAME = _SAME.where(
 ).limit(1)
 _ITSELF, _TWIN = Prepared(_SAME.where(_THIS)), Prepared(_SAME)
 
+_OUTDATED = Prepared(
+    select(file.c.id).where(file.c.sha256 == bindparam("sha256"), file.c.taken_from.is_(None)).limit(1)
+)
+
 
 class Writer:
     """Stores outcomes as readings of one model, which may read each source's pictures in a way of its own."""
@@ -115,6 +119,12 @@ class Writer:
         asked = {"model": self.registered.model_of(source), "taxonomy": self.registered.taxonomy}
         with self._database.read() as connection:
             return bool(_TWIN.rows(connection, sha256=sha256, **asked))
+
+    @retried
+    def is_outdated(self, sha256: str) -> bool:
+        """Return whether an earlier release read this content, which told less of a picture than this one does."""
+        with self._database.read() as connection:
+            return bool(_OUTDATED.rows(connection, sha256=sha256))
 
     @retried
     def _register(
@@ -176,7 +186,7 @@ class _Batch:
             finish_without_twin(self.connection, row)
             return
         original, *values = found[0]
-        facts: dict[str, Any] = dict(zip(_FACTS, values, strict=True))
+        facts = _facts(outcome.facts) if outcome.facts else dict(zip(_FACTS, values, strict=True))
         metadata = self._metadata(outcome.stamp, row, facts)
         self._take_tags(row, outcome, original, model, metadata["captured_at"])
         finish_done(self.connection, [{"this_file": row.id, **facts, **metadata}])
@@ -235,4 +245,5 @@ class _Batch:
 def _facts(facts: Facts) -> dict[str, Any]:
     health = dict.fromkeys(_HEALTH) if facts.health is None else asdict(facts.health)
     taken_at = facts.taken_at.isoformat() if facts.taken_at else None
-    return {name: getattr(facts, name) for name in _TOLD} | {"taken_at": taken_at} | health
+    told = {name: getattr(facts, name) for name in _TOLD}
+    return told | {"taken_at": taken_at, "taken_from": facts.taken_from or ""} | health

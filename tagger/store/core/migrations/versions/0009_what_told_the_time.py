@@ -1,4 +1,4 @@
-"""A file's row says what in the picture told when it was taken. None is EXIF's word, where an earlier release read it."""
+"""A file's row says what in the picture told when it was taken. None is where an earlier release looked."""
 
 import sqlalchemy as sa
 from alembic import op
