@@ -291,24 +291,15 @@ class Known:
 class FailureKind(StrEnum):
     """What is wrong with a file that could not be tagged, for whoever must choose by it; people read the reason."""
 
-    UNREADABLE = "unreadable"
-    """The file cannot be read."""
-    TOO_LARGE = "too large"
-    """It takes more pixels, frames, memory or time than is allowed, or than there is."""
-    UNSUPPORTED = "unsupported"
-    """It is no picture in a format that is decoded here."""
-    LEFT_OUT = "left out"
-    """It is in a format that an extra decodes, and that is not installed."""
-    CORRUPT = "corrupt"
-    """It is damaged, empty, or claims what no honest picture has."""
-    TIMEOUT = "timeout"
-    """It had not been decoded when its time was over."""
-    CRASHED = "crashed"
-    """To decode it ended its process, or made that answer nonsense."""
-    NOT_INFERRED = "not inferred"
-    """The model failed on it."""
-    INTERRUPTED = "interrupted"
-    """Tagger ends, or cannot start what decodes it: the file is not to blame."""
+    UNREADABLE = "unreadable"  # the file cannot be read
+    TOO_LARGE = "too large"  # it takes more pixels, frames, memory or time than is allowed, or than there is
+    UNSUPPORTED = "unsupported"  # it is no picture in a format that is decoded here
+    LEFT_OUT = "left out"  # it is in a format that an extra decodes, and that is not installed
+    CORRUPT = "corrupt"  # it is damaged, empty, or claims what no honest picture has
+    TIMEOUT = "timeout"  # it had not been decoded when its time was over
+    CRASHED = "crashed"  # to decode it ended its process, or made that answer nonsense
+    NOT_INFERRED = "not inferred"  # the model failed on it
+    INTERRUPTED = "interrupted"  # tagger ends, or cannot start what decodes it: the file is not to blame
 
 
 @dataclass(frozen=True, slots=True)

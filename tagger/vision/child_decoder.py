@@ -92,7 +92,7 @@ class ChildDecoder:
             taken_at,
             told.health,
             told.from_camera,
-            told.taken_from,
+            taken_from=told.taken_from,
         )
         frames = np.frombuffer(data, np.uint8).reshape(told.frames, preprocessing.crop, preprocessing.crop, 3)
         return Picture(content.target, facts, frames, content.top_k)

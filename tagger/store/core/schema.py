@@ -106,7 +106,7 @@ file = Table(
     Column("flatness", Float),  # the part of its pixels that equal their neighbours, 0 to 1
     Column("from_camera", Boolean),  # whether its EXIF names a camera
     Column("damaged", Boolean),  # whether the file ends before its picture does
-    Column("taken_from", String),  # what told `taken_at`, '' if nothing; None where an earlier release read EXIF alone
+    Column("taken_from", String),  # what told `taken_at`, '' if nothing; None of an earlier release: EXIF
     UniqueConstraint("source_id", "path"),
     CheckConstraint("state <> 'done' OR captured_at IS NOT NULL", name="done_is_dated"),
 )
