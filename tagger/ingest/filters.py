@@ -16,10 +16,17 @@ from wcmatch import glob
 
 from tagger.config.sources import Source
 
-IGNORED = frozenset(
-    {"@eadir", "#recycle", "__macosx", "$recycle.bin", "system volume information", "lost+found"}
+IGNORED = re.compile(
+    "@eadir|#recycle|#snapshot|@tmp|@sharebin"  # Synology
+    "|@recycle|@recently-snapshot"  # QNAP
+    "|~snapshot"  # NetApp
+    "|__macosx|network trash folder|temporary items"  # macOS
+    r"|\$recycle\.bin|recycler|system volume information|found\.[0-9]{3}"  # Windows
+    r"|lost\+found",
+    re.IGNORECASE | re.ASCII,
 )
-"""Folders (in lower case) that NAS boxes and operating systems fill for themselves; dotted ones besides."""
+"""Folders that NAS boxes and operating systems fill for themselves: thumbnails, what was deleted, and what was
+there before. Those of other systems begin with a dot, as .zfs and .snapshot do."""
 
 FLAGS = glob.GLOBSTAR | glob.IGNORECASE | glob.DOTGLOB | glob.FORCEUNIX
 FOLDERS_REMEMBERED = 10_000
@@ -99,7 +106,7 @@ class _Rules:
 
     def _opens(self, folder: str) -> bool:
         name = folder.rpartition("/")[2]
-        if name.startswith(".") or name.lower() in IGNORED:
+        if name.startswith(".") or IGNORED.fullmatch(name):
             return False
         return not self._exclude_folder.match(folder[len(self.root) :], name)
 

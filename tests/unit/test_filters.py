@@ -68,10 +68,47 @@ def test_what_has_no_pictures_suffix_is_not_picked_up(name: str) -> None:
         "$RECYCLE.BIN/a.png",
         "System Volume Information/a.png",
         "lost+found/a.png",
+        "@Recycle/a.png",
+        "@Recently-Snapshot/GMT+08_2026-03-26/a.png",
+        "#snapshot/a.png",
+        "@tmp/a.png",
+        "@sharebin/a.png",
+        "~snapshot/hourly.0/a.png",
+        ".snapshot/a.png",
+        ".zfs/snapshot/daily/a.png",
+        "2024/Network Trash Folder/a.png",
+        "Temporary Items/a.png",
+        "RECYCLER/S-1-5-21/a.png",
+        "found.000/dir0000.chk/a.png",
+        "found.012/a.png",
     ],
 )
 def test_what_systems_put_beside_pictures_is_ignored(name: str) -> None:
     assert owner(filters_for("/srv/pics"), f"/srv/pics/{name}") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "recycle",
+        "tmp",
+        "snapshot",
+        "@tmp2",
+        "found.0000",
+        "found",
+        "temporary items 2",
+        "lost-found",
+        "@Recycle.png",
+    ],
+)
+def test_a_folder_that_is_only_called_alike_is_not_ignored(name: str) -> None:
+    folder = name.removesuffix(".png")
+    path = f"/srv/pics/{name}" if name != folder else f"/srv/pics/{name}/a.png"
+    assert owner(filters_for("/srv/pics"), path) == "pics"
+
+
+def test_a_folder_of_a_nas_that_is_named_as_a_source_is_watched() -> None:
+    assert owner(filters_for("/srv/pics/@Recycle"), "/srv/pics/@Recycle/a.png") == "@Recycle"
 
 
 def test_a_folder_whose_own_path_holds_a_dot_is_watched_like_any_other() -> None:
