@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from tagger.config.file_names import time_in
 from tagger.wording.nearest import closest, did_you_mean
+from tagger.wording.unicode_forms import composed
 
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of a picture that nothing dates: where the newest come first, it comes last."""
@@ -95,7 +96,7 @@ class PathRules:
         named_at = time_in(path.rpartition("/")[2], self._zone)
         if not self.pattern:
             return Located(named_at=named_at)
-        match = self._compiled.search(path)
+        match = self._match(path)
         groups = {name: text for name, text in match.groupdict().items() if text} if match else {}
         time = groups.pop("captured_at", None)
         return Located(
@@ -122,6 +123,12 @@ class PathRules:
             return Captured(UNDATED, "unknown", True)
         return Captured(changed_at, "mtime", bool(told))
 
+    def _match(self, path: str) -> Any:
+        """Return the match in the path as it is, else with the letters of both composed: groups keep their spelling if they can."""
+        return self._compiled.search(path) or (
+            None if path.isascii() else self._composed.search(composed(path))
+        )
+
     @property
     def shadows(self) -> set[str]:
         """The words of the search language that are hidden by groups of the same name."""
@@ -130,6 +137,10 @@ class PathRules:
     @cached_property
     def _compiled(self) -> Any:
         return compiled(self.pattern)
+
+    @cached_property
+    def _composed(self) -> Any:
+        return compiled(composed(self.pattern))
 
     @cached_property
     def _zone(self) -> tzinfo | None:

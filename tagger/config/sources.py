@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from tagger.config import path_rules
 from tagger.config.section import AbsolutePath, Section
+from tagger.wording.unicode_forms import composed
 
 Mode = Literal["center", "squash", "letterbox", "tiles"]
 Box = Annotated[tuple[float, float, float, float], Field(strict=False)]
@@ -41,8 +42,8 @@ def _pattern(value: str) -> str:
 
 
 def _path_pattern(value: str) -> str:
-    if value:
-        path_rules.compiled(value)
+    for form in {value, composed(value)} - {""}:
+        path_rules.compiled(form)
     return value
 
 

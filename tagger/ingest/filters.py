@@ -5,7 +5,8 @@ own name. Matching patterns against whole paths was rejected: it took several ti
 
 A pattern without a slash speaks of a name, at any depth; one with a slash of the path from the
 source's folder. `**` is any number of folders, case does not matter, a dot is a letter like others.
-An exclude pattern that matches a folder covers everything in it; include patterns name files.
+An exclude pattern that matches a folder covers everything in it; include patterns name files. Patterns and names are
+compared with their letters composed (NFC): they may have been typed on one system, and written by another.
 """
 
 import re
@@ -15,6 +16,7 @@ from functools import lru_cache
 from wcmatch import glob
 
 from tagger.config.sources import Source
+from tagger.wording.unicode_forms import composed
 
 IGNORED = re.compile(
     "@eadir|#recycle|#snapshot|@tmp|@sharebin"  # Synology
@@ -115,16 +117,16 @@ class _Globs:
     """Patterns, compiled. Those that speak of names are kept apart: a name is quicker to match than a path."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        bare = {pattern: pattern.removeprefix("**/") for pattern in patterns}
+        bare = {pattern: pattern.removeprefix("**/") for pattern in map(composed, patterns)}
         names = {pattern: name for pattern, name in bare.items() if name != pattern and "/" not in name}
         self._names = _compile(list(names.values()))
         self._paths = _compile([pattern for pattern in bare if pattern not in names])
 
     def match(self, relative: str, name: str) -> bool:
         """Return whether one matches the path from the source's root, or the name at its end."""
-        if self._names and self._names.fullmatch(name):
+        if self._names and self._names.fullmatch(composed(name)):
             return True
-        return bool(self._paths and self._paths.fullmatch(relative))
+        return bool(self._paths and self._paths.fullmatch(composed(relative)))
 
 
 def _compile(patterns: list[str]) -> re.Pattern[str] | None:

@@ -1,7 +1,8 @@
 """Which files are ours, and whose."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from tagger.config.settings import Settings
 from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
 
+Form = Literal["NFC", "NFD"]
 SUFFIXES = {".png", ".jpg"}
 
 
@@ -148,6 +150,19 @@ def test_a_pattern_names_files(pattern: str, name: str, matches: bool) -> None:
     excluded = filters_for({"path": "/srv/pics", "exclude": [pattern]})
     assert owner(included, f"/srv/pics/{name}") == ("pics" if matches else None)
     assert owner(excluded, f"/srv/pics/{name}") == (None if matches else "pics")
+
+
+@pytest.mark.parametrize("pattern", ["*Müller*", "müller/*.png", "Müller/**", "**/MÜLLER/**", "[Mm]üller*/*"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_a_name_is_matched_however_its_letters_are_composed(pattern: str, typed: Form, written: Form) -> None:
+    pattern = normalize(typed, pattern)
+    path = normalize(written, "/srv/pics/Müller/Müller.png")
+    other = "/srv/pics/Muller/a.png"
+    included = filters_for({"path": "/srv/pics", "include": [pattern]})
+    excluded = filters_for({"path": "/srv/pics", "exclude": [pattern]})
+    assert [owner(included, path), owner(included, other)] == ["pics", None]
+    assert [owner(excluded, path), owner(excluded, other)] == [None, "pics"]
 
 
 def test_several_patterns_are_alternatives() -> None:

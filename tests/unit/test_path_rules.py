@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given
@@ -40,6 +42,23 @@ def test_a_camera_and_its_time() -> None:
     assert (located.camera, located.app_id, located.attributes) == ("Cam2", None, {})
     time_ = datetime(2026, 3, 26, 5, 17, 15, tzinfo=UTC)
     assert captured(rules, "2026/Cam2.20260326_131715.jpg") == (time_, "path", False)
+
+
+@pytest.mark.parametrize("pattern", [r"Müller/(?P<camera>[^/]+)/", r"(?P<site>M.ller)/(?P<camera>[^/]+)/"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_a_path_is_matched_however_its_letters_are_composed(
+    pattern: str, typed: Literal["NFC", "NFD"], written: Literal["NFC", "NFD"]
+) -> None:
+    rules = PathRules(normalize(typed, pattern))
+    assert rules.read(normalize(written, "Müller/gate/a.jpg")).camera == "gate"
+    assert rules.read("Muller/gate/a.jpg").camera == (None if "site" not in pattern else "gate")
+
+
+def test_a_camera_keeps_the_letters_of_its_folder() -> None:
+    rules = PathRules("(?P<camera>[^/]+)/")
+    for name in (normalize("NFC", "Tür"), normalize("NFD", "Tür")):
+        assert rules.read(f"{name}/a.jpg").camera == name
 
 
 def test_a_game_of_steam() -> None:
