@@ -4,6 +4,10 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from typing import Literal
+from unicodedata import normalize
 
 import pytest
 from sqlalchemy import text
@@ -19,6 +23,7 @@ from tagger.store.tags.redate import Redate
 from tagger.store.tags.writer import Writer
 from tests.integration.shelf import LABELS, RESNET, TAXONOMY, Shelf, rewritten, sha, tagged
 
+FORMS: tuple[tuple[Literal["NFC", "NFD"], ...], ...] = tuple(product(("NFC", "NFD"), repeat=2))
 CAT = {"tabby": 0.7}
 PLACES = {"cam": PathRules(r"(?P<site>[^/]+)/(?P<camera>\w+)\.(?P<captured_at>\d{8}_\d{6})", "Asia/Shanghai")}
 WHERE = "SELECT path, camera, captured_at FROM top_tag ORDER BY path"
@@ -71,6 +76,35 @@ def test_cameras_and_attributes_are_searched_for(shelf: Shelf) -> None:
     assert names(shelf, "vehicle or camera:Cam3 or camera:Cam2 in cam") == [two, one]
     assert names(shelf, "camera:Cam2 in phone") == []
     assert names(shelf, "camera:Cam2 state:done") == [one]
+
+
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_names_are_searched_for_however_their_letters_are_composed(
+    shelf: Shelf, typed: Literal["NFC", "NFD"]
+) -> None:
+    by = writer(shelf, {"cam": PathRules("(?P<site>[^/]+)/(?P<camera>[^/]+)/")})
+    paths = [f"{normalize(site, 'Köln')}/{normalize(camera, 'Tür')}/é.jpg" for site, camera in FORMS]
+    for path in paths:
+        tag(shelf, by, path)
+    for text in (
+        "camera:Tür",
+        "site:Köln",
+        "camera:*ü*",
+        "path:*Köln/Tür/*",
+        "tabby camera:Tür",
+        "not camera:Tor and site:Köln",
+    ):
+        assert sorted(names(shelf, normalize(typed, text))) == sorted(paths), text
+    assert names(shelf, normalize(typed, "camera:Tür since 1h")) == names(shelf, "camera:*")
+    assert names(shelf, "camera:Tur") == []
+    assert shelf.sql("SELECT path FROM file ORDER BY id") == [(path,) for path in paths]
+
+
+def test_a_source_is_found_however_its_letters_are_composed(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "tags.db", (normalize("NFD", "Köln"),))
+    with closing(shelf.database):
+        shelf.tag(shelf.stamp("a.jpg", normalize("NFD", "Köln")), CAT)
+        assert len(names(shelf, normalize("NFC", "in Köln"))) == 1
 
 
 def test_a_field_that_no_picture_has_is_pointed_at(shelf: Shelf) -> None:

@@ -542,6 +542,11 @@ def test_names_and_sources_never_change_the_sql(hostile: Hostile, shape: str, co
     assert {statement(name) for name in HOSTILE} == {statement("plain")}
 
 
+def words_of(statement: str) -> set[str]:
+    """The words of SQL in a statement: a pattern with accents is the same test once more for each way to write it."""
+    return set(re.sub(r":\w+|[(),]", " ", statement).split()) - {"OR"}
+
+
 PATHS = st.text(st.characters(exclude_categories=())) | st.sampled_from(HOSTILE)
 
 
@@ -550,7 +555,7 @@ PATHS = st.text(st.characters(exclude_categories=())) | st.sampled_from(HOSTILE)
 def test_a_path_never_changes_the_sql(hostile: Hostile, pattern: str) -> None:
     text = f"path:{quoted(pattern)} and not path:{quoted(pattern)}"
     statement, values = hostile.statement(text)
-    assert statement == hostile.statement("path:plain and not path:plain")[0]
+    assert words_of(statement) == words_of(hostile.statement("path:plain and not path:plain")[0])
     bound = [value for value in values.values() if isinstance(value, str)]
     assert pattern.isascii() is False or "\0" in pattern or any(value.endswith(pattern) for value in bound)
     assert hostile.found(text) == []

@@ -1,13 +1,18 @@
-"""Fields of a file, such as `camera:yard`, as SQL: its path, its state, its camera, and what else its path tells."""
+"""Fields of a file, such as `camera:yard`, as SQL: its path, its state, its camera, and what else its path tells.
 
-from collections.abc import Callable, Mapping
+A value is looked for in each way to write its letters, composed and decomposed: whoever asks does not see in which one a
+file's name came. Rejected: a function of ours in SQL, which other programs could not run what `--sql` shows without.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, and_, exists, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, Select, String, and_, exists, func, literal, or_, select, type_coerce
 
 from tagger.search.query import Field
 from tagger.store.core import pathtext
 from tagger.store.core.schema import UNFINISHED, State, file, file_attribute, source
+from tagger.wording.unicode_forms import path_spellings, spellings
 
 OWN = ("path", "state", "camera", "app_id")
 """The fields that every database has."""
@@ -16,6 +21,11 @@ OWN = ("path", "state", "camera", "app_id")
 def matches(field: Field) -> ColumnElement[bool]:
     """Return the test whether the file at hand has this value in this field."""
     return _TESTS.get(field.name, _attribute_test)(field)
+
+
+def of_each_spelling(field: Field) -> Iterator[ColumnElement[bool]]:
+    """Yield a test for each way to write a camera or game: each is a walk of its own along an index."""
+    return (file.c[field.name] == _bound(value) for value in spellings(field.value))
 
 
 def is_pattern(value: str) -> bool:
@@ -43,9 +53,7 @@ def path_is(field: Field, root: ColumnElement[str]) -> ColumnElement[bool]:
     pattern = field.value
     whole = pattern if pattern.startswith(("/", "*")) else f"*/{pattern}"
     path = func.rtrim(root, "/", type_=String).concat("/").concat(type_coerce(file.c.path, String))
-    return path.op("GLOB", is_comparison=True)(
-        literal(pathtext.storable(whole).replace("\0", pathtext.NOWHERE), String)
-    )
+    return or_(*(_glob(path, pattern) for pattern in path_spellings(whole)))
 
 
 def _path_test(field: Field) -> ColumnElement[bool]:
@@ -64,8 +72,18 @@ def _state_test(field: Field) -> ColumnElement[bool]:
 
 def _is_like(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
     """Return the test whether a column has this value, or, where that is a pattern, one of its form."""
-    bound = literal(pathtext.storable(value).replace("\0", pathtext.NOWHERE), String)
-    return column.op("GLOB", is_comparison=True)(bound) if is_pattern(value) else column == bound
+    if is_pattern(value):
+        return or_(*(_glob(column, pattern) for pattern in path_spellings(value)))
+    ways = [_bound(way) for way in spellings(value)]
+    return column == ways[0] if len(ways) == 1 else column.in_(ways)
+
+
+def _glob(text: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    return text.op("GLOB", is_comparison=True)(_bound(pattern))
+
+
+def _bound(value: str) -> ColumnElement[str]:
+    return literal(pathtext.storable(value).replace("\0", pathtext.NOWHERE), String)
 
 
 _TESTS: Mapping[str, Callable[[Field], ColumnElement[bool]]] = {

@@ -5,7 +5,7 @@ of a query in which nothing can be wrong any more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Connection, FromClause, select
 
@@ -36,6 +36,7 @@ from tagger.store.search.unknown_names import (
     unknown_source,
     unknown_state,
 )
+from tagger.wording.unicode_forms import composed, spellings
 
 ID_OF: Mapping[FromClause, str] = {tag: "label_id", category_score: "category_id"}
 """The column that says whose score a row is."""
@@ -129,6 +130,8 @@ def resolve(
     meanings = _meanings(connection, query, text)
     query = _by_meaning(query, meanings)
     sources = {row.name: row.id for row in connection.execute(select(source.c.name, source.c.id))}
+    stored = {composed(name): name for name in sources}
+    query = changed(query, lambda part: _source(part, sources, stored))
     for part in leaves(query):
         if isinstance(part, In) and part.source not in sources:
             raise unknown_source(connection, text, part, sources)
@@ -148,6 +151,13 @@ def _condition(part: Query, text: str) -> Query:
     return Condition(name)
 
 
+def _source(part: Query, sources: Mapping[str, int], stored: Mapping[str, str]) -> Query:
+    """Return the clause for a source with its name as it is stored; `stored` has those by their composed form."""
+    if not isinstance(part, In) or part.source in sources:
+        return part
+    return replace(part, source=stored.get(composed(part.source), part.source))
+
+
 def _meanings(connection: Connection, query: Query, text: str) -> dict[str, Meaning]:
     found: dict[str, Meaning] = {}
     for name in leaves(query):
@@ -159,7 +169,8 @@ def _meanings(connection: Connection, query: Query, text: str) -> dict[str, Mean
 def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
     """Return all that the word is the name of, or else all that it is a synonym of. Raises QueryError for none."""
     query = select(word.c.rank, word.c.label_id, word.c.category_id)
-    rows = connection.execute(query.where(word.c.text == pathtext.storable(name.text.casefold()))).all()
+    ways = [pathtext.storable(way.casefold()) for way in spellings(name.text)]
+    rows = connection.execute(query.where(word.c.text.in_(ways))).all()
     if not rows:
         raise unknown_name(connection, text, name)
     best = [row for row in rows if row.rank == min(row.rank for row in rows)]

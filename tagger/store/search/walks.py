@@ -86,16 +86,16 @@ def _by_name(asked: ResolvedQuery, name: Name) -> Iterator[Walk]:
 
 
 def _by_camera_or_game(asked: ResolvedQuery, field: Field) -> Iterator[Walk]:
-    """Yield a walk in each source for a camera, whose pictures lie by source, and one for a game.
+    """Yield a walk in each source for each spelling of a camera, whose pictures lie by source, and one for a game's.
 
     What has either has a time.
     """
-    is_it = fields.matches(field)
-    if field.name == "app_id":
-        yield Walk(file, is_it)
-        return
-    for id_ in asked.sources.values():
-        yield Walk(file, and_(file.c.source_id == id_, is_it))
+    for is_it in fields.of_each_spelling(field):
+        if field.name == "app_id":
+            yield Walk(file, is_it)
+            continue
+        for id_ in asked.sources.values():
+            yield Walk(file, and_(file.c.source_id == id_, is_it))
 
 
 def _by_few(asked: ResolvedQuery, part: In | Field) -> Walk:
