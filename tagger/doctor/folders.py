@@ -15,13 +15,15 @@ from pathlib import Path
 
 from tagger.config.settings import Settings
 from tagger.config.sources import Source
-from tagger.doctor import account
+from tagger.doctor import account, passed_over
 from tagger.doctor.finding import Finding
-from tagger.host import mounts
+from tagger.host import beneath, mounts
 from tagger.ingest.filters import Filters
+from tagger.ingest.scan import Entered, PassedOver, Reason, meet
 from tagger.ingest.source_mount import mount_of
 from tagger.ingest.watch import REFUSED
 from tagger.vision import heif
+from tagger.records import Stamp
 from tagger.vision.decode import SUFFIXES
 from tagger.wording.escape import shown
 from tagger.wording.extras import TAKE_HEIC
@@ -42,7 +44,7 @@ REMOVABLE = ("/media/", "/mnt/", "/run/media/")
 
 @dataclass
 class Tree:
-    """What a walk through a source has met: `closed` are folders, `unreadable` are pictures that may not be read.
+    """What a walk through a source has met: `closed` cannot be looked at, `unreadable` are pictures that may not be read.
 
     `left_out` are pictures, too, by names that only an extra decodes, if it is not there.
     """
@@ -52,6 +54,7 @@ class Tree:
     left_out: int = 0
     closed: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    passed_over: dict[Reason, list[str]] = field(default_factory=dict)
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
@@ -71,8 +74,14 @@ def _folder(source: Source, filters: Filters, poll: float) -> Generator[Finding,
     if trouble := _absent(source):
         yield trouble
         return 0
-    tree = _walk(source, filters)
+    try:
+        tree = _walk(source, filters)
+    except beneath.OutsideError:
+        what = f"{_name(source)} lies behind a symbolic link in {source.name}: nothing there is tagged"
+        yield Finding("problem", what, f"name the folder itself: {shown(os.path.realpath(source.start))}")
+        return 0
     yield from _contents(source, tree)
+    yield from passed_over.findings(source, tree.pictures, tree.passed_over)
     silence = mount_of(source, filters, mounts.table()).silence
     if silence:
         hint = (
@@ -127,7 +136,8 @@ def _contents(source: Source, tree: Tree) -> Iterator[Finding]:
         yield _empty(source, tree)
     else:
         counts = f"{counted(tree.pictures, 'picture')} in {counted(tree.folders, 'folder')}"
-        yield Finding("ok", f"{_name(source)}: {counts}, on {mounts.file_system(source.start)}")
+        rest = passed_over.in_words(tree.passed_over)
+        yield Finding("ok", f"{_name(source)}: {counts}, on {mounts.file_system(source.start)}{rest}")
     if tree.closed:
         what = f"{counted(len(tree.closed), 'folder')} in it may not be read by {account.name()}: {shown(tree.closed[0])}"
         yield Finding("warning", what, _open(Path(tree.closed[0])))
@@ -144,7 +154,7 @@ def _empty(source: Source, tree: Tree) -> Finding:
     if f"{path}/".startswith(REMOVABLE) and mount and mount.point == "/" and tree.folders == 1:
         hint = "mount what belongs there, if anything does"
         return Finding("warning", f"{_name(source)} is empty, and lies on the system's own disk", hint)
-    return Finding("note", f"{_name(source)} holds no pictures yet")
+    return Finding("note", f"{_name(source)} holds no pictures yet{passed_over.in_words(tree.passed_over)}")
 
 
 def _bring(path: Path) -> str:
@@ -161,34 +171,25 @@ def _bring(path: Path) -> str:
 
 
 def _walk(source: Source, filters: Filters) -> Tree:
-    tree, waiting = Tree(), [str(source.start)]
-    while waiting:
-        folder = waiting.pop()
-        tree.folders += 1
-        try:
-            with os.scandir(folder) as entries:
-                waiting += [path for entry in entries if (path := _met(entry, source, filters, tree))]
-        except FileNotFoundError:
-            continue
-        except OSError:
-            tree.closed.append(folder)
+    """Return what a scan would meet. Raises OSError where it could not begin."""
+    tree = Tree()
+    for met in meet(source, filters, str(source.start)):
+        match met:
+            case Entered():
+                tree.folders += 1
+            case Stamp(path):
+                tree.pictures += 1
+                tree.left_out += not heif.IS_READ and path.lower().endswith(heif.SUFFIXES)
+                if tree.pictures <= SAMPLE and not account.may(path, os.R_OK) and account.may(path, os.F_OK):
+                    tree.unreadable.append(path)
+            case PassedOver(path, error=PermissionError()):
+                tree.closed.append(path)
+            case PassedOver(path, reason):
+                tree.passed_over.setdefault(reason, []).append(path)
+    tree.passed_over[Reason.FOLDER_LINK] = passed_over.linked_folders(
+        tree.passed_over.pop(Reason.FOLDER_LINK, [])
+    )
     return tree
-
-
-def _met(entry: os.DirEntry[str], source: Source, filters: Filters, tree: Tree) -> str:
-    """Return the folder to enter, if it is one; a picture is counted."""
-    if entry.is_dir(follow_symlinks=False):
-        return entry.path if filters.enters(entry.path, source) else ""
-    if filters.owns(entry.path, source):
-        tree.pictures += 1
-        tree.left_out += not heif.IS_READ and entry.name.lower().endswith(heif.SUFFIXES)
-        if (
-            tree.pictures <= SAMPLE
-            and not account.may(entry.path, os.R_OK)
-            and account.may(entry.path, os.F_OK)
-        ):
-            tree.unreadable.append(entry.path)
-    return ""
 
 
 def _neighbours(sources: Sequence[Source]) -> Iterator[Finding]:

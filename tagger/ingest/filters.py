@@ -34,6 +34,11 @@ FLAGS = glob.GLOBSTAR | glob.IGNORECASE | glob.DOTGLOB | glob.FORCEUNIX
 FOLDERS_REMEMBERED = 10_000
 
 
+def is_system_folder(name: str) -> bool:
+    """Return whether a folder of this name is no place for pictures: one that begins with a dot, or that a system keeps for itself."""
+    return name.startswith(".") or IGNORED.fullmatch(name) is not None
+
+
 class Filters:
     """Which source owns a path. Paths are absolute, as `os.fsdecode` gives them.
 
@@ -108,7 +113,7 @@ class _Rules:
 
     def _opens(self, folder: str) -> bool:
         name = folder.rpartition("/")[2]
-        if name.startswith(".") or IGNORED.fullmatch(name):
+        if is_system_folder(name):
             return False
         return not self._exclude_folder.match(folder[len(self.root) :], name)
 

@@ -10,15 +10,46 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
 
 from tagger.config.sources import Source
 from tagger.host import beneath
-from tagger.ingest.filters import Filters
+from tagger.ingest.filters import Filters, is_system_folder
 from tagger.records import Stamp
 from tagger.wording.escape import shown
 
 log = logging.getLogger(__name__)
+
+
+class Reason(StrEnum):
+    """Why a walk passes something over, as a noun. What has no picture's name, and what a pattern excludes, is not told of.
+
+    What a link leads to is not looked at: one without a picture's name counts as one to a folder.
+    """
+
+    LINK = "symbolic link"
+    FOLDER_LINK = "linked folder"
+    SPECIAL = "pipe or device"
+    SYSTEM = "hidden or system folder"
+    UNREADABLE = "unreadable path"
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A folder whose names are read."""
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Something that is left out; `error` says why it cannot be looked at."""
+
+    path: str
+    reason: Reason
+    error: OSError | None = None
 
 
 def walk(
@@ -35,24 +66,48 @@ def walk(
         yield page
 
 
-def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
+def meet(source: Source, filters: Filters, start: str) -> Iterator[Stamp | Entered | PassedOver]:
+    """Yield all that a walk from the folder `start` on meets: files, folders, and what it passes over.
+
+    Raises OSError where that folder itself cannot be read.
+    """
     folders = [start]
     with beneath.rooted(str(source.path)) as root:
         while folders:
             folder = folders.pop()
             try:
-                with _listed(root, beneath.below(str(source.path), folder)) as entries:
-                    for entry in entries:
-                        path = f"{folder.rstrip('/')}/{entry.name}"
-                        if entry.is_dir(follow_symlinks=False):
-                            if filters.enters(path, source):
-                                folders.append(path)
-                        elif filters.owns(path, source) and (stamp := _stamp(entry, path, source.name)):
-                            yield stamp
+                for met in _inside(root, folder, source, filters):
+                    if isinstance(met, str):
+                        folders.append(met)
+                    else:
+                        yield met
             except OSError as error:
                 if folder == start:
                     raise
-                _leave_out(folder, error)
+                if not isinstance(error, beneath.OutsideError):  # which is no fault, and is told already
+                    yield PassedOver(folder, Reason.UNREADABLE, error)
+
+
+def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
+    for met in meet(source, filters, start):
+        if isinstance(met, Stamp):
+            yield met
+        elif isinstance(met, PassedOver) and met.error:
+            message = "%s: cannot be looked at, left out until the next scan: %s"
+            log.warning(message, shown(met.path), met.error.strerror)
+
+
+def _inside(
+    root: int, folder: str, source: Source, filters: Filters
+) -> Iterator[Stamp | Entered | PassedOver | str]:
+    """Yield what is met in a folder, and the folders in it that are to be entered. Raises OSError."""
+    with _listed(root, beneath.below(str(source.path), folder)) as entries:
+        yield Entered(folder)
+        for entry in entries:
+            path = f"{folder.rstrip('/')}/{entry.name}"
+            look = _folder if entry.is_dir(follow_symlinks=False) else _file
+            if met := look(entry, path, source, filters):
+                yield met
 
 
 @contextmanager
@@ -66,19 +121,26 @@ def _listed(root: int, folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
         os.close(at)
 
 
-def _leave_out(folder: str, error: OSError) -> None:
-    if not isinstance(error, beneath.OutsideError):  # which is no fault, and is told already
-        log.warning("%s: cannot be scanned, left out until the next scan: %s", shown(folder), error.strerror)
+def _folder(entry: os.DirEntry[str], path: str, source: Source, filters: Filters) -> PassedOver | str | None:
+    if filters.enters(path, source):
+        return path
+    return PassedOver(path, Reason.SYSTEM) if is_system_folder(entry.name) else None
 
 
-def _stamp(entry: os.DirEntry[str], path: str, source: str) -> Stamp | None:
-    """Return the stamp of a regular file; None of anything else, or where it is not there any more."""
+def _file(entry: os.DirEntry[str], path: str, source: Source, filters: Filters) -> Stamp | PassedOver | None:
+    """Return what is met of what is no folder; None where it is not ours, or not there any more."""
+    if entry.is_symlink():
+        if filters.owns(path, source):
+            return PassedOver(path, Reason.LINK)
+        return PassedOver(path, Reason.FOLDER_LINK) if filters.enters(path, source) else None
+    if not filters.owns(path, source):
+        return None
     try:
-        if entry.is_file(follow_symlinks=False):
-            beneath.refuse_long(path)
-            return Stamp.of(path, source, entry.stat(follow_symlinks=False))
+        if not entry.is_file(follow_symlinks=False):
+            return PassedOver(path, Reason.SPECIAL)
+        beneath.refuse_long(path)
+        return Stamp.of(path, source.name, entry.stat(follow_symlinks=False))
     except FileNotFoundError:
         return None
     except OSError as error:
-        log.warning("%s: cannot be looked at, left out until the next scan: %s", shown(path), error.strerror)
-    return None
+        return PassedOver(path, Reason.UNREADABLE, error)

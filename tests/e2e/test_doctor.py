@@ -135,6 +135,43 @@ def test_folders_inside_one_another_or_behind_a_link(tmp_path: Path, inbox: Path
     assert all("tagged twice" in said for said in found["folders", "warning"])
 
 
+def test_what_is_counted_is_what_a_scan_tags_and_the_rest_is_told(
+    tmp_path: Path, inbox: Path, paint: Painter
+) -> None:
+    """As git-annex lays files: what is in the folder are links to where they are kept."""
+    for number in range(3):
+        paint(tmp_path / "objects" / f"{number}.png")
+        (inbox / f"{number}.png").symlink_to(tmp_path / "objects" / f"{number}.png")
+    (inbox / "linked").symlink_to(tmp_path / "objects")
+    (inbox / "notes").symlink_to(tmp_path / "nowhere")
+    passed_over = "passed over: 3 symbolic links, 1 linked folder"
+    found = ask(tmp_path, inbox)
+    assert passed_over in found["folders", "note"][0]
+    assert "symbolic links in inbox are not followed" in found["folders", "warning"][0]
+    paint(inbox / "a.png")
+    os.mkfifo(inbox / "pipe.png")
+    (inbox / "@eaDir").mkdir()
+    [first, _] = ask(tmp_path, inbox)["folders", "ok"]
+    for words in (
+        "1 picture in 1 folder",
+        "3 symbolic links",
+        "1 pipe or device",
+        "1 hidden or system folder",
+    ):
+        assert words in first
+    done = tagger(tmp_path, "scan", inbox, "--database", tmp_path / "tags.db")
+    assert "1 new, 1 tagged" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["linked", "linked/day"])
+def test_a_folder_behind_a_link_in_a_source(tmp_path: Path, inbox: Path, name: str) -> None:
+    (tmp_path / "outside" / "day").mkdir(parents=True)
+    (inbox / "linked").symlink_to(tmp_path / "outside")
+    found = ask(tmp_path, inbox / name, **config(tmp_path, inbox))
+    [said] = found["folders", "problem"]
+    assert "lies behind a symbolic link" in said
+
+
 @needs(OWN_LIMITS)
 @pytest.mark.parametrize(
     ("limit", "said"), [("watches", "max_user_watches"), ("instances", "max_user_instances")]

@@ -11,7 +11,7 @@ import pytest
 
 from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
-from tagger.ingest.scan import walk
+from tagger.ingest.scan import Entered, PassedOver, Reason, meet, walk
 from tagger.records import Stamp
 
 
@@ -73,6 +73,27 @@ def test_symbolic_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "pics/folder").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "pics/loop").symlink_to(tmp_path / "pics")
     assert found(tmp_path / "pics") == {"b.png"}
+
+
+def test_what_is_passed_over_is_told_with_its_reason(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "x/@eaDir/b.png", ".hidden/c.png", "notes.txt", "y/d.png")
+    (tmp_path / "link.png").symlink_to("a.png")
+    (tmp_path / "linked").symlink_to("y")
+    (tmp_path / "notes").symlink_to("notes.txt")
+    (tmp_path / ".dotted").symlink_to("y")
+    os.mkfifo(tmp_path / "pipe.png")
+    source = Source(path=tmp_path, name="pics", exclude=("y",))
+    met = list(meet(source, Filters([source], {".png"}), str(tmp_path)))
+    assert {Path(one.path).name: one.reason for one in met if isinstance(one, PassedOver)} == {
+        "link.png": Reason.LINK,
+        "linked": Reason.FOLDER_LINK,
+        "notes": Reason.FOLDER_LINK,
+        "pipe.png": Reason.SPECIAL,
+        "@eaDir": Reason.SYSTEM,
+        ".hidden": Reason.SYSTEM,
+    }
+    assert sum(isinstance(one, Entered) for one in met) == 2
+    assert [Path(one.path).name for one in met if isinstance(one, Stamp)] == ["a.png"]
 
 
 def test_a_source_that_is_itself_a_link_is_scanned_under_its_own_name(tmp_path: Path) -> None:
