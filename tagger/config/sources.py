@@ -41,6 +41,12 @@ def _pattern(value: str) -> str:
     return value
 
 
+def _marker(value: str) -> str:
+    if value in ("", ".", "..") or "/" in value or "\0" in value:
+        raise ValueError(f"{value!r} must be the name of a file, such as '.nomedia'")
+    return value
+
+
 def _path_pattern(value: str) -> str:
     for form in {value, composed(value)} - {""}:
         path_rules.compiled(form)
@@ -53,6 +59,7 @@ def _timezone(value: str) -> str:
 
 # Nothing is converted elsewhere; YAML has no tuples, though.
 Patterns = Annotated[tuple[Annotated[str, AfterValidator(_pattern)], ...], Field(strict=False)]
+MarkerNames = Annotated[tuple[Annotated[str, AfterValidator(_marker)], ...], Field(strict=False)]
 
 
 class Source(Section):
@@ -63,6 +70,7 @@ class Source(Section):
     recursive: bool = True
     include: Patterns = ()
     exclude: Patterns = ()
+    markers: MarkerNames = ()
     settle: float = Field(default=0.5, ge=0, le=3600)
     crop: Annotated[Crop, BeforeValidator(_crop)] = "center"
     path_pattern: Annotated[str, AfterValidator(_path_pattern)] = ""

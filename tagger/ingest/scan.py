@@ -17,6 +17,7 @@ from itertools import islice
 from tagger.config.sources import Source
 from tagger.host import beneath
 from tagger.ingest.filters import Filters, is_system_folder
+from tagger.ingest.markers import Markers, leave_out
 from tagger.records import Stamp
 from tagger.wording.escape import shown
 
@@ -31,6 +32,7 @@ class Reason(StrEnum):
 
     LINK = "symbolic link"
     FOLDER_LINK = "linked folder"
+    MARKED = "marked folder"
     SPECIAL = "pipe or device"
     SYSTEM = "hidden or system folder"
     UNREADABLE = "unreadable path"
@@ -71,12 +73,12 @@ def meet(source: Source, filters: Filters, start: str) -> Iterator[Stamp | Enter
 
     Raises OSError where that folder itself cannot be read.
     """
-    folders = [start]
+    folders, markers = [start], Markers(source)
     with beneath.rooted(str(source.path)) as root:
         while folders:
             folder = folders.pop()
             try:
-                for met in _inside(root, folder, source, filters):
+                for met in _inside(root, folder, source, filters, markers):
                     if isinstance(met, str):
                         folders.append(met)
                     else:
@@ -98,15 +100,20 @@ def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
 
 
 def _inside(
-    root: int, folder: str, source: Source, filters: Filters
+    root: int, folder: str, source: Source, filters: Filters, markers: Markers
 ) -> Iterator[Stamp | Entered | PassedOver | str]:
     """Yield what is met in a folder, and the folders in it that are to be entered. Raises OSError."""
     with _listed(root, beneath.below(str(source.path), folder)) as entries:
+        patterns = markers.patterns(folder.rstrip("/"))
+        if patterns is None:
+            yield PassedOver(folder, Reason.MARKED)
+            return
         yield Entered(folder)
         for entry in entries:
             path = f"{folder.rstrip('/')}/{entry.name}"
-            look = _folder if entry.is_dir(follow_symlinks=False) else _file
-            if met := look(entry, path, source, filters):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            met = (_folder if is_folder else _file)(entry, path, source, filters)
+            if met and not (patterns and leave_out(patterns, path, is_folder)):
                 yield met
 
 

@@ -6,6 +6,7 @@ compared with each other: a clock that is set back or forth changes nothing. Wai
 after writing" instead was rejected: network shares and memory maps never report it.
 """
 
+import errno
 import heapq
 import logging
 import os
@@ -13,7 +14,9 @@ import stat as modes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from tagger.config.sources import Source
 from tagger.host import beneath
+from tagger.ingest.markers import Markers
 from tagger.records import Origin, Sighting, Stamp
 from tagger.wording.escape import shown
 
@@ -40,9 +43,16 @@ class _Held:
     reported: bool = False
 
 
-def look_beneath(roots: Mapping[str, str], sighting: Sighting) -> os.stat_result:
-    """Return what is at a sighting's path, beneath its source's folder and through no link. Raises OSError."""
-    return beneath.stat(roots[sighting.source], sighting.path)
+def look_beneath(sources: Mapping[str, Source], sighting: Sighting) -> os.stat_result:
+    """Return what is at a sighting's path, beneath its source's folder and through no link.
+
+    Raises OSError; FileNotFoundError also where a marker leaves it out.
+    """
+    source = sources[sighting.source]
+    found = beneath.stat(str(source.path), sighting.path)
+    if Markers(source).leave_out(sighting.path, modes.S_ISDIR(found.st_mode)):
+        raise FileNotFoundError(errno.ENOENT, "a marker leaves it out", sighting.path)
+    return found
 
 
 class Settling:

@@ -193,10 +193,10 @@ class Worker:
 
 
 def _settling(sources: Sequence[Source], once: bool) -> Settling:
-    roots = {source.name: str(source.path) for source in sources}
+    by_name = {source.name: source for source in sources}
     patience = SCAN_PATIENCE if once else RUN_PATIENCE
     times = {source.name: source.settle for source in sources}
-    return Settling(times, partial(look_beneath, roots), patience=patience, give_up=once)
+    return Settling(times, partial(look_beneath, by_name), patience=patience, give_up=once)
 
 
 def now() -> datetime:

@@ -57,7 +57,7 @@ class Line:
         self.inbox = Inbox()
         self.queue = FileQueue(self.database, roots, lambda: datetime.now(UTC))
         self.queue.start()
-        settling = Settling({"pictures": 0.5}, partial(look_beneath, roots))
+        settling = Settling({"pictures": 0.5}, partial(look_beneath, {"pictures": self.source}))
         filters = Filters([self.source], {".png"})
         self.settler = Settler(self.inbox, settling, self.queue, lambda: self.now)
         self.scanner = Scanner(
