@@ -90,7 +90,7 @@ def _decoding(
     from tagger.vision.budget import PixelBudget
     from tagger.vision.decode import Decoder, read
 
-    limits, roots = settings.decode, {source.name: str(source.path) for source in settings.sources}
+    limits, roots = settings.decode, {source.name: source.reach for source in settings.sources}
     decoder = Decoder(
         preprocessing,
         limits.max_pixels,

@@ -45,6 +45,7 @@ def web(config: Config = None, database: Database = None) -> None:
 
 def _context(settings: "Settings", store: "Store", thumbnails: "Thumbnails") -> "ReadingContext":
     from tagger.config.folders import data_home
+    from tagger.config.sources import links_by_folder
     from tagger.runtime.model_choice import standing
     from tagger.web.context import ReadingContext
 
@@ -53,5 +54,6 @@ def _context(settings: "Settings", store: "Store", thumbnails: "Thumbnails") -> 
         min_score=settings.search.min_score,
         top_k=settings.model.top_k,
         thumbnails=thumbnails,
+        follow_links=links_by_folder(settings.sources),
         standing=standing(settings, store, data_home()),
     )

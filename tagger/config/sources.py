@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 
 from tagger.config import path_rules
 from tagger.config.section import AbsolutePath, Section
+from tagger.host.beneath import Reach
 from tagger.wording.unicode_forms import composed
 
 Mode = Literal["center", "squash", "letterbox", "tiles"]
@@ -71,6 +72,7 @@ class Source(Section):
     include: Patterns = ()
     exclude: Patterns = ()
     markers: MarkerNames = ()
+    follow_links: Annotated[tuple[AbsolutePath, ...], Field(strict=False)] = ()
     settle: float = Field(default=0.5, ge=0, le=3600)
     crop: Annotated[Crop, BeforeValidator(_crop)] = "center"
     path_pattern: Annotated[str, AfterValidator(_path_pattern)] = ""
@@ -82,6 +84,11 @@ class Source(Section):
     @property
     def start(self) -> Path:
         return self._start or self.path
+
+    @property
+    def reach(self) -> Reach:
+        """What may be opened for it: its folder, and what links there lead to below `follow_links`."""
+        return Reach(str(self.path), tuple(map(str, self.follow_links)))
 
     @property
     def named_by_user(self) -> bool:
@@ -105,6 +112,11 @@ class Source(Section):
     @classmethod
     def _from_folder(cls, value: Any) -> Any:
         return {"path": value} if isinstance(value, str | Path) else value
+
+
+def links_by_folder(sources: Iterable[Source]) -> Mapping[str, tuple[str, ...]]:
+    """Return the roots of `follow_links` of each source, by its folder."""
+    return {source.reach.folder: source.reach.roots for source in sources}
 
 
 def refuse_repeats(sources: Iterable[Source]) -> None:

@@ -30,7 +30,7 @@ def findings(source: Source, pictures: int, passed_over: PathsByReason) -> Itera
     links = [*passed_over.get(Reason.LINK, ()), *passed_over.get(Reason.FOLDER_LINK, ())]
     if links:
         what = f"symbolic links in {source.name} are not followed, such as {shown(links[0])}"
-        hint = "name the folder that they lead to as a source, or put the files themselves there"
+        hint = "name the folder that they lead to in follow_links of this source, or as a source of its own"
         yield Finding("note" if pictures else "warning", what, hint)
     if unreadable := passed_over.get(Reason.UNREADABLE):
         what = f"{counted(len(unreadable), 'path')} in {source.name} cannot be looked at, such as {shown(unreadable[0])}"

@@ -12,7 +12,8 @@ import logging
 import os
 import stat as modes
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -90,11 +91,46 @@ def opened(folder: str, path: str, flags: int = FILE) -> int:
 
 def stat(folder: str, path: str) -> os.stat_result:
     """Return what `lstat` tells of an absolute path beneath the folder. Raises OSError, which may be OutsideError."""
-    descriptor = opened(folder, below(folder, path), PLACE)
+    return _told(opened(folder, below(folder, path), PLACE))
+
+
+def _told(descriptor: int) -> os.stat_result:
     try:
         return os.fstat(descriptor)
     finally:
         os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What may be opened for a source: what lies in its `folder`, and where a link there leads below one of the `roots`.
+
+    A link is resolved and what it leads to opened beneath the root: if another link is put there between, it leads nowhere.
+    """
+
+    folder: str
+    roots: tuple[str, ...] = ()
+
+    def open(self, path: str, flags: int = FILE) -> int:
+        """Return a descriptor of what is at an absolute path. Raises OSError, which may be OutsideError."""
+        try:
+            return opened(self.folder, below(self.folder, path), flags)
+        except OutsideError as error:
+            if not self.roots or error.errno != errno.ELOOP:
+                raise
+        return self._past_links(path, flags)
+
+    def stat(self, path: str) -> os.stat_result:
+        """Return what is at an absolute path; a link that may not be followed is told as such, or raises OutsideError."""
+        found = _told(self.open(path, PLACE))
+        return _told(self._past_links(path, PLACE)) if self.roots and modes.S_ISLNK(found.st_mode) else found
+
+    def _past_links(self, path: str, flags: int) -> int:
+        real = os.path.realpath(path)
+        for root in map(os.path.realpath, self.roots):
+            with suppress(OutsideError):
+                return opened(root, below(root, real), flags)
+        raise OutsideError(errno.ELOOP, "a symbolic link leads out of what may be followed", path)
 
 
 def descend(at: int, path: str, flags: int) -> int:

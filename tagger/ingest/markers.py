@@ -100,7 +100,7 @@ class Markers:
     def _text(self, path: str) -> str | None:
         """Return what stands in a marker; None where there is none. Raises _LeftOutError where there is nothing to be read."""
         try:
-            descriptor = beneath.opened(str(self._source.path), beneath.below(str(self._source.path), path))
+            descriptor = self._source.reach.open(path)
         except beneath.OutsideError:
             raise _LeftOutError from None
         except (FileNotFoundError, NotADirectoryError):

@@ -8,6 +8,7 @@ becomes a link meanwhile leads nowhere.
 
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     """
 
     LINK = "symbolic link"
+    REPEATED = "repeated link"
     FOLDER_LINK = "linked folder"
     MARKED = "marked folder"
     SPECIAL = "pipe or device"
@@ -54,12 +56,17 @@ class PassedOver:
     error: OSError | None = None
 
 
+Met = Stamp | Entered | PassedOver
+Identity = tuple[int, int]
+"""A device and an inode: what a file or folder is, under whatever name."""
+
+
 def walk(
     source: Source, filters: Filters, page_size: int = 1000, folder: str | None = None
 ) -> Iterator[list[Stamp]]:
     """Yield the source's files below `folder` (its start, if None), in pages of at most `page_size` stamps.
 
-    Only regular files; no symbolic link is followed. What vanishes meanwhile is left out, and a
+    Only regular files; no symbolic link is followed that the source does not say. What vanishes meanwhile is left out, and a
     folder that cannot be read is logged and left out. Raises OSError on the first page if the
     starting folder itself cannot be read, so that a source that is away is not taken for empty.
     """
@@ -68,26 +75,12 @@ def walk(
         yield page
 
 
-def meet(source: Source, filters: Filters, start: str) -> Iterator[Stamp | Entered | PassedOver]:
+def meet(source: Source, filters: Filters, start: str) -> Iterator[Met]:
     """Yield all that a walk from the folder `start` on meets: files, folders, and what it passes over.
 
     Raises OSError where that folder itself cannot be read.
     """
-    folders, markers = [start], Markers(source)
-    with beneath.rooted(str(source.path)) as root:
-        while folders:
-            folder = folders.pop()
-            try:
-                for met in _inside(root, folder, source, filters, markers):
-                    if isinstance(met, str):
-                        folders.append(met)
-                    else:
-                        yield met
-            except OSError as error:
-                if folder == start:
-                    raise
-                if not isinstance(error, beneath.OutsideError):  # which is no fault, and is told already
-                    yield PassedOver(folder, Reason.UNREADABLE, error)
+    return _Walk(source, filters, start).all()
 
 
 def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
@@ -99,55 +92,147 @@ def _stamps(source: Source, filters: Filters, start: str) -> Iterator[Stamp]:
             log.warning(message, shown(met.path), met.error.strerror)
 
 
-def _inside(
-    root: int, folder: str, source: Source, filters: Filters, markers: Markers
-) -> Iterator[Stamp | Entered | PassedOver | str]:
-    """Yield what is met in a folder, and the folders in it that are to be entered. Raises OSError."""
-    with _listed(root, beneath.below(str(source.path), folder)) as entries:
-        patterns = markers.patterns(folder.rstrip("/"))
+class _Walk:
+    """One walk. Links are followed once all else is met, and in the order of their names: so a file keeps its own path, and
+    of several links to one thing the same is followed each time.
+
+    A part of a source that is walked alone does not know what else is there, so no link in it is followed.
+    """
+
+    def __init__(self, source: Source, filters: Filters, start: str) -> None:
+        self._source, self._filters, self._start = source, filters, start
+        self._markers = Markers(source)
+        self._follows = bool(source.follow_links) and start == str(source.start)
+        self._folders = [start]
+        self._links: list[str] = []
+        self._entered: dict[Identity, str] = {}
+        self._linked: set[Identity] = set()
+
+    def all(self) -> Iterator[Met]:
+        files = list[str]()
+        with beneath.rooted(str(self._source.path)) as root:
+            while self._folders:
+                yield from self._folder(root, self._folders.pop())
+                if not self._folders:
+                    yield from self._follow_folders(files)
+        for path in sorted(files):
+            yield from self._follow_file(path)
+
+    def _folder(self, root: int, folder: str) -> Iterator[Met]:
+        """Yield what is met in a folder, and remember the folders in it. Raises OSError if it is the start."""
+        try:
+            with self._listed(root, folder) as (at, entries):
+                if self._follows and not self._is_first(folder, os.fstat(at)):
+                    yield PassedOver(folder, Reason.REPEATED)
+                else:
+                    yield from self._inside(folder, entries)
+        except OSError as error:
+            if folder == self._start:
+                raise
+            if not isinstance(error, beneath.OutsideError):  # which is no fault, and is told already
+                yield PassedOver(folder, Reason.UNREADABLE, error)
+
+    def _inside(self, folder: str, entries: Iterator[os.DirEntry[str]]) -> Iterator[Met]:
+        folder = folder.rstrip("/")
+        patterns = self._markers.patterns(folder)
         if patterns is None:
             yield PassedOver(folder, Reason.MARKED)
             return
         yield Entered(folder)
         for entry in entries:
-            path = f"{folder.rstrip('/')}/{entry.name}"
+            path = f"{folder}/{entry.name}"
             is_folder = entry.is_dir(follow_symlinks=False)
-            met = (_folder if is_folder else _file)(entry, path, source, filters)
+            met = self._subfolder(entry, path) if is_folder else self._file(entry, path)
             if met and not (patterns and leave_out(patterns, path, is_folder)):
-                yield met
+                yield from self._noted(met)
+
+    def _noted(self, met: Met | str) -> Iterator[Met]:
+        """Yield what is met, but for folders and links that are gone into later."""
+        if isinstance(met, str):
+            self._folders.append(met)
+        elif (
+            self._follows and isinstance(met, PassedOver) and met.reason in (Reason.LINK, Reason.FOLDER_LINK)
+        ):
+            self._links.append(met.path)
+        else:
+            yield met
+
+    @contextmanager
+    def _listed(self, root: int, folder: str) -> Iterator[tuple[int, Iterator[os.DirEntry[str]]]]:
+        """Give a folder's descriptor, and what is in it, looked at through that. Raises OSError."""
+        if self._source.follow_links:
+            at = self._source.reach.open(folder, beneath.FOLDER)
+        else:
+            at = beneath.descend(root, beneath.below(str(self._source.path), folder), beneath.FOLDER)
+        try:
+            with os.scandir(at) as entries:
+                yield at, entries
+        finally:
+            os.close(at)
+
+    def _is_first(self, folder: str, found: os.stat_result) -> bool:
+        """Return whether a folder is met for the first time in this walk, under whatever name."""
+        return self._entered.setdefault((found.st_dev, found.st_ino), folder) == folder
+
+    def _subfolder(self, entry: os.DirEntry[str], path: str) -> Met | str | None:
+        if self._filters.enters(path, self._source):
+            return path
+        return PassedOver(path, Reason.SYSTEM) if is_system_folder(entry.name) else None
+
+    def _file(self, entry: os.DirEntry[str], path: str) -> Met | None:
+        """Return what is met of what is no folder; None where it is not ours, or not there any more."""
+        is_ours = self._filters.owns(path, self._source)
+        if entry.is_symlink():
+            if is_ours:
+                return PassedOver(path, Reason.LINK)
+            return PassedOver(path, Reason.FOLDER_LINK) if self._filters.enters(path, self._source) else None
+        if not is_ours:
+            return None
+        try:
+            if not entry.is_file(follow_symlinks=False):
+                return PassedOver(path, Reason.SPECIAL)
+            beneath.refuse_long(path)
+            return Stamp.of(path, self._source.name, entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return PassedOver(path, Reason.UNREADABLE, error)
+
+    def _follow_folders(self, files: list[str]) -> Iterator[Met]:
+        """Go into the first linked folder that was not met, and put links to files aside; yield what is passed over."""
+        self._links.sort(reverse=True)
+        while self._links and not self._folders:
+            path = self._links.pop()
+            try:
+                mode = self._source.reach.stat(path).st_mode
+            except OSError as error:
+                yield _unfollowed(path, error)
+                continue
+            if stat.S_ISDIR(mode) and self._filters.enters(path, self._source):
+                self._folders.append(path)
+            elif stat.S_ISREG(mode) and self._filters.owns(path, self._source):
+                files.append(path)
+
+    def _follow_file(self, path: str) -> Iterator[Met]:
+        """Yield the stamp of a linked file, unless it is met by its own name or by an earlier link."""
+        try:
+            found = self._source.reach.stat(path)
+            real = os.path.realpath(path)
+            around = os.stat(os.path.dirname(real))  # noqa: PTH116, PTH120 - text, as all paths here
+        except OSError as error:
+            yield _unfollowed(path, error)
+            return
+        identity = found.st_dev, found.st_ino
+        home = self._entered.get((around.st_dev, around.st_ino))
+        is_met = home is not None and self._filters.owns(f"{home}/{os.path.basename(real)}", self._source)  # noqa: PTH119
+        if is_met or identity in self._linked:
+            yield PassedOver(path, Reason.REPEATED)
+        else:
+            self._linked.add(identity)
+            yield Stamp.of(path, self._source.name, found)
 
 
-@contextmanager
-def _listed(root: int, folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """Give what is in a folder below `root`, looked at through its descriptor. Raises OSError."""
-    at = beneath.descend(root, folder, beneath.FOLDER)
-    try:
-        with os.scandir(at) as entries:
-            yield entries
-    finally:
-        os.close(at)
-
-
-def _folder(entry: os.DirEntry[str], path: str, source: Source, filters: Filters) -> PassedOver | str | None:
-    if filters.enters(path, source):
-        return path
-    return PassedOver(path, Reason.SYSTEM) if is_system_folder(entry.name) else None
-
-
-def _file(entry: os.DirEntry[str], path: str, source: Source, filters: Filters) -> Stamp | PassedOver | None:
-    """Return what is met of what is no folder; None where it is not ours, or not there any more."""
-    if entry.is_symlink():
-        if filters.owns(path, source):
-            return PassedOver(path, Reason.LINK)
-        return PassedOver(path, Reason.FOLDER_LINK) if filters.enters(path, source) else None
-    if not filters.owns(path, source):
-        return None
-    try:
-        if not entry.is_file(follow_symlinks=False):
-            return PassedOver(path, Reason.SPECIAL)
-        beneath.refuse_long(path)
-        return Stamp.of(path, source.name, entry.stat(follow_symlinks=False))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return PassedOver(path, Reason.UNREADABLE, error)
+def _unfollowed(path: str, error: OSError) -> PassedOver:
+    if isinstance(error, FileNotFoundError):  # dangling, or outside of what may be followed
+        return PassedOver(path, Reason.LINK)
+    return PassedOver(path, Reason.UNREADABLE, error)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from tagger.config.sources import Source
-from tagger.host import beneath
 from tagger.host.mounts import Volume, volume
 from tagger.ingest.filters import Filters
 from tagger.ingest.inbox import Inbox
@@ -194,7 +193,7 @@ def _is_alive(source: Source) -> bool:
 def _is_missing(source: Source, path: str) -> bool:
     """Return whether the file system says that it is not there, or leads out: what cannot be looked at may well be there."""
     try:
-        beneath.stat(str(source.path), path)
+        source.reach.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

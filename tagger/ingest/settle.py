@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from tagger.config.sources import Source
-from tagger.host import beneath
 from tagger.ingest.markers import Markers
 from tagger.records import Origin, Sighting, Stamp
 from tagger.wording.escape import shown
@@ -44,12 +43,12 @@ class _Held:
 
 
 def look_beneath(sources: Mapping[str, Source], sighting: Sighting) -> os.stat_result:
-    """Return what is at a sighting's path, beneath its source's folder and through no link.
+    """Return what is at a sighting's path, beneath its source's folder and through no link but those that it follows.
 
     Raises OSError; FileNotFoundError also where a marker leaves it out.
     """
     source = sources[sighting.source]
-    found = beneath.stat(str(source.path), sighting.path)
+    found = source.reach.stat(sighting.path)
     if Markers(source).leave_out(sighting.path, modes.S_ISDIR(found.st_mode)):
         raise FileNotFoundError(errno.ENOENT, "a marker leaves it out", sighting.path)
     return found

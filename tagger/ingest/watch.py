@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
@@ -212,8 +213,14 @@ class _Handler(FileSystemEventHandler):
     def _notice(self, event: FileSystemEvent) -> None:
         """Write a sighting. A folder stands for all in it, so the events that watchdog makes up for its content are not needed."""
         path = os.fsdecode(event.dest_path or event.src_path)
+        if event.is_synthetic:
+            return
+        if self._source.follow_links and Path(path).is_symlink():
+            # Only a scan tells a loop, or what is met elsewhere.
+            self._inbox.ask_lost([self._source.name])
+            return
         is_ours = self._filters.enters if event.is_directory else self._filters.owns
-        if not event.is_synthetic and is_ours(path, self._source):
+        if is_ours(path, self._source):
             self._inbox.see(Sighting(path, self._source.name, Origin.WATCH))
 
 

@@ -74,9 +74,9 @@ def steps(
     writer: Writer,
     sink: Callable[[Sequence[Outcome]], None],
 ) -> Steps:
-    """Return what is done to files of sources: no link is followed beneath a source's folder, and known content is not inferred."""
+    """Return what is done to files of sources: each is opened as far as its source reaches, and known content is not inferred."""
     children, decoder = _decoder(settings, classifier, {source.name: source.crop for source in sources})
-    roots = {source.name: str(source.path) for source in sources}
+    roots = {source.name: source.reach for source in sources}
     reader = partial(read, max_bytes=settings.decode.max_bytes, roots=roots)
     model_of = writer.registered.model_of
     return Steps(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tagger.config.folders import cache_home
 from tagger.config.settings import Settings
+from tagger.config.sources import links_by_folder
 from tagger.pipeline.predict_queue import PredictQueue
 from tagger.records import Standing
 from tagger.runtime.worker import Worker
@@ -61,6 +62,7 @@ def _context(
         min_score=settings.search.min_score,
         top_k=classifier.top_k,
         thumbnails=thumbnails,
+        follow_links=links_by_folder(settings.sources),
         standing=standing,
         predict_queue=predict_queue,
         model=classifier.identity,

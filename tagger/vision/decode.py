@@ -23,7 +23,7 @@ from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, featur
 
 from tagger.config.sources import Crop
 from tagger.config.tagging import DecodeSettings
-from tagger.host import beneath
+from tagger.host.beneath import Reach
 from tagger.records import Changed, Content, Facts, Failed, FailureKind, Gone, Health, Picture, Stamp
 from tagger.vision import alpha, heif, jpeg, limits, mend, png, resize, taken_at, tiff
 from tagger.vision.budget import MemoryBudget
@@ -76,16 +76,18 @@ _TO_THE_SIDE = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
 _CAMERA = {ExifTags.Base.Make, ExifTags.Base.Model}
 
 
+_ANYWHERE = Reach("/")
+
+
 def read(
-    stamp: Stamp, max_bytes: int, roots: Mapping[str, str] = MappingProxyType({})
+    stamp: Stamp, max_bytes: int, roots: Mapping[str, Reach] = MappingProxyType({})
 ) -> Content | Failed | Gone | Changed:
     """Return the stamped file's bytes; Changed where the path no longer holds what the stamp says. Raises nothing.
 
-    No link is followed beneath its source's folder, which `roots` has by name; a file of no source's lies beneath /.
+    It is opened as far as its source reaches, which `roots` has by name; a file of no source's lies beneath /, behind no link.
     """
-    root = roots.get(stamp.source, "/")
     try:
-        descriptor = beneath.opened(root, beneath.below(root, stamp.path))
+        descriptor = roots.get(stamp.source, _ANYWHERE).open(stamp.path)
         try:
             return _read(descriptor, stamp, max_bytes)
         finally:

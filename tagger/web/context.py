@@ -4,7 +4,7 @@ Two types, since without a daemon there is nothing to predict with, and nothing 
 fields None, which each route had to look at.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tagger.config.views import ConditionSettings
@@ -21,13 +21,17 @@ from tagger.web.thumbnails import Thumbnails
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingContext:
-    """Has what is needed to show pictures. `top_k` is how many tags each of them is given; `standing` says by which model, and why."""
+    """Has what is needed to show pictures. `top_k` is how many tags each of them is given; `standing` says by which model, and why.
+
+    `follow_links` has, by a source's folder, those below which links in it may lead.
+    """
 
     database: Database
     min_score: float
     top_k: int
     thumbnails: Thumbnails
     standing: Standing
+    follow_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     searches: Searches = field(default_factory=Searches)
 
     def missing(self) -> list[str]:

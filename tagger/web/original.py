@@ -1,11 +1,11 @@
-"""A picture's own file is opened so that nothing but a file below its source's folder is ever shown."""
+"""A picture's own file is opened so that nothing but a file that its source reaches is ever shown."""
 
 import os
 import stat
 from typing import BinaryIO
 
 from tagger.errors import ErrorKind, TaggerError
-from tagger.host import beneath
+from tagger.host.beneath import Reach
 from tagger.store.search.pictures import Original
 from tagger.wording.escape import shown
 
@@ -22,7 +22,7 @@ class GoneError(TaggerError):
 def opened(original: Original) -> BinaryIO:
     """Return the open file, which is the caller's to close. Raises GoneError where there is none."""
     try:
-        found = beneath.opened(original.root, original.path)
+        found = Reach(original.root, original.roots).open(f"{original.root.rstrip('/')}/{original.path}")
     except OSError as error:
         what = f"cannot be opened: {error.strerror}"
         raise GoneError(original, what, "it was moved or deleted, or is a link now") from None

@@ -378,6 +378,16 @@ def test_a_source_that_is_a_link_is_watched_under_its_own_name(pics: Path, watch
     assert watched.next().path == f"{link}/a.png"
 
 
+def test_a_link_asks_for_a_scan_where_links_are_followed(
+    pics: Path, elsewhere: Path, watching: Watching
+) -> None:
+    watched = watching(source(pics).model_copy(update={"follow_links": (elsewhere,)}))
+    for name, target in (("a.png", elsewhere / "new.png"), ("linked", elsewhere)):
+        (pics / name).symlink_to(target)
+        watched.losses.get(timeout=TIMEOUT)
+    assert watched.before_marker(pics) == []
+
+
 # Arming
 
 

@@ -16,7 +16,7 @@ from tagger.export import sidecars
 from tagger.export.keywords import Keywords
 from tagger.export.sidecars import Beside
 from tagger.host import beneath
-from tagger.host.beneath import FOLDER, LONGEST, PLACE, OutsideError
+from tagger.host.beneath import FOLDER, LONGEST, PLACE, OutsideError, Reach
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling
@@ -215,13 +215,13 @@ def test_a_file_that_leads_outside_by_the_time_it_is_read_is_gone(root: Path, sw
     found = (root / "day" / "x.jpg").stat()
     stamp = Stamp.of(f"{root}/day/x.jpg", "cam", found)
     assert isinstance(read(stamp, 1000), Gone)
-    assert isinstance(read(stamp, 1000, {"cam": str(root)}), Gone)
+    assert isinstance(read(stamp, 1000, {"cam": Reach(str(root))}), Gone)
 
 
 def test_a_file_is_read_below_a_source_that_is_a_link(root: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(root)
     stamp = stamp_of(tmp_path / "link")
-    content = read(stamp, 1000, {"cam": str(tmp_path / "link")})
+    content = read(stamp, 1000, {"cam": Reach(str(tmp_path / "link"))})
     assert isinstance(content, Content)
     assert content.data == b"picture"
 

@@ -59,12 +59,16 @@ class FoundPicture:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """Where a picture's file is: below its source's folder. `sha256` and `format` are None where it was not decoded."""
+    """Where a picture's file is: below its source's folder. `sha256` and `format` are None where it was not decoded.
+
+    `roots` are the folders below which links of its source may lead, which the config tells.
+    """
 
     root: str
     path: str
     sha256: str | None
     format: str | None
+    roots: tuple[str, ...] = ()
 
 
 _HEALTH = [file.c[name] for name in Health.__dataclass_fields__]

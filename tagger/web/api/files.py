@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
 from enum import IntEnum
 from typing import BinaryIO
@@ -14,7 +15,6 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
-from tagger.store.core.database import Database
 from tagger.store.search import pictures
 from tagger.store.search.pictures import Original
 from tagger.vision.thumbnail import MEDIA_TYPE
@@ -51,7 +51,7 @@ class Side(IntEnum):
 def router(context: ReadingContext) -> APIRouter:
     routes = APIRouter(responses=RESPONSES, route_class=SmallBody)
     _add_thumbnail(routes, context)
-    _add_file(routes, context.database)
+    _add_file(routes, context)
     return routes
 
 
@@ -63,7 +63,7 @@ def _add_thumbnail(routes: APIRouter, context: ReadingContext) -> None:
     )
     async def thumbnail(request: Request, id: int, size: Side = Side.SMALL) -> Response:  # noqa: A002
         """Return the picture upright and small, as a JPEG."""
-        original = await run_in_threadpool(_original, context.database, id)
+        original = await run_in_threadpool(_original, context, id)
         if original.sha256 is None:
             raise ProblemError(404, f"image {id} was never decoded; /failures says why, if it failed")
         wanted = Wanted(original, int(size))
@@ -74,7 +74,7 @@ def _add_thumbnail(routes: APIRouter, context: ReadingContext) -> None:
         return Response(made, 200, headers, MEDIA_TYPE)
 
 
-def _add_file(routes: APIRouter, database: Database) -> None:
+def _add_file(routes: APIRouter, context: ReadingContext) -> None:
     @routes.get(
         "/images/{id}/file",
         response_class=Response,
@@ -85,16 +85,16 @@ def _add_file(routes: APIRouter, database: Database) -> None:
     )
     def file(request: Request, id: int) -> Response:  # noqa: A002
         """Return the file as it is."""
-        original = _original(database, id)
+        original = _original(context, id)
         return _sent(request, original, opened(original))
 
 
-def _original(database: Database, id_: int) -> Original:
+def _original(context: ReadingContext, id_: int) -> Original:
     """Return where a picture's file lies. Raises ProblemError where there is no picture of that number."""
-    original = pictures.original(database, id_) if 0 < id_ < 2**63 else None
+    original = pictures.original(context.database, id_) if 0 < id_ < 2**63 else None
     if original is None:
         raise no_image(id_)
-    return original
+    return replace(original, roots=context.follow_links.get(original.root, ()))
 
 
 class _Sent(StreamingResponse):
