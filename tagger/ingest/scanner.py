@@ -7,6 +7,7 @@ meet is missing, if the source is alive. Watches are armed before the first walk
 import logging
 import os
 import random
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -193,9 +194,8 @@ def _is_alive(source: Source) -> bool:
 def _is_missing(source: Source, path: str) -> bool:
     """Return whether the file system says that it is not there, or leads out: what cannot be looked at may well be there."""
     try:
-        source.reach.stat(path)
+        return stat.S_ISLNK(source.reach.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
         return False
-    return False

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.conftest import Painter
-from tests.e2e.command import tagger
+from tests.e2e.command import rows, tagger
 from tests.e2e.site import serve, site_of
 
 
@@ -36,6 +36,16 @@ def test_what_links_lead_to_is_tagged_and_counted_alike(tmp_path: Path, inbox: P
     assert "1 symbolic link" in told
     said = tagger(tmp_path, "scan", "-c", file)
     assert "0 new, 0 tagged, 2 unchanged" in said.stdout + said.stderr
+
+
+def test_what_is_followed_no_longer_is_missing(tmp_path: Path, inbox: Path, paint: Painter) -> None:
+    file = config(tmp_path, inbox, kept(tmp_path, inbox, paint))
+    for number in range(12):  # few are missing then, which is believed at once
+        paint(inbox / f"{number}.png")
+    tagger(tmp_path, "scan", "-c", file)
+    tagger(tmp_path, "scan", "-c", config(tmp_path, inbox))
+    states = "SELECT state, count(*) FROM file GROUP BY 1 ORDER BY 1"
+    assert rows(tmp_path / "tags.db", states) == [("done", 12), ("gone", 2)]
 
 
 def test_a_link_that_appears_is_followed_and_its_picture_shown(

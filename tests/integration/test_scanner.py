@@ -163,3 +163,14 @@ def test_what_is_not_there_is_missing_where_the_folder_is_alive(line: Line) -> N
     (line.source.path / "old" / "3.png").unlink()
     line.next_scan()
     assert line.missing == [str(line.source.path / "old" / "3.png")]
+
+
+def test_a_file_in_whose_place_a_link_is_put_is_missing(line: Line) -> None:
+    line.files("old", 9)
+    line.next_scan()
+    line.finish_all()
+    taken = line.source.path / "old" / "3.png"
+    taken.unlink()
+    taken.symlink_to("4.png")
+    line.next_scan()
+    assert line.missing == [str(taken)]
