@@ -20,6 +20,9 @@ from tagger.store.core import pathtext
 LARGEST = 64 * 1024
 """Bytes of a marker that is read for patterns."""
 
+MOST_PATTERNS = 1000
+"""In one folder: each file below may be matched with each of them."""
+
 FOLDERS_REMEMBERED = 1000
 
 
@@ -95,6 +98,8 @@ class Markers:
             text for name in self._source.markers if (text := self._text(f"{folder}/{name}")) is not None
         ]
         lines = [line for text in texts for line in _lines(text)]
+        if len(lines) > MOST_PATTERNS:
+            raise _LeftOutError
         return Patterns(f"{folder}/", lines) if texts else None
 
     def _text(self, path: str) -> str | None:
@@ -117,8 +122,8 @@ class Markers:
 
 
 def _lines(text: str) -> Iterator[_Pattern]:
-    for raw in text.splitlines():
-        line = raw if raw.endswith("\\ ") else raw.rstrip()
+    for raw in text.split("\n"):
+        line = raw if raw.endswith("\\ ") else raw.rstrip(" \r")
         if not line or line.startswith("#"):
             continue
         takes_back = line.startswith("!")

@@ -10,7 +10,7 @@ import pytest
 
 from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
-from tagger.ingest.markers import LARGEST, Markers
+from tagger.ingest.markers import LARGEST, MOST_PATTERNS, Markers
 from tagger.ingest.scan import walk
 from tagger.ingest.settle import Settling, look_beneath
 from tagger.records import Origin, Sighting
@@ -70,7 +70,7 @@ def test_a_marker_in_the_source_s_own_folder_counts(root: Path) -> None:
     assert found(root, ".nomedia") == set()
 
 
-@pytest.mark.parametrize("what", ["link", "pipe", "large", "unreadable pattern"])
+@pytest.mark.parametrize("what", ["link", "pipe", "large", "many", "unreadable pattern"])
 def test_a_marker_that_tells_nothing_leaves_all_out(root: Path, what: str) -> None:
     marker = root / "raw/.ignore"
     match what:
@@ -80,6 +80,8 @@ def test_a_marker_that_tells_nothing_leaves_all_out(root: Path, what: str) -> No
             os.mkfifo(marker)
         case "large":
             marker.write_text("#" * (LARGEST + 1))
+        case "many":
+            marker.write_text("c.png\n" * (MOST_PATTERNS + 1))
         case _:
             marker.write_text("[z-a]\n")
     assert found(root, ".ignore") == {name for name in NAMES if not name.startswith("raw/")}
@@ -114,6 +116,11 @@ PATTERNS = (
     "raw.png/",
     "**",
     "a.png\r\nb.png\r\n",
+    "b.png\t",
+    "x\u2028.png",
+    "/",
+    "!",
+    "r**w",
 )
 
 
