@@ -62,7 +62,8 @@ def dropins(layout: Layout, settings: Settings, program: Iterable[Path], version
 
 def _read(settings: Settings) -> Iterator[Path]:
     """Yield what the config names, and the daemon reads."""
-    yield from (source.path for source in settings.sources)
+    for source in settings.sources:
+        yield from (source.path, *source.follow_links)
     yield from (path for path in (settings.categories, settings.web.token_file) if path)
     if settings.model.weights != "auto":
         yield Path(settings.model.weights)

@@ -7,6 +7,7 @@ import pytest
 
 from tagger.config.load import load
 from tagger.config.settings import Settings
+from tagger.config.sources import Source
 from tagger.errors import ConfigError
 from tagger.service import render
 from tagger.service.layout import SYSTEM, users
@@ -58,6 +59,12 @@ def test_a_folder_in_a_home_is_bound_there_alone_and_may_be_private() -> None:
     assert set(found) == {"folders.conf", "private.conf"}
     binds = [line for line in found["folders.conf"].splitlines() if line.startswith("Bind")]
     assert binds == ['BindReadOnlyPaths="-/home/alice/My Pictures"']
+
+
+def test_a_folder_in_a_home_that_links_lead_to_is_bound_too() -> None:
+    source = {"path": "/usr/share", "follow_links": ["/home/alice/kept"]}
+    found = dropins(settings().model_copy(update={"sources": (Source.model_validate(source),)}))
+    assert "BindReadOnlyPaths=-/home/alice/kept" in found["folders.conf"].splitlines()
 
 
 def test_a_folder_that_everyone_may_read_needs_nothing() -> None:
