@@ -206,7 +206,7 @@ class _Walk:
             try:
                 mode = self._source.reach.stat(path).st_mode
             except OSError as error:
-                yield _unfollowed(path, error)
+                yield self._unfollowed(path, error)
                 continue
             if stat.S_ISDIR(mode) and self._filters.enters(path, self._source):
                 self._folders.append(path)
@@ -220,7 +220,7 @@ class _Walk:
             real = os.path.realpath(path)
             around = os.stat(os.path.dirname(real))  # noqa: PTH116, PTH120 - text, as all paths here
         except OSError as error:
-            yield _unfollowed(path, error)
+            yield self._unfollowed(path, error)
             return
         identity = found.st_dev, found.st_ino
         home = self._entered.get((around.st_dev, around.st_ino))
@@ -231,8 +231,10 @@ class _Walk:
             self._linked.add(identity)
             yield Stamp.of(path, self._source.name, found)
 
-
-def _unfollowed(path: str, error: OSError) -> PassedOver:
-    if isinstance(error, FileNotFoundError):  # dangling, or outside of what may be followed
-        return PassedOver(path, Reason.LINK)
-    return PassedOver(path, Reason.UNREADABLE, error)
+    def _unfollowed(self, path: str, error: OSError) -> PassedOver:
+        if not isinstance(error, FileNotFoundError):
+            return PassedOver(path, Reason.UNREADABLE, error)
+        is_file = self._filters.owns(
+            path, self._source
+        )  # by its name: it is dangling, or leads out of what may be followed
+        return PassedOver(path, Reason.LINK if is_file else Reason.FOLDER_LINK)
