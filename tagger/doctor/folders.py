@@ -28,6 +28,7 @@ from tagger.vision.decode import SUFFIXES
 from tagger.wording.escape import shown
 from tagger.wording.extras import TAKE_HEIC
 from tagger.wording.plural import counted
+from tagger.wording.unicode_forms import path_spellings
 
 FSTAB = Path("/etc/fstab")
 LIMITS = (Path("/proc/sys/fs/inotify/max_user_watches"), Path("/proc/sys/user/max_inotify_watches"))
@@ -168,6 +169,14 @@ def _bring(path: Path) -> str:
     missing = planned - {mount.point for mount in mounts.table()}
     point = next((str(around) for around in (path, *path.parents) if str(around) in missing), "")
     return f"mount it: mount {shlex.quote(point)}; {FSTAB} has it" if point else ""
+
+
+def _respell(path: Path) -> str:
+    """Return what to do about a folder that is not there: another may be whose name looks the same."""
+    others = (other for other in path_spellings(str(path)) if other != str(path))
+    if any(os.path.isdir(other) for other in others):  # noqa: PTH112 - text, as it is spelled
+        return "one that looks the same is there, with accents composed otherwise (NFC, NFD): copy its name from ls"
+    return "make it, or name another"
 
 
 def _walk(source: Source, filters: Filters) -> Tree:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -84,6 +85,12 @@ def test_folders_that_are_not_there_or_no_folders(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = ask(tmp_path, **config(tmp_path, tmp_path / "nowhere", tmp_path / "file"))["folders", "problem"]
     assert ["no such folder" in said[0], "is no folder" in said[1]] == [True, True]
+
+
+def test_a_folder_whose_name_is_composed_otherwise(tmp_path: Path) -> None:
+    (tmp_path / normalize("NFD", "Köln")).mkdir()
+    [said] = ask(tmp_path, **config(tmp_path, tmp_path / normalize("NFC", "Köln")))["folders", "problem"]
+    assert "one that looks the same is there" in said
 
 
 @needs(NO_PRIVILEGES)
