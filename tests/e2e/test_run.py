@@ -230,13 +230,17 @@ def test_the_built_in_model_knows_an_espresso(tmp_path: Path, inbox: Path, datab
         assert tags[0] == ("espresso", 1)
 
 
+FAT = (("1980.png", 315_532_800), ("2107.png", 4_354_819_198))
+"""The first and the last moment that a memory card can tell."""
+
+
 def test_a_file_with_a_date_from_beyond_time_is_tagged(
     tmp_path: Path, inbox: Path, database: Path, paint: Painter
 ) -> None:
     """A camera's dead clock, or a broken archive."""
-    for name, seconds in (("early.png", -(2**31)), ("late.png", 2**33), ("mad.png", 10**12)):
+    for name, seconds in (("early.png", -(2**31)), ("late.png", 2**33), ("mad.png", 10**12), *FAT):
         picture = paint(inbox / name, number=abs(seconds) % 1000)
         os.utime(picture, (seconds, seconds))
     scanned = tagger(tmp_path, "scan", inbox, "--database", database)
-    assert scanned.stdout == "3 new, 3 tagged, 0 unchanged, 0 failed\n"
+    assert scanned.stdout == "5 new, 5 tagged, 0 unchanged, 0 failed\n"
     assert tagger(tmp_path, "scan", inbox, "--database", database).stdout.startswith("0 new")
