@@ -22,8 +22,8 @@ from tagger.ingest.filters import Filters
 from tagger.ingest.scan import Entered, PassedOver, Reason, meet
 from tagger.ingest.source_mount import mount_of
 from tagger.ingest.watch import REFUSED
-from tagger.vision import heif
 from tagger.records import Stamp
+from tagger.vision import heif
 from tagger.vision.decode import SUFFIXES
 from tagger.wording.escape import shown
 from tagger.wording.extras import TAKE_HEIC
@@ -110,7 +110,7 @@ def _refused(source: Source, error: OSError) -> Finding:
     name, path = _name(source), source.start
     match error:
         case FileNotFoundError():
-            return Finding("problem", f"{name}: no such folder", _bring(path) or "make it, or name another")
+            return Finding("problem", f"{name}: no such folder", _bring(path) or _respell(path))
         case NotADirectoryError():
             return Finding("problem", f"{name} is no folder", "name a folder")
         case PermissionError():

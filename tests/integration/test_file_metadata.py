@@ -86,7 +86,7 @@ def test_names_are_searched_for_however_their_letters_are_composed(
     paths = [f"{normalize(site, 'Köln')}/{normalize(camera, 'Tür')}/é.jpg" for site, camera in FORMS]
     for path in paths:
         tag(shelf, by, path)
-    for text in (
+    for asked in (
         "camera:Tür",
         "site:Köln",
         "camera:*ü*",
@@ -94,7 +94,7 @@ def test_names_are_searched_for_however_their_letters_are_composed(
         "tabby camera:Tür",
         "not camera:Tor and site:Köln",
     ):
-        assert sorted(names(shelf, normalize(typed, text))) == sorted(paths), text
+        assert sorted(names(shelf, normalize(typed, asked))) == sorted(paths), asked
     assert names(shelf, normalize(typed, "camera:Tür since 1h")) == names(shelf, "camera:*")
     assert names(shelf, "camera:Tur") == []
     assert shelf.sql("SELECT path FROM file ORDER BY id") == [(path,) for path in paths]
