@@ -11,11 +11,10 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tagger.config.web import WebSettings
-from tagger.web import names, problems
+from tagger.web import methods, names, problems
 from tagger.web.admission import Admission, address_of
 from tagger.web.bodies import Body, HeldBytes, Limit
 from tagger.web.compat import rekognition
@@ -56,16 +55,19 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
+        scope, receive, send = methods.as_get(scope, receive, send)
         await self._answer(Request(scope), scope, receive, send)
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        is_public = any(route.matches(scope)[0] is Match.FULL for route in self._public.routes)
+        is_public = methods.is_full(self._public.routes, scope)
         limit = Limit(MOST_PUBLIC, "to log in") if is_public else self._limit
         body = Body(scope, receive, _hardened(send), limit, self._held)
         answer: ASGIApp = self._public if is_public else self._app
         try:
             self._check(request, is_public)
             limit.check(body.said)
+            if request.method == "OPTIONS":
+                answer = methods.allowed((*self._public.routes, *scope["app"].routes), scope) or answer
         except ProblemError as error:
             answer = _refused(request, error)
         try:

@@ -11,12 +11,15 @@ import httpx
 from PIL import Image
 
 from tagger.config.tagging import DecodeSettings
+from tagger.config.web import WebSettings
 from tagger.records import Standing
 from tagger.store.core.database import Database
+from tagger.web.app import create_app
 from tagger.web.context import ReadingContext
 from tagger.web.searches import Searches
+from tagger.web.server import Server
 from tagger.web.thumbnails import Thumbnails
-from tests.e2e.command import Daemon, running
+from tests.e2e.command import PATIENCE, Daemon, running
 
 TOKEN = "0123456789abcdef-token"  # noqa: S105 (of this test alone)
 
@@ -69,3 +72,27 @@ def site_of(daemon: Daemon) -> Iterator[Site]:
     site = Site(daemon, daemon.first.split("web: ")[1].strip())
     with closing(site.client):
         yield site
+
+
+@contextmanager
+def served(folder: Path, **web: Any) -> Iterator[str]:
+    """The address of a server that only reads, for a database without pictures."""
+    with (
+        closing(Database.open(str(folder / "tags.db"), create=True)) as database,
+        reading(database, folder) as context,
+    ):
+        settings = WebSettings(port=0, **web)
+        server = Server(settings, create_app(settings, context))
+        server.start()
+        try:
+            yield server.address
+        finally:
+            server.close(10)
+
+
+@contextmanager
+def client(address: str, at: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    """Who asks from another address of this machine."""
+    transport = httpx.HTTPTransport(local_address=at)
+    with httpx.Client(base_url=address, transport=transport, timeout=PATIENCE) as one:
+        yield one

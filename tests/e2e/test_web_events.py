@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tagger.web.api import events as events_module
 from tests.conftest import Painter
 from tests.e2e.command import running, tagger
 from tests.e2e.site import TOKEN, Site, serve, site_of
@@ -58,6 +59,14 @@ def test_who_was_away_hears_what_it_missed_and_only_that(site: Site, inbox: Path
         assert [next(heard)["id"], next(heard)["id"]] == ["2", "3"]
     with listening(site, "red", after=0) as heard:
         assert [next(heard)["id"], next(heard)["id"]] == ["1", "3"]
+
+
+def test_a_proxy_hands_on_a_stream_at_once_and_keeps_it(site: Site) -> None:
+    assert (events_module.EVERY * events_module.QUIET, events_module.EVERY) == (15, 0.5)
+    with site.client.stream("GET", "/events") as answer:
+        assert answer.headers["x-accel-buffering"] == "no"
+        lines = answer.iter_lines()
+        assert [next(lines) for _ in range(4)][2:] == [": nothing new", "id: 0"]
 
 
 def test_failures_and_sources_that_go_away_are_heard_of(site: Site, inbox: Path) -> None:

@@ -6,12 +6,11 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from tagger.config.web import WebSettings
@@ -22,29 +21,12 @@ from tagger.web.app import create_app
 from tagger.web.bodies import MOST_HELD, THROWN_AWAY
 from tagger.web.guesses import AT_ONCE
 from tagger.web.rate import BURST
-from tagger.web.server import Server
 from tests.e2e.command import PATIENCE, tagger
-from tests.e2e.site import TOKEN, reading, serve
+from tests.e2e.site import TOKEN, client, reading, serve, served
 
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
 PUBLIC = {("GET", "/healthz"), ("GET", "/login"), ("POST", "/login")}
 TRICKS = ("x/static/", "x/healthz?", "x/healthz#", "x/login?", "a@localhost/healthz?", "localhost/static/")
-
-
-@contextmanager
-def served(folder: Path, **web: Any) -> Iterator[str]:
-    """The address of a server for a database without pictures."""
-    with (
-        closing(Database.open(str(folder / "tags.db"), create=True)) as database,
-        reading(database, folder) as context,
-    ):
-        settings = WebSettings(port=0, **web)
-        server = Server(settings, create_app(settings, context))
-        server.start()
-        try:
-            yield server.address
-        finally:
-            server.close(10)
 
 
 @pytest.fixture
@@ -58,14 +40,6 @@ def local(tmp_path: Path) -> Iterator[str]:
     """Without a token."""
     with served(tmp_path) as address:
         yield address
-
-
-@contextmanager
-def client(address: str, at: str = "127.0.0.1") -> Iterator[httpx.Client]:
-    """Who asks from another address of this machine."""
-    transport = httpx.HTTPTransport(local_address=at)
-    with httpx.Client(base_url=address, transport=transport, timeout=PATIENCE) as one:
-        yield one
 
 
 def said(address: str, sent: bytes) -> bytes:

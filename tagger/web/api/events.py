@@ -33,7 +33,10 @@ EVERY = 0.5
 """Seconds between two looks."""
 
 QUIET = 30
-"""Looks without anything new after which a word is said, so that nobody in between closes the connection."""
+"""Looks without anything new, 15 s of them, after which a comment is sent, so that nobody in between closes the connection."""
+
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""The second one has nginx hand on what it is told at once; it would else wait until there is a page of it."""
 
 MOST = 100
 """Listeners at a time: each looks for itself."""
@@ -127,7 +130,7 @@ class _Stream(StreamingResponse):
     """A stream that leaves its place in the end."""
 
     def __init__(self, news: AsyncIterator[str], places: _Places) -> None:
-        super().__init__(news, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        super().__init__(news, media_type="text/event-stream", headers=_HEADERS)
         self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,7 +152,7 @@ async def _news(request: Request, context: ReadingContext, listener: Listener) -
             yield one
         quiet = 0 if news else quiet + 1
         if quiet % QUIET == 1:
-            yield f"id: {listener.seq}\n\n"  # tells nothing, but is where to go on from
+            yield f": nothing new\nid: {listener.seq}\n\n"  # an event of nothing, but where to go on from
         if not news:
             await anyio.sleep(EVERY)
 
