@@ -1,5 +1,7 @@
 """`web`: where the page and the API answer, and whom."""
 
+import re
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,9 +12,44 @@ from tagger.host import regular
 
 SHORTEST_TOKEN = 16
 """Characters: of random ones, nobody guesses so many."""
+PREFIX = re.compile(r"(?=.{1,200}$)(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+"""Of a path below which a proxy shows Tagger: no part of it is empty, or hidden, or leads upwards."""
+
+Network = IPv4Network | IPv6Network
+
 _LARGEST_TOKEN = 4096
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[1-9][0-9]{0,4})?")
 _MAKE_ONE = "`openssl rand -hex 16` makes one"
 _FILL_IT = "put the token into it; where there is no such file, the start of `tagger run` makes one"
+
+
+def _public(value: str) -> str:
+    """Return the address without a slash at its end. Raises ValueError where it is none."""
+    found = _ORIGIN.match(value)
+    rest = value[found.end() :] if found else value
+    if value and (not found or (rest not in ("", "/") and not PREFIX.fullmatch(rest))):
+        raise ValueError(f"{value[:80]!r} is no address such as https://tagger.example.com/pictures")
+    return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    """Return the site in small letters, as browsers say it. Raises ValueError where it is none."""
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError(
+            f"{value[:80]!r} is no site such as https://home.example.com: no path, no slash, no *"
+        )
+    return value.lower()
+
+
+def _network(value: str) -> str:
+    """Return the text of an address or a network as it is. Raises ValueError where it is none."""
+    import ipaddress
+
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; name addresses or networks such as 172.18.0.0/16") from None
+    return value
 
 
 class WebSettings(Section):
@@ -23,11 +60,23 @@ class WebSettings(Section):
     token_file: AbsolutePath | None = None
     max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     rate: float = Field(default=0, ge=0)
+    public_url: Annotated[str, AfterValidator(_public)] = ""
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_network)], ...] | None, Field(strict=False)
+    ] = None
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Field(strict=False)] = ()
 
     @property
     def is_local(self) -> bool:
         """Whether it can be reached from this machine alone."""
         return _is_loopback(self.host)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The addresses of the proxies that are trusted."""
+        import ipaddress
+
+        return tuple(ipaddress.ip_network(one) for one in self.trusted_proxies or ())
 
     @property
     def secret(self) -> str:

@@ -29,6 +29,10 @@ class Admission:
             what = "say the token of the config: Authorization: Bearer TOKEN"
             raise ProblemError(401, what, {"WWW-Authenticate": "Bearer"})
 
+    def is_said(self, request: Request) -> bool:
+        """Return whether there is a token and the request itself says it, as no browser does for a page: its cookie comes of itself."""
+        return bool(self._token) and is_same(_said(request), self._token)
+
     def is_right(self, request: Request, given: str) -> bool:
         """Return whether what somebody typed is the token. Raises ProblemError where its sender guesses."""
         return not self._token or (bool(given) and self._knows(address_of(request), [(given, self._token)]))
@@ -47,7 +51,7 @@ class Admission:
 
 
 def address_of(request: Request) -> str:
-    """Return the address of whoever connected: behind a proxy that is the proxy. What `X-Forwarded-For` says, anybody can write."""
+    """Return the address of whoever connected, or for whom a trusted proxy did (`proxies`)."""
     return whose(request.client.host) if request.client else ""
 
 

@@ -7,6 +7,7 @@ from threading import Event
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from tagger.config.web import WebSettings
 from tagger.pipeline.recent_events import RecentEvents
@@ -19,6 +20,13 @@ from tagger.web.guard import Guard
 from tagger.web.page import login, routes
 
 ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
+
+_TO_OTHER_PAGES: dict[str, Any] = {
+    "allow_methods": ("GET", "HEAD", "POST"),
+    "allow_headers": ("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "X-API-Key"),
+    "expose_headers": ("ETag", "Retry-After"),
+}
+"""What pages of `web.cors_origins` may have a browser send and read. Cookies are not in it: such a page says the token."""
 
 _Routers = tuple[APIRouter, ...]
 
@@ -34,6 +42,8 @@ def create_app(web: WebSettings, context: ReadingContext) -> FastAPI:
     app = _application((*private, *public))  # the public ones for its description alone
     app.state.ending = Event()
     app.add_middleware(Guard, public=outside, web=web, admission=admission)
+    if web.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=web.cors_origins, **_TO_OTHER_PAGES)
     return app
 
 

@@ -6,7 +6,7 @@ Rejected: a dependency of each route, which FastAPI asks only once it has read t
 a list of open paths beside the routes, which has to read a path as they do.
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from tagger.web.admission import Admission, address_of
 from tagger.web.bodies import Body, HeldBytes, Limit
 from tagger.web.compat import rekognition
 from tagger.web.problems import ProblemError
+from tagger.web.proxies import Proxies, names_of, prefix_of
 from tagger.web.rate import Rate
 
 MOST_PUBLIC = 64 << 10
@@ -46,7 +47,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, public: FastAPI, web: WebSettings, admission: Admission) -> None:
         self._app, self._public, self._admission = app, public, admission
-        self._names = None if web.secret else names.LOCAL
+        self._proxies, public_name = Proxies(web), urlsplit(web.public_url).hostname
+        self._names = None if web.secret else names.LOCAL | {public_name or "localhost"}
         self._limit = Limit(web.max_bytes, "(web.max_bytes); send fewer or smaller pictures")
         self._writes, self._reads, self._held = Rate(web.rate), Rate(READS), HeldBytes()
 
@@ -56,7 +58,12 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         scope, receive, send = methods.as_get(scope, receive, send)
-        await self._answer(Request(scope), scope, receive, send)
+        try:
+            seen = self._proxies.seen(scope)
+        except ProblemError as error:
+            await _refused(Request(scope), error)(scope, receive, _hardened(send))
+        else:
+            await self._answer(Request(seen), seen, receive, send)
 
     async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         is_public = methods.is_full(self._public.routes, scope)
@@ -77,9 +84,12 @@ class Guard:
 
     def _check(self, request: Request, is_public: bool) -> None:
         """Raises ProblemError where the name, the page, the token or the rate of the request is not allowed."""
-        names.check(request.headers, request.method, self._names)
+        names.check(request.headers, self._names)
         if not is_public:
             self._admission.check(request)
+        if is_public or not self._admission.is_said(request):
+            names.check_page(request.headers, request.method, names_of(request))
+        if not is_public:
             self._count(request)
 
     def _count(self, request: Request) -> None:
@@ -97,7 +107,7 @@ def _refused(request: Request, error: ProblemError) -> Response:
         and request.method == "GET"
         and "text/html" in request.headers.get("accept", "")
     ):
-        return RedirectResponse(f"/login?to={quote(request.scope['path'])}", 303)
+        return RedirectResponse(f"{prefix_of(request)}/login?to={quote(request.scope['path'])}", 303)
     if rekognition.is_asked(request):
         return rekognition.refusal(error.status_code, error.detail)
     return problems.response(error.status_code, error.detail, error.headers)

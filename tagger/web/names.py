@@ -6,30 +6,59 @@ What is no name at all is refused before anything looks at it: programs differ i
 """
 
 import re
+from collections.abc import Sequence
 from ipaddress import IPv6Address
 
 from starlette.datastructures import Headers
 
 from tagger.web.problems import ProblemError
+from tagger.web.proxies import Name
 from tagger.wording.escape import shown
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
+_PORTS = {"http": "80", "https": "443"}
 
 _AUTHORITY = r"(?:\[(?P<ip>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?"
 _HOST = re.compile(_AUTHORITY)
 _ORIGIN = re.compile(rf"null|[A-Za-z][A-Za-z0-9+.-]*://(?P<host>{_AUTHORITY})?")
 
 
-def check(headers: Headers, method: str, names: frozenset[str] | None) -> None:
-    """Raises ProblemError: 400 for a header that cannot be, 421 for a name that is none of `names`, 403 for another site's page.
+def check(headers: Headers, names: frozenset[str] | None) -> None:
+    """Raises ProblemError: 400 for a header that cannot be, 421 for a name that is none of `names`.
 
     `names` is None where any will do, and none: a proxy that looks whether Tagger is alive may say HTTP/1.0 and no name.
     """
-    host = _only(headers, "host")
-    _check_host(host, names)
-    _check_origin(_only(headers, "origin"), host, method)
+    _check_host(_only(headers, "host"), names)
+    origin = _only(headers, "origin")
+    if origin is not None:
+        _name(_ORIGIN.fullmatch(origin), "Origin", origin)
+
+
+def check_page(headers: Headers, method: str, also: Sequence[Name]) -> None:
+    """Raises ProblemError, 403, where the page of another site changes something: one whose Origin is not Host's, nor one of `also`."""
+    origin = headers.get("origin")
+    if origin is None or method in SAFE:
+        return
+    names = [Name(headers.get("host", ""), "Host"), *also]
+    if not any(_is_same(origin, name.authority) for name in names):
+        said = f"Origin is {shown(origin[:80])}, and {names[-1].said_by} is {shown(names[-1].authority[:80]) or 'not said'}"
+        hint = "if that is Tagger's own page behind a proxy, web.public_url and web.trusted_proxies tell Tagger so"
+        raise ProblemError(403, f"a page of another site may not ask this: {said}; {hint}")
+
+
+def _is_same(origin: str, authority: str) -> bool:
+    """Return whether a page's origin has that name and port; the port that its scheme has of itself need not be said."""
+    found, name = _ORIGIN.fullmatch(origin), _HOST.fullmatch(authority)
+    if found is None or name is None or not found["host"]:
+        return False
+    usual = _PORTS.get(origin.partition(":")[0].lower(), "")
+    return _plain(found, usual) == _plain(name, usual)
+
+
+def _plain(found: re.Match[str], usual: str) -> tuple[str, str]:
+    return (found["ip"] or found["name"]).lower(), (found["port"] or usual).lstrip("0")
 
 
 def _check_host(host: str | None, names: frozenset[str] | None) -> None:
@@ -38,16 +67,6 @@ def _check_host(host: str | None, names: frozenset[str] | None) -> None:
         raise ProblemError(400, "the request says no Host; HTTP/1.1 has one, such as Host: localhost")
     if names is not None and name not in names:
         raise ProblemError(421, f"Tagger does not answer to the name {name!r}; ask for it at 127.0.0.1")
-
-
-def _check_origin(origin: str | None, host: str | None, method: str) -> None:
-    if origin is None:
-        return
-    found = _ORIGIN.fullmatch(origin)
-    _name(found, "Origin", origin)
-    its = (found and found["host"]) or "null"
-    if method not in SAFE and its.lower() != (host or "").lower():
-        raise ProblemError(403, "a page of another site may not ask this")
 
 
 def _only(headers: Headers, key: str) -> str | None:

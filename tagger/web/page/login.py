@@ -4,13 +4,24 @@ To log out takes the cookie from this browser. It holds for whoever copied it: w
 sessions with numbers of their own, which a restart would end, or which would need a table for what one person does once a year.
 """
 
+from typing import Literal, TypedDict
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from tagger.web.admission import COOKIE, Admission
 from tagger.web.page.render import Renderer
 from tagger.web.problems import ProblemError
+from tagger.web.proxies import prefix_of
 from tagger.web.small_body import SmallBody
+
+
+class _Kind(TypedDict):
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["strict"]
+
 
 _WEEKS = 60 * 60 * 24 * 7 * 8
 
@@ -22,7 +33,7 @@ def router(admission: Admission) -> APIRouter:
     def admitted(request: Request, given: str, to: str) -> Response:
         try:
             if admission.is_right(request, given):
-                return _kept(admission, to)
+                return _kept(request, admission, to)
             status, wait = 403 if given else 200, ""
         except ProblemError as error:
             status, wait = error.status_code, (error.headers or {}).get("Retry-After", "")
@@ -49,15 +60,26 @@ def leaving() -> APIRouter:
     routes = APIRouter(include_in_schema=False, route_class=SmallBody)
 
     @routes.post("/logout")
-    def left() -> Response:
-        answer = RedirectResponse("/login", 303)
-        answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    def left(request: Request) -> Response:
+        answer = RedirectResponse(f"{prefix_of(request)}/login", 303)
+        answer.delete_cookie(COOKIE, **_kind(request))
         return answer
 
     return routes
 
 
-def _kept(admission: Admission, to: str) -> Response:
-    answer = RedirectResponse(to if to.startswith("/") and not to.startswith("//") else "/", 303)
-    answer.set_cookie(COOKIE, admission.session, max_age=_WEEKS, httponly=True, samesite="strict")
+def _kept(request: Request, admission: Admission, to: str) -> Response:
+    inside = to if to.startswith("/") and not to.startswith("//") else "/"
+    answer = RedirectResponse(prefix_of(request) + inside, 303)
+    answer.set_cookie(COOKIE, admission.session, max_age=_WEEKS, **_kind(request))
     return answer
+
+
+def _kind(request: Request) -> _Kind:
+    """Return what the cookie is like: below the proxy's path alone, and for TLS alone where the browser has it."""
+    return {
+        "path": prefix_of(request) or "/",
+        "secure": request.scope["scheme"] == "https",
+        "httponly": True,
+        "samesite": "strict",
+    }

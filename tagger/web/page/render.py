@@ -1,5 +1,6 @@
 """Templates are rendered in the reader's language and colours. What is shown is escaped: nothing of it is a template."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tagger.web.page.words import chinese, english
+from tagger.web.proxies import prefix_of
 from tagger.wording.escape import shown
 
+_ADDRESS = re.compile(r' (?:href|src|action|data-(?:load|address|again|here|after))="(?=/)')
 _YEAR = int(timedelta(days=365).total_seconds())
 LANGUAGES = ("en", "zh")
 
@@ -31,12 +34,22 @@ class Renderer:
         """Return a page. `lang` in the address chooses the language from now on."""
         lang = language(request)
         said = {"lang": lang, "t": chinese if lang == "zh" else english, "request": request}
+        said |= {"prefix": prefix_of(request)}
         said |= {"theme": _theme(request), "zh": lang == "zh"}
         text = self._templates.get_template(template).render(said | values)
+        text = _below(prefix_of(request), text)
         answer = HTMLResponse(text, headers={"Cache-Control": "no-store"})
         if request.query_params.get("lang") in LANGUAGES:
-            answer.set_cookie("lang", lang, max_age=_YEAR, samesite="lax")
+            answer.set_cookie("lang", lang, max_age=_YEAR, path=prefix_of(request) or "/", samesite="lax")
         return answer
+
+
+def _below(prefix: str, text: str) -> str:
+    """Return a page with the proxy's path before each address. Text of others has no quotes left in it, so none of it is taken for one.
+
+    Rejected: to write the prefix at each address of the templates, which a new one would be missing from.
+    """
+    return _ADDRESS.sub(rf"\g<0>{prefix}", text) if prefix else text
 
 
 def language(request: Request) -> str:

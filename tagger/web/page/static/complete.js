@@ -1,4 +1,6 @@
 // Completes the name that is being typed, from the labels and categories that there are.
+import { prefix } from "./part.js";
+
 const MOST = 8;
 const WORDS = new Set(["and", "or", "not", "in", "since", "until", "uncertain"]);
 
@@ -7,7 +9,7 @@ export function completes(input, list) {
   let chosen = -1;
 
   async function known() {
-    names ??= Promise.all(["/categories", "/labels"].map((address) => fetch(address).then((answer) => answer.json()))).then(
+    names ??= Promise.all(["/categories", "/labels"].map((address) => fetch(prefix + address).then((answer) => answer.json()))).then(
       (both) => both.flat(),
     );
     return names;

@@ -1,6 +1,6 @@
 // The gallery: more as one scrolls, what is far away taken out again, and what arrives put in at the top.
 import { completes } from "./complete.js";
-import { fetchPart, parsed } from "./part.js";
+import { fetchPart, parsed, prefix } from "./part.js";
 
 const FAR = 4000; // pixels from what is seen to a page that is taken out
 const NEAR = 1500; // … and to one that is fetched
@@ -96,7 +96,7 @@ function endless(pages) {
   return {
     // The newest page again, alone: what is known stays, so that nothing flickers.
     async renew() {
-      const page = await fetched(`/?${new URLSearchParams(location.search)}`);
+      const page = await fetched(`${prefix}/?${new URLSearchParams(location.search)}`);
       const known = new Map([...pages.querySelectorAll(".card")].map((card) => [card.dataset.id, card]));
       const fresh = [...page.children].map((card) => same(known.get(card.dataset.id), card));
       page.replaceChildren(...fresh);
@@ -135,7 +135,7 @@ function live(pages, scroll) {
   let timer = 0;
 
   function listen() {
-    source = new EventSource(`/events?q=${encodeURIComponent(pages.dataset.query)}`);
+    source = new EventSource(`${prefix}/events?q=${encodeURIComponent(pages.dataset.query)}`);
     source.addEventListener("tagged", () => (timer ||= setTimeout(arrived, 800)));
   }
 

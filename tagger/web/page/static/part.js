@@ -1,3 +1,6 @@
+// The path below which a proxy shows Tagger, such as /tagger.
+export const prefix = document.documentElement.dataset.prefix ?? "";
+
 // Parts of a page, as the server renders them: so there is one place that knows how a picture looks.
 export function fetchPart(address) {
   return fetch(address, { headers: { Accept: "text/html" } }).then((answer) => {

@@ -1,5 +1,5 @@
 // A picture's page by keys: ↑ ↓ choose a tag, y confirms, n rejects, u takes back, ← → go to its neighbours.
-import { fetchPart, parsed } from "./part.js";
+import { fetchPart, parsed, prefix } from "./part.js";
 
 export function picture(article) {
   const id = article.dataset.id;
@@ -18,7 +18,7 @@ export function picture(article) {
   async function say(tag, verdict) {
     const said = document.getElementById("said");
     if (!tag?.querySelector("[data-say]")) return;
-    const answer = await fetch(`/images/${id}/verdicts`, {
+    const answer = await fetch(`${prefix}/images/${id}/verdicts`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ [verdict]: [tag.dataset.label] }),

@@ -1,6 +1,6 @@
 // The gallery, a picture and the status are there without this: here is what makes them live.
 import { gallery } from "./gallery.js";
-import { fetchPart, inLocalTime, parsed } from "./part.js";
+import { fetchPart, inLocalTime, parsed, prefix } from "./part.js";
 import { picture } from "./picture.js";
 import { tryIt } from "./try.js";
 
@@ -31,7 +31,7 @@ function keepStanding(place) {
   document.addEventListener("click", async (event) => {
     if (event.target.id !== "retry") return;
     event.target.disabled = true;
-    await fetch("/failures/retry", { method: "POST" });
+    await fetch(`${prefix}/failures/retry`, { method: "POST" });
     await renew(place);
   });
   setInterval(() => {
@@ -45,7 +45,7 @@ function switchTheme() {
   document.getElementById("theme").addEventListener("click", () => {
     const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
-    document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+    document.cookie = `theme=${root.dataset.theme}; path=${prefix || "/"}; max-age=31536000; samesite=lax`;
   });
 }
 

@@ -1,4 +1,6 @@
 // A picture that is dropped, pasted or chosen → what the model says of it.
+import { prefix } from "./part.js";
+
 export function tryIt(drop) {
   const preview = document.getElementById("preview");
   const answer = document.getElementById("answer");
@@ -14,7 +16,7 @@ export function tryIt(drop) {
     try {
       const form = new FormData();
       form.append("image", file);
-      const said = await fetch(`/predict?top_k=3&lang=${lang}`, { method: "POST", body: form });
+      const said = await fetch(`${prefix}/predict?top_k=3&lang=${lang}`, { method: "POST", body: form });
       const result = await said.json();
       if (!said.ok) throw new Error(result.detail);
       show(result.results[0], result.model, performance.now() - began);
