@@ -20,9 +20,15 @@ from tagger.web.api.answers import (
     name_in,
 )
 from tagger.web.api.uploads import Upload, uploads
+from tagger.web.api.wishes import Wishes, wished
 from tagger.web.context import TaggerContext
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 
+_WISHES = {
+    "top_k": {"type": "integer", "minimum": 1, "maximum": 100},
+    "min_score": {"type": "number", "minimum": 0, "maximum": 1},
+    "lang": {"type": "string", "enum": ["en", "zh"]},
+}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -31,7 +37,8 @@ _BODY = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                        "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        **_WISHES,
                     },
                     "required": ["image"],
                 }
@@ -39,7 +46,10 @@ _BODY = {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "properties": {"image": {"type": "string", "description": "base64, or a list of such"}},
+                    "properties": {
+                        "image": {"type": "string", "description": "base64, or a list of such"},
+                        **_WISHES,
+                    },
                     "required": ["image"],
                 }
             },
@@ -57,10 +67,13 @@ def router(context: TaggerContext) -> APIRouter:
     model = ModelAnswer(name=context.model.name, version=context.model.weights_sha256)
 
     async def predicted(request: Request, top_k: int | None, least: float, lang: Language) -> Prediction:
-        pictures = await uploads(request)
-        waiting = [asyncio.wrap_future(queue.ask(one.data, top_k or context.top_k)) for one in pictures]
-        answered = zip(pictures, await asyncio.gather(*waiting), strict=True)
-        return Prediction(model=model, results=[results.of(*one, least, lang) for one in answered])
+        sent = await uploads(request)
+        wishes = wished(Wishes(top_k=top_k, min_score=least, lang=lang), request.query_params, sent.fields)
+        most = wishes.top_k or context.top_k
+        waiting = [asyncio.wrap_future(queue.ask(one.data, most)) for one in sent.pictures]
+        answered = zip(sent.pictures, await asyncio.gather(*waiting), strict=True)
+        answers = [results.of(*one, wishes.min_score, wishes.lang) for one in answered]
+        return Prediction(model=model, results=answers)
 
     return _routes(predicted)
 

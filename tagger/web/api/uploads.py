@@ -1,19 +1,28 @@
-"""Pictures are uploaded as a form, as JSON with base64, or as they are."""
+"""Pictures are uploaded as a form, as JSON with base64, or as they are. `curl --data-binary` calls anything a form of letters, so
+what comes under that name, or under none, is looked at.
+"""
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs
 
 from fastapi import Request
 from pydantic_core import from_json
-from python_multipart.exceptions import FormParserError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import UploadFile
 
+from tagger.web.api import forms
 from tagger.web.encoded import MOST, decoded, refuse_many_parts
 from tagger.web.problems import ProblemError
 
 _FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, or a picture as the body'
+_OF_LETTERS = "application/x-www-form-urlencoded"
+_FIELD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=[\x20-\x7e]*")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]{64}")
+"""No picture begins so, and none is shorter in it."""
+_BEGINNING = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,61 +33,108 @@ class Upload:
     data: bytes
 
 
-async def uploads(request: Request) -> list[Upload]:
-    """Return the pictures in a request. Raises ProblemError where there is none, or more than may be."""
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What a body has: pictures, and what it says beside them, each value of a field by its name."""
+
+    pictures: Sequence[Upload]
+    fields: Mapping[str, Sequence[Any]]
+
+
+async def uploads(request: Request) -> Uploads:
+    """Return what a request sends along. Raises ProblemError where there is no picture, or more than may be."""
     found = await _found(request)
-    if not found:
+    if not found.pictures and found.fields.keys() <= {"top_k", "min_score", "lang"}:
         raise ProblemError(400, f"there is no picture in it: {_FORMS}")
-    if len(found) > MOST:
-        raise _too_many(len(found))
+    if len(found.pictures) > MOST:
+        raise _too_many(len(found.pictures))
     return found
 
 
-async def _found(request: Request) -> list[Upload]:
+async def _found(request: Request) -> Uploads:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _from_form(request)
     if kind == "application/json" or kind.endswith("+json"):
         return await run_in_threadpool(_from_json, await request.body())
-    if kind.startswith("image/") or kind in ("", "application/octet-stream"):
-        body = await request.body()
-        return [Upload("image", body)] if body else []
-    raise ProblemError(415, f"{kind[:100]} is not understood: {_FORMS}")
+    if kind.startswith("image/") or kind in ("", "application/octet-stream", _OF_LETTERS):
+        return await run_in_threadpool(_from_anything, await request.body(), kind == _OF_LETTERS)
+    raise ProblemError(415, f"Content-Type: {kind[:100]} is not understood: {_FORMS}")
 
 
-async def _from_form(request: Request) -> list[Upload]:
-    try:
-        form: FormData = await request.form(max_files=MOST + 1, max_fields=100)
-    except HTTPException as error:
-        raise ProblemError(400, f"the form cannot be read: {error.detail}") from None
-    except FormParserError as error:  # which older releases of Starlette let through
-        raise ProblemError(400, f"the form cannot be read: {error}") from None
+def _from_anything(body: bytes, may_be_letters: bool) -> Uploads:
+    beginning = body[:_BEGINNING]
+    if beginning.lstrip().startswith(b"{"):
+        return _from_json(body)
+    if may_be_letters and _FIELD.fullmatch(beginning):
+        return _from_letters(body)
+    return Uploads([Upload("image", _as_meant(body))] if body else [], {})
+
+
+def _from_letters(body: bytes) -> Uploads:
+    """Return what is in `image=…&top_k=3`, where a plus sign of base64 that was not encoded has become a space."""
+    refuse_many_parts(body.replace(b"&", b","))
+    fields = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True)
+    images = [one.replace(" ", "+") for one in fields.pop("image", []) if one]
+    return _of_texts(images, fields)
+
+
+async def _from_form(request: Request) -> Uploads:
+    form = await forms.read(request, MOST + 1)
     try:
         files = [one for one in form.getlist("image") if isinstance(one, UploadFile)]
-        return [Upload(file.filename or "image", await file.read()) for file in files]
+        sent = [(one.filename or "", await one.read()) for one in files]
     finally:
         await form.close()
+    chosen = [Upload(name or "image", _as_meant(data)) for name, data in sent if name or data]
+    if sent and not chosen:
+        raise ProblemError(400, "there is no picture in it: the field image is empty; choose a picture")
+    return Uploads(chosen, {key: form.getlist(key) for key in form if key != "image"})
 
 
-def _from_json(body: bytes) -> list[Upload]:
+def _from_json(body: bytes) -> Uploads:
     refuse_many_parts(body)
     try:
         document = from_json(body)  # in a fifth of the time of json's, in which nobody else has a turn
     except (ValueError, RecursionError):
         raise ProblemError(400, f"the body is not JSON: {_FORMS}") from None
-    given = document.get("image") if isinstance(document, dict) else None
+    fields = dict(document) if isinstance(document, dict) else {}
+    given = fields.pop("image", None)
     images = given if isinstance(given, list) else [] if given is None else [given]
+    return _of_texts(images, {key: [value] for key, value in fields.items()})
+
+
+def _of_texts(images: Sequence[Any], fields: Mapping[str, Sequence[Any]]) -> Uploads:
     if len(images) > MOST:
         raise _too_many(len(images))
-    return [Upload("image", _decoded(image)) for image in images]
+    where = [f"image.{number}" for number in range(len(images))] if len(images) > 1 else ["image"]
+    return Uploads([Upload("image", _decoded(*one)) for one in zip(images, where, strict=False)], fields)
 
 
 def _too_many(number: int) -> ProblemError:
     return ProblemError(413, f"{number} pictures at once; send {MOST} or fewer")
 
 
-def _decoded(image: Any) -> bytes:
-    """Return a picture's bytes, also of a data URL, as browsers make them. Raises ProblemError."""
+def _decoded(image: Any, where: str) -> bytes:
+    """Return a picture's bytes, also of a data URL, as browsers make them. Raises ProblemError, which says where it is."""
     if not isinstance(image, str):
-        raise ProblemError(400, "`image` must be text, in base64")
-    return decoded(image.partition(",")[2] if image.startswith("data:") else image)
+        raise ProblemError(400, f"{where}: must be text, in base64")
+    try:
+        return decoded(image.partition(",")[2] if _is_data_url(image[:_BEGINNING]) else image)
+    except ProblemError as error:
+        raise ProblemError(error.status_code, f"{where}: {error.detail}") from None
+
+
+def _as_meant(data: bytes) -> bytes:
+    """Return a picture's bytes where they were sent as base64 or a data URL, and otherwise what was sent."""
+    beginning = data[:_BEGINNING].lstrip()
+    if not (_is_data_url(beginning.decode("latin-1")) or _BASE64.match(beginning)):
+        return data
+    try:
+        return _decoded(data.decode("ascii"), "image")
+    except (ProblemError, UnicodeDecodeError):
+        return data
+
+
+def _is_data_url(beginning: str) -> bool:
+    return beginning.lstrip()[:5].lower() == "data:"
