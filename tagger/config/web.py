@@ -56,6 +56,7 @@ class WebSettings(Section):
     enabled: bool = False
     host: Annotated[str, AfterValidator(without_nul)] = "127.0.0.1"
     port: int = Field(default=5000, ge=0, le=65535)
+    socket: AbsolutePath | None = None
     token: str = ""
     token_file: AbsolutePath | None = None
     max_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
@@ -69,7 +70,7 @@ class WebSettings(Section):
     @property
     def is_local(self) -> bool:
         """Whether it can be reached from this machine alone."""
-        return _is_loopback(self.host)
+        return self.socket is not None or _is_loopback(self.host)
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -96,7 +97,7 @@ class WebSettings(Section):
     def _guarded(self) -> "WebSettings":
         if self.token and len(self.token) < SHORTEST_TOKEN:
             raise ValueError(f"token: has fewer than {SHORTEST_TOKEN} characters; {_MAKE_ONE}")
-        if not (self.token or self.token_file) and not _is_loopback(self.host):
+        if not (self.token or self.token_file) and not self.is_local:
             raise ValueError(
                 f"host: {self.host} can be reached from elsewhere, so a token is needed; {_MAKE_ONE}"
             )

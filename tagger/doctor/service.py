@@ -99,6 +99,8 @@ def _running(settings: Settings) -> str | None:
 
 
 def _address(web: WebSettings, secret: str) -> Finding:
+    if web.socket is not None:
+        return Finding("ok", f"on at the file {web.socket}")
     where = f"{web.host}:{web.port}"
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     try:

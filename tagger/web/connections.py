@@ -14,8 +14,6 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 PLACES = min(512, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
-AT_ONCE = 128
-"""Those that come at one time are let in together, before one of them can be shown out."""
 
 
 class Connection(H11Protocol):

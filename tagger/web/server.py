@@ -1,8 +1,6 @@
 """The web server runs in a thread of the daemon. Whatever becomes of it, files are tagged."""
 
-import errno
 import logging
-import os
 import socket
 from threading import Thread
 
@@ -10,7 +8,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from tagger.config.web import WebSettings
-from tagger.web.connections import AT_ONCE, Connection, end_silent
+from tagger.web import listeners
+from tagger.web.connections import Connection, end_silent
+from tagger.web.listeners import AT_ONCE
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +56,11 @@ class Server:
     def start(self) -> None:
         """Listen, in a thread of its own. Raises nothing that a port could cause."""
         try:
-            family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
-            listener = socket.create_server((self._web.host, self._web.port), family=family, backlog=AT_ONCE)
+            listener = listeners.opened(self._web)
         except OSError as error:
-            log.error("no web: %s", _refusal(self._web, error))
+            log.error("no web: %s", listeners.refusal(self._web, error))
             return
-        # What it accepts inherits this. Without it an answer's last packet waits 40 ms for the first one's receipt.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        host, port, *_ = listener.getsockname()
-        self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        self.address = listeners.address(listener)
         log.info("web: %s", self.address)
         self._thread = Thread(target=self._serve, args=(listener,), name="web", daemon=True)
         self._thread.start()
@@ -75,6 +71,8 @@ class Server:
         self._server.should_exit = True
         if self._thread:
             self._thread.join(within)
+            if self._web.socket is not None:
+                self._web.socket.unlink(missing_ok=True)
 
     async def _end_silent(self) -> None:
         """Show out those who hold on to a connection; it is called once a second."""
@@ -85,12 +83,3 @@ class Server:
             self._server.run(sockets=[listener])
         except BaseException:  # a web server that dies must not take the tagging with it
             log.exception("the web server ended; files are tagged all the same")
-
-
-def _refusal(web: WebSettings, error: OSError) -> str:
-    """Return why nobody can listen there, and what to do about it."""
-    if error.errno == errno.EADDRINUSE:
-        return f"port {web.port} is taken by another program; web.port names another"
-    # Of the kernel's errors, Python's own text says the address once more.
-    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-    return f"{web.host}:{web.port}: {reason}; web.host and web.port name where to listen"
