@@ -141,6 +141,8 @@ def test_what_the_address_may_ask_for_the_body_may_too(standing: Site, way: dict
         (400, {"data": {"top_k": "2"}}, "there is no picture in it"),
         (400, {"content": form(('name="note"', b"x" * 2_000_000)), "headers": FORM}, "the field note: "),
         (400, {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, "Content-Type: "),
+        (413, {"content": b"image=" + b"%41" * 1_000_000, "headers": LETTERS}, "multipart/form-data"),
+        (413, {"content": b"image=&" * 2_000, "headers": LETTERS}, "multipart/form-data"),
         (415, {"content": b"x", "headers": {"Content-Type": "text/plain"}}, "Content-Type: text/plain"),
     ],
 )

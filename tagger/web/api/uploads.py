@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from tagger.web.api import forms
-from tagger.web.encoded import MOST, decoded, refuse_many_parts
+from tagger.web.encoded import MOST, MOST_PARTS, decoded, refuse_many_parts
 from tagger.web.problems import ProblemError
 
 _FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, or a picture as the body'
@@ -23,6 +23,9 @@ _FIELD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=[\x20-\x7e]*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]{64}")
 """No picture begins so, and none is shorter in it."""
 _BEGINNING = 256
+_FEW_SIGNS = 10_000
+"""Encoded signs that any form may have. Base64 has one in 19 characters; where all are, each costs a hundred bytes to decode."""
+_AS_FILES = "send pictures as files of the form (multipart/form-data)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +61,23 @@ async def _found(request: Request) -> Uploads:
     if kind == "application/json" or kind.endswith("+json"):
         return await run_in_threadpool(_from_json, await request.body())
     if kind.startswith("image/") or kind in ("", "application/octet-stream", _OF_LETTERS):
-        return await run_in_threadpool(_from_anything, await request.body(), kind == _OF_LETTERS)
+        return await run_in_threadpool(_from_anything, await request.body(), kind)
     raise ProblemError(415, f"Content-Type: {kind[:100]} is not understood: {_FORMS}")
 
 
-def _from_anything(body: bytes, may_be_letters: bool) -> Uploads:
+def _from_anything(body: bytes, kind: str) -> Uploads:
     beginning = body[:_BEGINNING]
-    if beginning.lstrip().startswith(b"{"):
+    if not kind.startswith("image/") and beginning.lstrip().startswith(b"{"):
         return _from_json(body)
-    if may_be_letters and _FIELD.fullmatch(beginning):
+    if kind == _OF_LETTERS and _FIELD.fullmatch(beginning):
         return _from_letters(body)
     return Uploads([Upload("image", _as_meant(body))] if body else [], {})
 
 
 def _from_letters(body: bytes) -> Uploads:
     """Return what is in `image=…&top_k=3`, where a plus sign of base64 that was not encoded has become a space."""
-    refuse_many_parts(body.replace(b"&", b","))
+    if body.count(b"%") > max(_FEW_SIGNS, len(body) // 12) or body.count(b"&") >= MOST_PARTS:
+        raise ProblemError(413, f"the form has too many parts or signs like %2B; {_AS_FILES}")
     fields = parse_qs(body.decode("ascii", "replace"), keep_blank_values=True)
     images = [one.replace(" ", "+") for one in fields.pop("image", []) if one]
     return _of_texts(images, fields)
