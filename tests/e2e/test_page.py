@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -398,6 +399,30 @@ def test_a_browser_says_the_token_once(browser: Browser, tmp_path: Path, inbox: 
         page.goto(f"{site.address}/login?token={TOKEN}&to=//evil.example")
         assert page.url == f"{site.address}/"
         page.goto("about:blank")
+
+
+def test_below_a_path_the_page_does_all_that_it_does_elsewhere(
+    browser: Browser, tmp_path: Path, inbox: Path, page: Page, paint: Painter
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(urlsplit(one.url).path))
+    public = "http://pictures.example/tagger"
+    with serve(tmp_path, token=TOKEN, public_url=public) as daemon, site_of(daemon) as site:
+        page.goto(f"{site.address}/tagger/")
+        page.get_by_label("The token").fill(TOKEN)
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator("#pages")).to_be_attached()
+        paint(inbox / "red.png", RED)
+        page.locator("li.card a").click()
+        page.wait_for_url("**/tagger/pictures/1")
+        page.keyboard.press("n")
+        expect(page.locator("#said")).to_have_text("red: Rejected by you")
+        page.get_by_label("Dark or light").click()
+        page.get_by_role("link", name="Status").click()
+        expect(page.locator("#chart button").first).to_be_visible()
+        assert {one["path"] for one in page.context.cookies()} == {"/tagger"}
+        page.goto("about:blank")
+    assert [one for one in asked if not one.startswith("/tagger/") and one != "blank"] == []
 
 
 def test_tagger_web_has_the_page_too(browser: Browser, tmp_path: Path, page: Page) -> None:

@@ -12,7 +12,7 @@ from tagger.web.page.words import chinese, english
 from tagger.web.proxies import prefix_of
 from tagger.wording.escape import shown
 
-_ADDRESS = re.compile(r' (?:href|src|action|data-(?:load|address|again|here|after))="(?=/)')
+_ADDRESS = re.compile(r'\s(?:href|src|action|data-(?:load|address|again|here|after))="(?=/)')
 _YEAR = int(timedelta(days=365).total_seconds())
 LANGUAGES = ("en", "zh")
 
