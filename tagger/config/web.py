@@ -12,7 +12,7 @@ from tagger.host import regular
 
 SHORTEST_TOKEN = 16
 """Characters: of random ones, nobody guesses so many."""
-PREFIX = re.compile(r"(?=.{1,200}$)(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+PREFIX = re.compile(r"(?=.{1,200}$)(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?")
 """Of a path below which a proxy shows Tagger: no part of it is empty, or hidden, or leads upwards."""
 
 Network = IPv4Network | IPv6Network

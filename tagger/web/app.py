@@ -39,7 +39,8 @@ def create_app(web: WebSettings, context: ReadingContext) -> FastAPI:
     private = (*given, *_reading(context, admission), *told, routes.router(context), login.leaving())
     outside = _application(public, openapi_url=None)
     outside.mount("/static", routes.files())
-    app = _application((*private, *public))  # the public ones for its description alone
+    servers = [{"url": web.public_url}] if web.public_url else None
+    app = _application((*private, *public), servers=servers)  # the public ones for its description alone
     app.state.ending = Event()
     app.add_middleware(Guard, public=outside, web=web, admission=admission)
     if web.cors_origins:

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address
 from starlette.datastructures import Headers
 
 from tagger.web.problems import ProblemError
-from tagger.web.proxies import Name
+from tagger.web.proxies import PublicName
 from tagger.wording.escape import shown
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -36,12 +36,12 @@ def check(headers: Headers, names: frozenset[str] | None) -> None:
         _name(_ORIGIN.fullmatch(origin), "Origin", origin)
 
 
-def check_page(headers: Headers, method: str, also: Sequence[Name]) -> None:
+def check_page(headers: Headers, method: str, also: Sequence[PublicName]) -> None:
     """Raises ProblemError, 403, where the page of another site changes something: one whose Origin is not Host's, nor one of `also`."""
     origin = headers.get("origin")
     if origin is None or method in SAFE:
         return
-    names = [Name(headers.get("host", ""), "Host"), *also]
+    names = [PublicName(headers.get("host", ""), "Host"), *also]
     if not any(_is_same(origin, name.authority) for name in names):
         said = f"Origin is {shown(origin[:80])}, and {names[-1].said_by} is {shown(names[-1].authority[:80]) or 'not said'}"
         hint = "if that is Tagger's own page behind a proxy, web.public_url and web.trusted_proxies tell Tagger so"
@@ -66,7 +66,10 @@ def _check_host(host: str | None, names: frozenset[str] | None) -> None:
     if names is not None and host is None:
         raise ProblemError(400, "the request says no Host; HTTP/1.1 has one, such as Host: localhost")
     if names is not None and name not in names:
-        raise ProblemError(421, f"Tagger does not answer to the name {name!r}; ask for it at 127.0.0.1")
+        raise ProblemError(
+            421,
+            f"Tagger does not answer to the name {name!r}; ask for it at 127.0.0.1, or name it in web.public_url",
+        )
 
 
 def _only(headers: Headers, key: str) -> str | None:

@@ -23,7 +23,7 @@ from tagger.wording.escape import shown
 
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _PREFIX, _NAMES = "tagger.prefix", "tagger.names"
-_NAME = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+_NAME = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 _ADDRESS = re.compile(
     r"\[(?P<ipv6>[0-9A-Fa-f:.]+)\](?::\d+)?|(?P<ipv4>[0-9.]+)(?::\d+)?|(?P<bare>[0-9A-Fa-f:.]+)"
 )
@@ -35,16 +35,16 @@ def prefix_of(request: Request) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class PublicName:
     """`authority` is a name of Tagger's, with its port where it is not the usual one; `said_by` is the header or key that says so."""
 
     authority: str
     said_by: str
 
 
-def names_of(request: Request) -> list[Name]:
+def names_of(request: Request) -> list[PublicName]:
     """Return the names that a browser may have asked for, beside that in Host; the surest last."""
-    names: list[Name] = request.scope[_NAMES]
+    names: list[PublicName] = request.scope[_NAMES]
     return names
 
 
@@ -65,16 +65,9 @@ class Proxies:
             seen["client"] = self._client(scope, said)
         return seen
 
-    def _names(self, said: "_Said") -> list[Name]:
-        names = []
-        host, port = said.host(), said.port()
-        if host or port:
-            host, by = (
-                (host, "X-Forwarded-Host") if host else (said.plain("host"), "Host with X-Forwarded-Port")
-            )
-            has_port = re.search(r":\d*$", host.rpartition("]")[2])
-            names.append(Name(host if has_port or not port else f"{host}:{port}", by))
-        return [*names, Name(self._public.netloc, "web.public_url")] if self._public.netloc else names
+    def _names(self, said: "_Said") -> list[PublicName]:
+        public = PublicName(self._public.netloc, "web.public_url")
+        return [one for one in (said.name(), public) if one.authority]
 
     def _bare(self, path: str) -> str:
         """Return the path without that of `web.public_url`, which a proxy may leave there or take away."""
@@ -117,14 +110,16 @@ class _Said:
         values = self.headers.getlist(key) if self.is_believed else []
         return [one.strip() for value in values for one in value.split(",") if one.strip()]
 
-    def plain(self, key: str) -> str:
-        return self.headers.get(key, "")
-
-    def host(self) -> str:
-        return self._only("x-forwarded-host", _NAME, "a name with a port")
-
-    def port(self) -> str:
-        return self._only("x-forwarded-port", re.compile("[1-9][0-9]{0,4}"), "a port")
+    def name(self) -> PublicName:
+        """Return the name with the port; an empty one where nothing is said of either. A port beside a name that has one says nothing."""
+        host = self._only("x-forwarded-host", _NAME, "a name with a port")
+        port = self._only("x-forwarded-port", re.compile("[1-9][0-9]{0,4}"), "a port")
+        if not host and not port:
+            return PublicName("", "")
+        by = "X-Forwarded-Host" if host else "Host with X-Forwarded-Port"
+        authority = host or self.headers.get("host", "")
+        has_port = ":" in authority.rpartition("]")[2]
+        return PublicName(f"{authority}:{port}" if port and not has_port else authority, by)
 
     def scheme(self) -> str:
         return self._only("x-forwarded-proto", re.compile("https?", re.IGNORECASE), "http or https").lower()

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from contextlib import suppress
 from threading import Thread
 
 import uvicorn
@@ -72,7 +73,8 @@ class Server:
         if self._thread:
             self._thread.join(within)
             if self._web.socket is not None:
-                self._web.socket.unlink(missing_ok=True)
+                with suppress(OSError):  # the next start finds it left over, and takes it away
+                    self._web.socket.unlink()
 
     async def _end_silent(self) -> None:
         """Show out those who hold on to a connection; it is called once a second."""

@@ -176,6 +176,17 @@ def test_below_a_path_every_address_begins_with_it(
         )
 
 
+def test_the_description_says_where_people_see_it(tmp_path: Path) -> None:
+    with served(tmp_path, public_url=f"{SITE}/tagger") as address, client(address) as one:
+        assert one.get("/openapi.json").json()["servers"] == [{"url": f"{SITE}/tagger"}]
+
+
+@pytest.mark.parametrize("said", [{"X-Forwarded-Prefix": "/"}, {"X-Forwarded-Host": "tagger.example.com:"}])
+def test_what_a_proxy_says_without_need_does_no_harm(guarded: str, said: dict[str, str]) -> None:
+    with client(guarded) as one:
+        assert one.get("/", headers=said | {"Accept": "text/html"}).headers["location"] == "/login?to=/"
+
+
 def test_no_prefix_lets_anybody_past_the_token(tmp_path: Path) -> None:
     for prefix in ("/static", "/login", "/healthz"):
         with served(tmp_path, token=TOKEN, public_url=f"{SITE}{prefix}") as address, client(address) as one:
