@@ -5,7 +5,7 @@ NULL: what is not known of a picture puts it into no condition, and `not` finds 
 picture, which a change of the config would have to write anew.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -69,16 +69,16 @@ def every() -> Iterator[ColumnElement[bool]]:
     return (test(name).label(f"in_{name}") for name in NAMES)
 
 
-def view(path: str) -> str:
+def view(path: str, *others: str) -> str:
     """Return the view `image_conditions`: a SELECT for each condition, of which SQLite runs only those that are asked for.
 
-    `path` is the SQL of a file's path, under that name.
+    `path` is the SQL of a file's path, under that name; `others` are that of columns that end each row.
     """
-    whole = union_all(*(_pictures(name, path) for name in NAMES))
+    whole = union_all(*(_pictures(name, path, others) for name in NAMES))
     return str(whole.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
 
 
-def _pictures(name: str, path: str) -> Select[Any]:
+def _pictures(name: str, path: str, others: Iterable[str]) -> Select[Any]:
     """Return the SELECT of the pictures in one condition."""
     columns: tuple[ColumnElement[Any], ...] = (
         reading.c.seq,
@@ -88,6 +88,7 @@ def _pictures(name: str, path: str) -> Select[Any]:
         *(file.c[one] for one in ("captured_at", "seen_at", "camera", "app_id")),
         _SCORES.get(name, null()).label("score"),
         func.coalesce(file.c.damaged, 0).label("damaged"),
+        *map(literal_column, others),
     )
     pictures = select(*columns).select_from(file).join(source, source.c.id == file.c.source_id)
     return pictures.join(reading, reading.c.file_id == file.c.id).where(_TESTS[name])

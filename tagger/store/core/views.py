@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Float, Integer, String, column, table
 from tagger.config.views import SearchSettings
 from tagger.store.core import conditions, sessions
 from tagger.store.core.columns import Instant, PathText
+from tagger.store.core.schema import State
 from tagger.store.core.schema import configured as _limit
 
 UNSURE = 0.5
@@ -16,6 +17,8 @@ UNSURE = 0.5
 
 _PATH = "rtrim(source.root, '/') || '/' || file.path AS path"
 _DAMAGED = "coalesce(file.damaged, 0) AS damaged"
+
+_IS_GONE = f"file.state = '{State.GONE}' AS is_gone"
 
 _JOINS = """
     FROM tag
@@ -50,7 +53,7 @@ VIEWS = {
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
                model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
-               file.camera, file.app_id, {_DAMAGED}
+               file.camera, file.app_id, {_DAMAGED}, {_IS_GONE}
         {_JOINS}
         WHERE file.seen_at = tag.seen_at AND tag.score >= label.min_score
     """,
@@ -61,14 +64,14 @@ VIEWS = {
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
                file.camera, file.app_id,
                reading.top_score >= {_limit("search.min_score", SearchSettings().min_score)} AS is_sure,
-               {_DAMAGED}
+               {_DAMAGED}, {_IS_GONE}
         {_JOINS}
         WHERE tag.rank = 1
     """,
     "image_categories": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, category.name AS category, category_score.score,
                category_score.captured_at, file.seen_at, category.name_zh, category.key,
-               file.camera, file.app_id, {_DAMAGED}
+               file.camera, file.app_id, {_DAMAGED}, {_IS_GONE}
         FROM category_score
         JOIN category ON category.id = category_score.category_id
         JOIN file ON file.id = category_score.file_id AND file.captured_at = category_score.captured_at
@@ -81,14 +84,14 @@ VIEWS = {
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
                reading.top_score, reading.margin, reading.entropy,
                file.captured_at, file.seen_at, label.name_zh, label.key, file.camera, file.app_id,
-               {_DAMAGED}
+               {_DAMAGED}, {_IS_GONE}
         {_JOINS}
         WHERE tag.rank = 1 AND +reading.top_score < {UNSURE}
     """,
     "old_tags": f"""
         SELECT {_PATH}, source.name AS source, label.name AS label, old_tag.score, old_tag.rank,
                model.name AS model, file.captured_at, file.seen_at, old_tag.tagged_at, label.name_zh, label.key,
-               {_DAMAGED}
+               {_DAMAGED}, {_IS_GONE}
         FROM old_tag
         JOIN file ON file.id = old_tag.file_id
         JOIN label ON label.id = old_tag.label_id
@@ -148,7 +151,7 @@ VIEWS = {
                     WHEN is_blurred THEN 'blurred' WHEN is_night THEN 'night' ELSE 'ok' END AS state
         FROM judged JOIN source ON source.id = judged.source_id
     """,  # noqa: S608
-    "image_conditions": conditions.view(_PATH),
+    "image_conditions": conditions.view(_PATH, _IS_GONE),
     "failed_files": f"""
         SELECT {_PATH}, source.name AS source, file.stage, file.error, file.attempts,
                file.next_try_at, file.seen_at, file.state

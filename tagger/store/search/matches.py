@@ -23,7 +23,7 @@ from tagger.search.query import (
 )
 from tagger.store.core import conditions
 from tagger.store.core.columns import instant_text
-from tagger.store.core.schema import category_score, file, reading, tag
+from tagger.store.core.schema import State, category_score, file, reading, tag
 from tagger.store.core.views import UNSURE
 from tagger.store.search import fields
 from tagger.store.search.resolve import ID_OF, ResolvedQuery
@@ -32,7 +32,8 @@ _TALLEST = 12
 """SQLite's parser reads some thirty brackets within one another: of a taller query, parts are sets of their own."""
 
 _ITS_TAGS, _ITS_SCORES = tag.alias("its_tag"), category_score.alias("its_score")
-_ITS_READING = reading.alias("its_reading")
+_GONE = literal(State.GONE.value, String)
+_ITS_READING, _ITS_FILE = reading.alias("its_reading"), file.alias("its_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,18 @@ def matches(asked: ResolvedQuery, part: Query, met: Met) -> ColumnElement[bool]:
 def is_tagged(asked: ResolvedQuery) -> ColumnElement[bool]:
     """Return the test whether a file has been tagged; every file passes where the query asks for states."""
     return true() if asked.asks_for_state else file.c.captured_at.is_not(None)
+
+
+def is_there(asked: ResolvedQuery, id_: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the test whether the file of this id is where it was; every file passes where gone ones are asked for, or there are none.
+
+    Each is looked up by its id: to know all that are gone would cost more than the newest fifty pictures.
+    """
+    if not asked.leaves_out_gone:
+        return true()
+    if id_ is file.c.id:
+        return file.c.state != _GONE
+    return exists(1).where(_ITS_FILE.c.id == id_, _ITS_FILE.c.state != _GONE)
 
 
 def _all_that_match(asked: ResolvedQuery, part: Query) -> CTE:

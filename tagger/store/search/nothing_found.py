@@ -10,6 +10,7 @@ from tagger.search.query import Name, Query
 from tagger.search.suggestions import written
 from tagger.store.core.database import Database
 from tagger.store.core.schema import tag
+from tagger.store.search.matches import is_there
 from tagger.store.search.resolve import NamedScore, ResolvedQuery, resolve
 
 _MOST = 3
@@ -37,7 +38,7 @@ def reasons(database: Database, query: Query, text: str, min_score: float, top_k
 
 def _reason(connection: Connection, asked: ResolvedQuery, name: Name, top_k: int) -> Reason:
     named, typed = list(asked.scores(name)), written(name.text)
-    best = max(_best_scores(connection, named), default=None)
+    best = max(_best_scores(connection, asked, named), default=None)
     least = min(one.least for one in named)
     if best is None:
         return Reason(f"{typed} has no score in any picture: {_stored(named, top_k)}")
@@ -47,9 +48,11 @@ def _reason(connection: Connection, asked: ResolvedQuery, name: Name, top_k: int
     return Reason(words, f"{typed} >= {_cut(best)}")
 
 
-def _best_scores(connection: Connection, named: Sequence[NamedScore]) -> Iterator[float]:
+def _best_scores(
+    connection: Connection, asked: ResolvedQuery, named: Sequence[NamedScore]
+) -> Iterator[float]:
     for one in named:
-        query = select(func.max(one.table.c.score)).where(one.is_its)
+        query = select(func.max(one.table.c.score)).where(one.is_its, is_there(asked, one.table.c.file_id))
         if (best := connection.scalar(query)) is not None:
             yield best
 

@@ -126,13 +126,13 @@ def original(database: Database, id_: int) -> Original | None:
 
 
 def newer_and_older(database: Database, picture: FoundPicture) -> tuple[int | None, int | None]:
-    """Return the pictures, by id, taken right after this one and right before it, of all that have a time."""
+    """Return the pictures, by id, taken right after this one and right before it, of all that have a time and are not gone."""
     if picture.captured_at is None:
         return None, None
     place = tuple_(literal(picture.captured_at, Instant), literal(picture.id))
-    order = tuple_(file.c.captured_at, file.c.id)
-    later = select(file.c.id).where(order > place).order_by(file.c.captured_at, file.c.id).limit(1)
-    earlier = select(file.c.id).where(order < place)
+    order, is_there = tuple_(file.c.captured_at, file.c.id), file.c.state != State.GONE
+    later = select(file.c.id).where(order > place, is_there).order_by(file.c.captured_at, file.c.id).limit(1)
+    earlier = select(file.c.id).where(order < place, is_there)
     earlier = earlier.order_by(file.c.captured_at.desc(), file.c.id.desc()).limit(1)
     with database.read() as connection:
         return connection.scalar(later), connection.scalar(earlier)

@@ -7,7 +7,7 @@ of a query in which nothing can be wrong any more.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, FromClause, select
+from sqlalchemy import ColumnElement, Connection, FromClause, exists, select
 
 from tagger.search.conditions import NAMES
 from tagger.search.query import (
@@ -26,7 +26,7 @@ from tagger.search.query import (
     said,
 )
 from tagger.store.core import pathtext
-from tagger.store.core.schema import State, category, category_score, label, source, tag, word
+from tagger.store.core.schema import State, category, category_score, in_state, label, source, tag, word
 from tagger.store.search import fields
 from tagger.store.search.selectivity import few_files
 from tagger.store.search.unknown_names import (
@@ -40,6 +40,8 @@ from tagger.wording.unicode_forms import composed, spellings
 
 ID_OF: Mapping[FromClause, str] = {tag: "label_id", category_score: "category_id"}
 """The column that says whose score a row is."""
+
+_SOME_ARE_GONE = select(exists(1).where(in_state(State.GONE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class ResolvedQuery:
     """A query whose words are known. `min_score` is for the names that come without one, and have no threshold.
 
     `few` are the files, by id, of those parts that few files match; they are empty for a source, whose files lie together.
+    Where `some_are_gone`, files may be no longer where they were.
     """
 
     query: Query
@@ -94,6 +97,12 @@ class ResolvedQuery:
     sources: Mapping[str, int]
     thresholds: Thresholds
     few: Mapping[Query, Sequence[int]]
+    some_are_gone: bool
+
+    @property
+    def leaves_out_gone(self) -> bool:
+        """Whether files that are gone are no answers: nobody asks for states, and there are such files."""
+        return self.some_are_gone and not self.asks_for_state
 
     @property
     def asks_for_state(self) -> bool:
@@ -138,7 +147,8 @@ def resolve(
         if isinstance(part, Field):
             _check_field(connection, text, part)
     few = few_files(connection, _sought(query), sources) if walks else {}
-    return ResolvedQuery(query, min_score, meanings, sources, Thresholds.read(connection), few)
+    thresholds, some_are_gone = Thresholds.read(connection), connection.scalar(_SOME_ARE_GONE)
+    return ResolvedQuery(query, min_score, meanings, sources, thresholds, few, bool(some_are_gone))
 
 
 def _condition(part: Query, text: str) -> Query:

@@ -9,7 +9,7 @@ from sqlalchemy.sql.selectable import CompoundSelect
 
 from tagger.store.core.columns import instant_text
 from tagger.store.core.schema import file, reading
-from tagger.store.search.matches import ITSELF, Met, matches
+from tagger.store.search.matches import ITSELF, Met, is_there, matches
 from tagger.store.search.resolve import ResolvedQuery
 from tagger.store.search.walks import Walk, every_file, walks
 
@@ -58,7 +58,7 @@ def _walked(asked: ResolvedQuery, walk: Walk, after: Position | None) -> Select[
     if walk.needs_file:
         found = found.join(file, file.c.id == met.id)
     tests = (matches(asked, part, met) for part in walk.rest)
-    return found.where(walk.which, _comes_after(after, met), *tests)
+    return found.where(walk.which, is_there(asked, met.id), _comes_after(after, met), *tests)
 
 
 def _comes_after(position: Position | None, met: Met) -> ColumnElement[bool]:
