@@ -125,6 +125,15 @@ class Reach:
         found = _told(self.open(path, PLACE))
         return _told(self._past_links(path, PLACE)) if self.roots and modes.S_ISLNK(found.st_mode) else found
 
+    def is_missing(self, path: str) -> bool:
+        """Return whether the file system says that it is not there, or leads out: what cannot be looked at may well be there."""
+        try:
+            return modes.S_ISLNK(self.stat(path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+
     def _past_links(self, path: str, flags: int) -> int:
         real = os.path.realpath(path)
         for root in map(os.path.realpath, self.roots):

@@ -22,6 +22,7 @@ from tagger.ingest.watch import Watch
 from tagger.records import Origin, Sighting, Stamp
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.queue.missing import MissingFiles
+from tagger.store.tags.moves import Moves
 from tagger.store.tags.redate import Redate
 from tagger.supervision import Closed, advanced, waiting
 from tagger.wording.escape import shown
@@ -48,6 +49,7 @@ class Scanner:
         settling: Settling,
         queue: FileQueue,
         redates: Mapping[str, Redate],
+        moves: Moves,
         rescan: float,
         poll: float,
         clock: Callable[[], float] = time.monotonic,
@@ -56,6 +58,7 @@ class Scanner:
         self._sources = {source.name: source for source in sources}
         self._filters, self._inbox, self._watch = filters, inbox, watch
         self._settling, self._queue, self._redates = settling, queue, redates
+        self._moves = moves
         self._rescan, self._poll, self._clock = rescan, poll, clock
         self._next: dict[str, float] = {}
         self.scanned = 0
@@ -103,7 +106,12 @@ class Scanner:
             return False
         self._queue.all_seen(source.name)
         with waiting():  # as long as its file system takes to say so of each
-            ids = [id_ for page in missing.unmet() for id_, path in page if _is_missing(source, path)]
+            ids = [
+                id_
+                for page in missing.unmet()
+                for id_, path in page
+                if source.reach.is_missing(path)
+            ]
             is_alive = root == _identity(source) and _is_alive(source)
         if root and is_alive:
             missing.mark(ids, root.volume)
@@ -141,8 +149,8 @@ class Scanner:
         return True
 
     def _compare(self, page: Sequence[Stamp], met: Callable[[int], object] | None) -> None:
-        """Admit what differs from the queue in a page of a scan; what is still young settles first."""
-        different = self._queue.differences(page, met)
+        """Admit what differs from the queue in a page of a scan, and has not only moved; what is still young settles first."""
+        different = self._moves.follow(self._queue.differences(page, met))
         settled = [stamp for stamp in different if self._settling.is_old(stamp, time.time())]
         for stamp in set(different).difference(settled):
             self._inbox.see(Sighting(stamp.path, stamp.source, Origin.SCAN))
@@ -187,15 +195,5 @@ def _is_alive(source: Source) -> bool:
     try:
         with os.scandir(source.path) as entries:
             return any(True for _ in entries)
-    except OSError:
-        return False
-
-
-def _is_missing(source: Source, path: str) -> bool:
-    """Return whether the file system says that it is not there, or leads out: what cannot be looked at may well be there."""
-    try:
-        return stat.S_ISLNK(source.reach.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Takes sightings from the inbox, waits until they have settled, and admits what differs from the queue."""
+"""Takes sightings from the inbox, waits until they have settled, and admits what differs from the queue and has not only moved."""
 
 import time
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from tagger.ingest.inbox import Inbox
 from tagger.ingest.settle import Settling
 from tagger.records import Origin
 from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.moves import Moves
 
 
 class Settler:
@@ -18,9 +19,11 @@ class Settler:
         inbox: Inbox,
         settling: Settling,
         queue: FileQueue,
+        moves: Moves,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._inbox, self._settling, self._queue, self._clock = inbox, settling, queue, clock
+        self._inbox, self._settling, self._clock = inbox, settling, clock
+        self._queue, self._moves = queue, moves
 
     def step(self) -> None:
         """Wait for sightings or for one to be due, and admit what has settled. Raises Closed."""
@@ -38,7 +41,7 @@ class Settler:
             self._inbox.ask_folder(folder)
         for origin in Origin:
             stamps = [stamp for stamp, seen_by in due.settled if seen_by is origin]
-            self._queue.admit(self._queue.differences(stamps), origin)
+            self._queue.admit(self._moves.follow(self._queue.differences(stamps)), origin)
         self._inbox.settled(len(self._settling), self._settling.oldest)
 
     @property

@@ -38,6 +38,7 @@ from tagger.store.core.database import Database
 from tagger.store.queue import queries
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.queue.retention import Retention
+from tagger.store.tags.moves import Moves
 from tagger.store.tags.redate import Redate
 from tagger.supervision import Supervisor
 from tagger.vision.classify import Classifier
@@ -72,10 +73,12 @@ class Worker:
         retention = Retention({source.name: source.keep_days for source in sources})
         self.queue = queue = FileQueue(database, roots, now, writer.registered, retention)
         settling = _settling(sources, once)
-        self._settler = Settler(self.inbox, settling, queue)
         redates = {name: Redate(database, name, rule, now) for name, rule in rules.items()}
+        moves = Moves(queue, redates)
+        self._settler = Settler(self.inbox, settling, queue, moves)
         every = (settings.rescan, settings.poll)
-        self.scanner = Scanner(sources, filters, self.inbox, self.watch, settling, queue, redates, *every)
+        parts = (self.watch, settling, queue, redates, moves)
+        self.scanner = Scanner(sources, filters, self.inbox, *parts, *every)
         self.claims = Claims(queue, settings.limits.rate)
         self.stats, self.recent_events = Stats(roots), RecentEvents()
         self._report = Report(classifier.taxonomy, settings.search.min_score)

@@ -81,6 +81,23 @@ def test_failures_and_sources_that_go_away_are_heard_of(site: Site, inbox: Path)
         assert "is away" in gone["data"]["trouble"]
 
 
+def test_a_move_is_heard_of_and_the_picture_is_not_new(site: Site, inbox: Path, paint: Painter) -> None:
+    (inbox / "a").mkdir()
+    with listening(site) as heard:
+        paint(inbox / "a" / "red.png", RED)
+        tagged = next(heard)
+        (inbox / "a").rename(inbox / "b")
+        moved = next(heard)
+    assert moved["event"] == "moved"
+    assert moved["data"] == {
+        "id": tagged["data"]["id"],
+        "source": "inbox",
+        "path": str(inbox / "b" / "red.png"),
+        "old_path": str(inbox / "a" / "red.png"),
+    }
+    assert site.get(f"/images/{tagged['data']['id']}")["seq"] == tagged["data"]["seq"]
+
+
 def test_a_wrong_query_is_told_before_the_stream_begins(site: Site) -> None:
     answer = site.client.get("/events", params={"q": "reed"})
     assert answer.status_code == 400

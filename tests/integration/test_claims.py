@@ -27,6 +27,7 @@ from tagger.records import Changed, Failed, Label, ModelIdentity, Origin, Outcom
 from tagger.store.core.database import Database
 from tagger.store.queue import retry
 from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.moves import Moves
 from tagger.store.tags.redate import Redate
 from tagger.store.tags.writer import Writer
 from tagger.supervision import Closed
@@ -59,10 +60,12 @@ class Line:
         self.queue.start()
         settling = Settling({"pictures": 0.5}, partial(look_beneath, {"pictures": self.source}))
         filters = Filters([self.source], {".png"})
-        self.settler = Settler(self.inbox, settling, self.queue, lambda: self.now)
+        redates = {"pictures": Redate(self.database, "pictures", PathRules(), lambda: datetime.now(UTC))}
+        moves = Moves(self.queue, redates)
+        self.settler = Settler(self.inbox, settling, self.queue, moves, lambda: self.now)
         self.scanner = Scanner(
             [self.source], filters, self.inbox, Watch([self.source], filters, self.inbox), settling, self.queue,
-            {"pictures": Redate(self.database, "pictures", PathRules(), lambda: datetime.now(UTC))}, 300, 10,
+            redates, moves, 300, 10,
         )  # fmt: skip
         self.claims = Claims(self.queue, rate, lambda: self.now)
         self.stats = Stats(roots)

@@ -19,6 +19,7 @@ from tagger.ingest.watch import Watch
 from tagger.records import Origin, Sighting, Stamp
 from tagger.store.core.database import Database
 from tagger.store.queue.file_queue import FileQueue
+from tagger.store.tags.moves import Moves
 from tagger.store.tags.redate import Redate
 
 
@@ -51,6 +52,7 @@ class Line:
         self.queue = Noting(self.database, {"cam": str(self.source.path)}, lambda: datetime.now(UTC))
         self.inbox, filters = Inbox(), Filters([self.source], {".png"})
         self.watch = Polled([self.source], filters, self.inbox)
+        redates = {"cam": Redate(self.database, "cam", PathRules(), lambda: datetime.now(UTC))}
         self.scanner = Scanner(
             [self.source],
             filters,
@@ -58,7 +60,8 @@ class Line:
             self.watch,
             Settling({"cam": 0}, lambda one: beneath.stat("/", one.path)),
             self.queue,
-            {"cam": Redate(self.database, "cam", PathRules(), lambda: datetime.now(UTC))},
+            redates,
+            Moves(self.queue, redates),
             rescan=300,
             poll=10,
             clock=lambda: self.now,

@@ -5,6 +5,7 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 import tagger.store.queue
 from tagger.records import Changed, Failed, Gone, Known, Origin, Outcome, Stamp
 from tagger.store.core.schema import State
-from tagger.store.queue import forget, retry
+from tagger.store.queue import forget, retry, transitions
 from tagger.store.queue.missing import MissingFiles
-from tests.integration.shelf import Shelf, rewritten, sha, tagged
+from tagger.store.queue.moves import Former
+from tagger.store.queue.stamps import Roots
+from tests.integration.shelf import HOME, Shelf, rewritten, root_of, sha, tagged
 
 SCORES = {"tabby": 0.9}
 GONE_ROW = ""
@@ -66,7 +69,7 @@ def requeue_due(shelf: Shelf, stamp: Stamp) -> None:
 
 def mark_missing(shelf: Shelf, stamp: Stamp) -> None:
     MissingFiles(shelf.queue, "cam")
-    shelf.queue.mark_missing(json.dumps([id_ for (id_,) in shelf.sql("SELECT id FROM file")]))
+    shelf.queue.mark_missing(json.dumps([id_ for (id_,) in shelf.sql("SELECT id FROM file")]), 0)
 
 
 def retag(shelf: Shelf, stamp: Stamp) -> None:
@@ -75,6 +78,28 @@ def retag(shelf: Shelf, stamp: Stamp) -> None:
 
 def expire(shelf: Shelf, stamp: Stamp) -> None:
     forget.expire(shelf.database, {"cam": stamp.mtime_ns + 1}, [1])
+
+
+def former(shelf: Shelf, stamp: Stamp) -> Former:
+    inside = stamp.path.removeprefix(f"{root_of('cam')}/")
+    [(id_,)] = shelf.sql("SELECT id FROM file WHERE path = ?", inside)
+    return Former(int(str(id_)), inside, "cam", root_of("cam"), HOME, 0, stamp.ctime_ns, None, 1, 1)
+
+
+def move(shelf: Shelf, stamp: Stamp) -> None:
+    old, elsewhere = former(shelf, stamp), replace(stamp, path=f"{stamp.path}/moved.jpg")
+    with shelf.database.write() as connection:
+        transitions.move(connection, Roots(connection), old, elsewhere)
+
+
+def take_over(shelf: Shelf, stamp: Stamp) -> None:
+    """What is read at another path is of its content; where the row stays, what is there is gone again."""
+    old, new = former(shelf, stamp), replace(stamp, path=f"{stamp.path}/read.jpg")
+    shelf.admitted(new, origin=Origin.WEB)
+    with shelf.database.write() as connection:
+        is_over = transitions.take_over(connection, old, new)
+    if not is_over:
+        shelf.writer.write([Gone(new)])
 
 
 CHANGES: dict[str, Callable[[Shelf, Stamp], object]] = {
@@ -94,10 +119,13 @@ CHANGES: dict[str, Callable[[Shelf, Stamp], object]] = {
     "retry": lambda shelf, stamp: retry.retry_all(shelf.database),
     "retag": retag,
     "mark missing": mark_missing,
+    "move": move,
+    "take over": take_over,
     "prune": lambda shelf, stamp: forget.prune(shelf.database, shelf.now + timedelta(days=1)),
     "expire": expire,
 }
 _ANY = dict.fromkeys(State, State.PENDING)
+_ANY_BUSY = dict.fromkeys(State, State.BUSY)
 LEGAL: dict[str, dict[State, State | str]] = {
     "admit as it was": {**_ANY, State.BUSY: State.BUSY},
     "admit changed": {**_ANY},
@@ -120,6 +148,8 @@ LEGAL: dict[str, dict[State, State | str]] = {
         State.QUARANTINED: State.GONE,
         State.GONE: State.GONE,
     },
+    "move": {State.GONE: State.PENDING},
+    "take over": {**_ANY_BUSY, State.SUSPECT: State.SUSPECT},
     "prune": {},  # of what was marked as missing, which is another test
     "expire": {**dict.fromkeys(State, GONE_ROW), State.BUSY: State.BUSY},
 }

@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from tagger.store.core.columns import Instant, PathText
 
-VERSION = "0009"
+VERSION = "0010"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -328,6 +328,7 @@ Index(
 )
 Index("file_missing", file.c.source_id, sqlite_where=file.c.missing_since.is_not(None))
 Index("file_content", file.c.sha256)
+Index("file_stamp", file.c.ctime_ns, file.c.mtime_ns, file.c.size)
 Index("file_latest", file.c.source_id, file.c.captured_at)
 Index("file_captured", file.c.captured_at)
 Index(

@@ -24,6 +24,7 @@ _SHAPE = (
     ("file", "file_unfinished", (10_000, 2_000, 2_000, 2, 1)),
     ("file", "file_missing", (10_000, 2_000)),
     ("file", "file_content", (_FILES, 2)),
+    ("file", "file_stamp", (_FILES, 2, 2, 2)),
     ("file", "file_latest", (_FILES, _PER_SOURCE, 2)),
     ("file", "file_captured", (_FILES, 2)),
     ("file", "file_misdated", (1000, 200)),

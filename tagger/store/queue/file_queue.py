@@ -82,6 +82,11 @@ class FileQueue:
             current = {self._roots.id(name): ids for name, ids in self._current.items()}
             return unknown(connection, self._roots, stamps, met, current if some_are_stale else None)
 
+    def are_current(self, tags_by: tuple[int | None, int | None], source_name: str) -> bool:
+        """Return whether tags by this model and taxonomy are what files of a source have now."""
+        current = self._current.get(source_name)
+        return current is None or (current["model"], current["taxonomy"]) == tags_by
+
     @retried
     def all_seen(self, source_name: str) -> None:
         """Note that all of a source's files were compared: what was stale is work now, and need not be looked for again."""
@@ -99,7 +104,7 @@ class FileQueue:
             reach("admit")
             self._admit(kept, origin)
             reach("admitted")
-            self._add_work(len(kept))
+            self.add_work(len(kept))
 
     @retried
     def claim(self, limit: int) -> list[Stamp]:
@@ -130,7 +135,7 @@ class FileQueue:
     def acquit(self, stamps: Sequence[Stamp]) -> None:
         """Return suspects that survived to pending, their failures forgotten."""
         self._acquit(stamps)
-        self._add_work(0)
+        self.add_work(0)
 
     @retried
     def record_crash(self, stamp: Stamp, reason: str) -> None:
@@ -144,19 +149,22 @@ class FileQueue:
         So are those that rest for longer than any failure calls for: the clock was set back.
         """
         if due := self._requeue_due():
-            self._add_work(due)
+            self.add_work(due)
         return due
 
     def look(self, is_idle: bool) -> None:
         """Notice what another process made work of (`tagger retry`), where nothing else is known to wait."""
         if is_idle and (waiting := self.waiting()):
-            self._add_work(waiting)
+            self.add_work(waiting)
 
     @retried
-    def mark_missing(self, ids: str) -> None:
-        """Mark files as gone, by a JSON list of their rows, where they are at rest and thought to be there."""
+    def mark_missing(self, ids: str, moves: int) -> None:
+        """Mark files as gone, by a JSON list of their rows, where they are at rest and thought to be there.
+
+        What has moved after the move of the id `moves` is not where it was looked for.
+        """
         with self._database.write() as connection:
-            transitions.mark_missing(connection, ids, self._now())
+            transitions.mark_missing(connection, ids, self._now(), moves)
 
     @retried
     def is_paused(self) -> bool:
@@ -170,7 +178,8 @@ class FileQueue:
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).where(in_state(state), self._ours)) or 0
 
-    def _add_work(self, files: int) -> None:
+    def add_work(self, files: int) -> None:
+        """Note that files became work, and that there may be more of it."""
         with self.changed:
             self.admitted += files
             self.version += 1

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from tagger.host import mounts
 from tagger.host.mounts import Volume
 from tagger.store.core.database import Database
+from tagger.store.core.file_moves import file_move
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import (
     State,
@@ -53,7 +54,7 @@ _FORGET = [
     Prepared(delete(category_score).where(_SCORES.in_(_PLACES))),
     *(
         Prepared(delete(table).where(table.c.file_id.in_(select(_IDS.c.value))))
-        for table in (tag, reading, feature, old_tag, file_attribute)
+        for table in (tag, reading, feature, old_tag, file_attribute, file_move)
     ),
     Prepared(delete(file).where(file.c.id.in_(select(_IDS.c.value)))),
 ]

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Set
 from sqlalchemy import Integer, bindparam, func, select
 
 from tagger.host.mounts import Volume
+from tagger.store.core import file_moves
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file
 from tagger.store.core.write_retry import retried
@@ -41,7 +42,7 @@ class MissingFiles:
     def __init__(self, queue: FileQueue, name: str) -> None:
         """`name` is the source's. Files that come into the queue from now on need not be met."""
         self._queue, self._database, self._name = queue, queue.database, name
-        self._roots, newest = self._begin()
+        self._roots, newest, self._moves = self._begin()
         self._known = {"source": self._roots.id(name), "newest": newest}
         self._met = bytearray(newest + 1)
 
@@ -63,14 +64,15 @@ class MissingFiles:
         """Mark those of these rows as gone of which it is believed that their files are not there, in a folder on this volume."""
         believed = sorted(self._believed_missing(frozenset(missing), volume))
         for start in range(0, len(believed), _PAGE):
-            self._queue.mark_missing(json.dumps(believed[start : start + _PAGE]))
+            self._queue.mark_missing(json.dumps(believed[start : start + _PAGE]), self._moves)
         if believed:
             log.info("%s: gone: %d; their tags are kept until tagger prune", self._name, len(believed))
 
     @retried
-    def _begin(self) -> tuple[Roots, int]:
+    def _begin(self) -> tuple[Roots, int, int]:
+        """Return the sources, the newest row, and the newest move."""
         with self._database.read() as connection:
-            return Roots(connection), _NEWEST.rows(connection)[0][0] or 0
+            return Roots(connection), _NEWEST.rows(connection)[0][0] or 0, file_moves.newest(connection)
 
     @retried
     def _believed_missing(self, missing: frozenset[int], volume: Volume) -> Set[int]:

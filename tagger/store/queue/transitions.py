@@ -23,6 +23,10 @@ quarantined                suspect      retry: and it must not take the others w
 done                       pending      retag: people ask for other tags
 done failed quarantined    gone         mark_missing: a scan did not find it
 gone                       gone         mark_missing: likewise, where only its reader had missed it
+any but busy suspect gone  the same     move: its file is at another path, as it was
+gone                       pending      move: likewise; it is read once more
+any but busy suspect       busy         take_over: its content is what was just read at another path
+busy                       (no row)     take_over: the row of that other path, which never had tags
 gone                       (no row)     forget.prune
 any but busy               (no row)     forget.expire: older than its source's keep_days
 """
@@ -31,6 +35,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Integer,
@@ -38,7 +43,9 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    exists,
     func,
+    not_,
     or_,
     select,
     update,
@@ -47,8 +54,10 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 
 from tagger.records import Failed, Origin, Stamp
 from tagger.store.core.columns import instant_text
+from tagger.store.core.file_moves import file_move
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import State, file, in_state
+from tagger.store.queue.moves import Former
 from tagger.store.queue.stamps import COLUMNS, Roots, Row, find
 
 CRASHES = 3
@@ -128,10 +137,37 @@ _FAILED = Prepared(
 _GONE = Prepared(update(file).where(_THIS).values(state=State.GONE, urgency=0), [])
 _WAIT = Prepared(update(file).where(_THIS).values(state=State.PENDING), [])
 _DROP = Prepared(delete(file).where(_THIS))
+_MOVED = select(file_move.c.file_id).where(file_move.c.id > bindparam("moves"))
 _MARK_MISSING = Prepared(
-    update(file).where(_THESE, file.c.missing_since.is_(None), AT_REST).values(state=State.GONE, urgency=0),
+    update(file)
+    .where(_THESE, file.c.missing_since.is_(None), AT_REST, file.c.id.not_in(_MOVED))
+    .values(state=State.GONE, urgency=0),
     ["missing_since"],
 )
+_OTHER = file.alias("other")
+_NEW_SOURCE: BindParameter[int] = bindparam("new_source")
+_NEW_PATH: BindParameter[str] = bindparam("new_path")
+_MAY_MOVE = and_(
+    file.c.id == bindparam("old_id"),
+    file.c.path == bindparam("old_path"),
+    file.c.ctime_ns == bindparam("old_ctime"),
+    file.c.state != State.BUSY,
+    file.c.state != State.SUSPECT,
+)
+_IS_TAKEN = exists().where(_OTHER.c.source_id == _NEW_SOURCE, _OTHER.c.path == _NEW_PATH)
+_IS_GONE = file.c.state == State.GONE
+_THERE = update(file).where(_MAY_MOVE).values(source_id=_NEW_SOURCE, path=_NEW_PATH, missing_since=None)
+_MOVE = Prepared(
+    _THERE.where(not_(_IS_TAKEN))
+    .values(
+        state=case((_IS_GONE, State.PENDING), else_=file.c.state),
+        urgency=case((_IS_GONE, Origin.SCAN.urgency), else_=file.c.urgency),
+    )
+    .returning(file.c.state),
+    [],
+)
+_MAY_TAKE_OVER = Prepared(select(file.c.id).where(_MAY_MOVE))
+_TAKE_OVER = Prepared(_THERE.values(state=State.BUSY, **_NO_FAILURE), ["size", "mtime_ns", "ctime_ns"])
 _RETAG = Prepared(
     update(file)
     .where(_THESE, file.c.state == State.DONE)
@@ -203,9 +239,34 @@ def requeue_due(connection: Connection, ours: ColumnElement[bool], now: datetime
     return connection.execute(update(file).where(due).values(state=State.PENDING)).rowcount
 
 
-def mark_missing(connection: Connection, ids: str, now: datetime) -> None:
-    """Mark files as gone, by a JSON list of their rows, where they are at rest and thought to be there."""
-    _MARK_MISSING.rows(connection, ids=ids, missing_since=instant_text(now))
+def mark_missing(connection: Connection, ids: str, now: datetime, moves: int) -> None:
+    """Mark files as gone, by a JSON list of their rows, where they are at rest and thought to be there.
+
+    What has moved after the move of the id `moves` is not where it was looked for.
+    """
+    _MARK_MISSING.rows(connection, ids=ids, missing_since=instant_text(now), moves=moves)
+
+
+def move(connection: Connection, roots: Roots, old: Former, stamp: Stamp) -> State | None:
+    """Move a row to where its file is now, unchanged; return its state there, None where it is not to be moved any more."""
+    source_id, path, *_ = roots.values(stamp)
+    moved = _MOVE.rows(connection, new_source=source_id, new_path=path, **_as_it_was(old))
+    return State(moved[0][0]) if moved else None
+
+
+def take_over(connection: Connection, old: Former, stamp: Stamp) -> bool:
+    """Let the row of an old path take the place of a new one in hand, whose file is of the same content.
+
+    Return whether it did: not where either is no longer what it was, or the new row has tags of its own.
+    """
+    new = claimed(connection, [stamp]).get(stamp)
+    if new is None or new.tagged or not _MAY_TAKE_OVER.rows(connection, **_as_it_was(old)):
+        return False
+    _DROP.rows(connection, this_file=new.id)
+    source_id, path, *seen = Roots(connection).values(stamp)
+    values = dict(zip(("size", "mtime_ns", "ctime_ns"), seen, strict=True))
+    _TAKE_OVER.rows(connection, new_source=source_id, new_path=path, **values, **_as_it_was(old))
+    return True
 
 
 def claimed(connection: Connection, stamps: Iterable[Stamp]) -> dict[Stamp, Row]:
@@ -256,6 +317,10 @@ def retag(connection: Connection, ids: str) -> int:
 def _delay(attempts: int) -> timedelta:
     """Return how long a file rests that failed `attempts` times before: twice as long each time, up to a day."""
     return min(FIRST_RETRY * 2.0 ** min(attempts, 30), LAST_RETRY)
+
+
+def _as_it_was(old: Former) -> dict[str, object]:
+    return {"old_id": old.id, "old_path": old.inside, "old_ctime": old.ctime_ns}
 
 
 def _turn(

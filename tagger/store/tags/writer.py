@@ -35,6 +35,7 @@ from tagger.store.core.prepared import Prepared
 from tagger.store.core.registry import Registered, register, set_limits, set_thresholds
 from tagger.store.core.schema import file, reading
 from tagger.store.core.write_retry import retried
+from tagger.store.queue.moves import Former, one_to_one, same_content
 from tagger.store.queue.stamps import Row
 from tagger.store.queue.transitions import (
     claimed,
@@ -42,8 +43,10 @@ from tagger.store.queue.transitions import (
     finish_failed,
     finish_gone,
     finish_without_twin,
+    take_over,
 )
 from tagger.store.tags import file_metadata, readings
+from tagger.store.tags.moves import record
 from tagger.store.tags.readings import NewReading, Said
 from tagger.store.tags.verdicts import verdicts_on
 
@@ -95,10 +98,28 @@ class Writer:
         self.registered = self._register(identity, identities, description, labels, taxonomy)
         self._set(thresholds, limits)
 
-    @retried
     def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Store outcomes in one transaction. One whose file has changed since is dropped: a newer one will come."""
+        """Store outcomes in one transaction. One whose file has changed since is dropped: a newer one will come.
+
+        A new file whose content is that of one file that is gone from its place is that file: its row comes here.
+        """
+        self._write(outcomes, one_to_one(self._formers(outcomes)))
+
+    @retried
+    def _formers(self, outcomes: Sequence[Outcome]) -> dict[Stamp, list[Former]]:
+        """Return the rows whose content was read anew, and may be where the outcomes are now."""
+        contents = {outcome.stamp: sha for outcome in outcomes if (sha := _sha256(outcome))}
+        if not contents:
+            return {}
+        with self._database.read() as connection:
+            return same_content(connection, contents)
+
+    @retried
+    def _write(self, outcomes: Sequence[Outcome], formers: Mapping[Stamp, Former]) -> None:
         with self._database.write() as connection:
+            moved = {stamp: old for stamp, old in formers.items() if take_over(connection, old, stamp)}
+            if moved:
+                record(connection, moved, self._now())
             rows = claimed(connection, [outcome.stamp for outcome in outcomes])
             current = {outcome.stamp: outcome for outcome in outcomes if outcome.stamp in rows}.values()
             batch = _Batch(connection, rows, self.registered, self._places, self._keep_old, self._now())
@@ -240,6 +261,16 @@ class _Batch:
         elif self.keep_old:
             readings.keep(self.connection, [row.id], self.registered.model_of(stamp.source))
         readings.forget(self.connection, [row.id])
+
+
+def _sha256(outcome: Outcome) -> str | None:
+    """Return the hash of the content that was read; None where there is none."""
+    match outcome:
+        case Tagged():
+            return outcome.facts.sha256
+        case Known():
+            return outcome.sha256
+    return None
 
 
 def _facts(facts: Facts) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from starlette.types import Receive, Scope, Send
 
 from tagger.pipeline.recent_events import Notice, RecentEvents
 from tagger.search.parse import parse
-from tagger.store.core import pathtext
+from tagger.store.core import file_moves, pathtext
 from tagger.store.core.budget import TooLongError
 from tagger.store.core.database import Database
+from tagger.store.core.file_moves import FileMove
 from tagger.store.search import found
 from tagger.store.search.found import Hit
 from tagger.supervision import Closed
@@ -58,7 +59,7 @@ def router(context: ReadingContext, recent_events: RecentEvents) -> APIRouter:
             int | None, Header(ge=0, lt=2**63, description="a `seq`, to go on after")
         ] = None,
     ) -> StreamingResponse:
-        """Stream pictures as they are tagged, files that fail, and sources that come and go."""
+        """Stream pictures as they are tagged, files that fail or move, and sources that come and go."""
         places.take()
         try:
             hear = partial(Listener, recent_events, context.min_score, q, lang, last_event_id)
@@ -87,6 +88,8 @@ class Listener:
         self._recent_events, self._least, self._text, self._lang = recent_events, least, query, lang
         self._query = parse(query, datetime.now(UTC))
         self._heard = recent_events.last
+        with database.read() as connection:
+            self._moved = file_moves.newest(connection)
         self.seq = found.newest(database) if after is None else after
         found.check(database, self._query, query)
 
@@ -95,7 +98,14 @@ class Listener:
         notices = self._recent_events.since(self._heard)
         self._heard = notices[-1].number if notices else self._heard
         tagged = [self._tagged(hit) for hit in self._arrived(database)]
-        return tagged + [_event(notice.kind, _told(notice)) for notice in notices]
+        moved = [_event("moved", _told_move(move)) for move in self._moves(database)]
+        return tagged + moved + [_event(notice.kind, _told(notice)) for notice in notices]
+
+    def _moves(self, database: Database) -> list[FileMove]:
+        with database.read() as connection:
+            moves = file_moves.since(connection, self._moved)
+        self._moved = moves[-1].id if moves else self._moved
+        return moves
 
     def _arrived(self, database: Database) -> list[Hit]:
         if found.newest(database) <= self.seq:
@@ -159,6 +169,11 @@ async def _news(request: Request, context: ReadingContext, listener: Listener) -
 
 def _told(notice: Notice) -> str:
     return json.dumps({name: pathtext.to_text(text) for name, text in notice.about.items()})
+
+
+def _told_move(move: FileMove) -> str:
+    paths = {"path": pathtext.to_text(move.path), "old_path": pathtext.to_text(move.old_path)}
+    return json.dumps({"id": move.file_id, "source": move.source} | paths)
 
 
 def _event(kind: str, data: str, id_: int | None = None) -> str:

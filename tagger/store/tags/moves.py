@@ -1,0 +1,89 @@
+"""Files that moved: their rows go with them, tags, verdicts and `seq` as they are; what their new paths tell is read anew."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from tagger.records import Stamp
+from tagger.store.core import file_moves, pathtext
+from tagger.store.core.columns import instant_text
+from tagger.store.core.schema import State
+from tagger.store.core.write_retry import retried
+from tagger.store.queue import transitions
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.queue.moves import Former, one_to_one, unchanged
+from tagger.store.queue.stamps import Roots
+from tagger.store.tags.redate import Redate
+from tagger.wording.escape import shown
+
+log = logging.getLogger(__name__)
+
+
+class Moves:
+    """Follows files whose folders were renamed or moved, without reading them. Threads may share it."""
+
+    def __init__(self, queue: FileQueue, redates: Mapping[str, Redate]) -> None:
+        """`redates` date each source's pictures, by its name."""
+        self._queue, self._database, self._redates = queue, queue.database, redates
+
+    def follow(self, stamps: Sequence[Stamp]) -> list[Stamp]:
+        """Move the rows of files that lie at the paths of some of the stamps now; return the other stamps."""
+        pairs = one_to_one(self._candidates(stamps)) if stamps else {}
+        moved = self._move(pairs) if pairs else {}
+        if moved:
+            self._queue.add_work(sum(state is State.PENDING for state in moved.values()))
+            first = shown(next(iter(moved)).path)
+            log.info("moved with their folder: %d, such as %s; their tags stay", len(moved), first)
+        return [stamp for stamp in stamps if stamp not in moved]
+
+    @retried
+    def _candidates(self, stamps: Sequence[Stamp]) -> dict[Stamp, list[Former]]:
+        with self._database.read() as connection:
+            found = unchanged(connection, Roots(connection), stamps)
+        return {stamp: some for stamp, some in found.items() if self._keep_tags(some, stamp.source)}
+
+    def _keep_tags(self, some: Sequence[Former], source: str) -> bool:
+        """Return whether in this source their tags would be the same: it may read pictures in another way."""
+        return all(self._queue.are_current((old.model_id, old.taxonomy_id), source) for old in some)
+
+    @retried
+    def _move(self, pairs: Mapping[Stamp, Former]) -> dict[Stamp, State]:
+        """Return the states of those that moved, at their new paths."""
+        moved: dict[Stamp, State] = {}
+        with self._database.write() as connection:
+            roots = Roots(connection)
+            for stamp, old in pairs.items():
+                if state := transitions.move(connection, roots, old, stamp):
+                    moved[stamp] = state
+            self._date(connection, {stamp: pairs[stamp].id for stamp in moved})
+            record(connection, {stamp: pairs[stamp] for stamp in moved}, self._queue.now())
+        return moved
+
+    def _date(self, connection: Connection, moved: Mapping[Stamp, int]) -> None:
+        by_source: dict[str, list[int]] = defaultdict(list)
+        for stamp, id_ in moved.items():
+            by_source[stamp.source].append(id_)
+        for name, ids in by_source.items():
+            self._redates[name].moved(connection, ids)
+
+
+def record(connection: Connection, moved: Mapping[Stamp, Former], now: datetime) -> None:
+    """Keep which files moved, and from where, for whoever listens; not those of which only the source is another."""
+    at = instant_text(now)
+    file_moves.add(
+        connection,
+        [
+            {
+                "file_id": old.id,
+                "source": stamp.source,
+                "path": pathtext.to_text(stamp.path),
+                "old_path": pathtext.to_text(old.path),
+                "moved_at": at,
+            }
+            for stamp, old in moved.items()
+            if stamp.path != old.path
+        ],
+    )

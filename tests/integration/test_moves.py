@@ -1,0 +1,323 @@
+"""Files that move keep their rows, on real folders: by their stamps without being read, else by what is read in them."""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tagger.config.path_rules import PathRules
+from tagger.config.sources import Source
+from tagger.ingest.filters import Filters
+from tagger.ingest.inbox import Inbox
+from tagger.ingest.scanner import Scanner
+from tagger.ingest.settle import Settling, look_beneath
+from tagger.ingest.watch import Watch
+from tagger.records import Gone, Known, Outcome, Stamp
+from tagger.search.parse import parse
+from tagger.store.core import file_moves
+from tagger.store.core.database import Database
+from tagger.store.core.file_moves import FileMove
+from tagger.store.queue import forget
+from tagger.store.queue.file_queue import FileQueue
+from tagger.store.search import found
+from tagger.store.tags.moves import Moves
+from tagger.store.tags.redate import Redate
+from tagger.store.tags.writer import Writer
+from tagger.supervision import Closed
+from tests.integration.shelf import LABELS, RESNET, TAXONOMY, tagged
+
+HOUR_AGO = time.time() - 3600
+NAMES = ("src", "other")
+
+
+class Site:
+    """Two folders that are watched, and one process that tags; `read` are the files that it read, by name."""
+
+    def __init__(self, folder: Path, pattern: str) -> None:
+        self.roots = {name: folder / name for name in NAMES}
+        for root in self.roots.values():
+            root.mkdir()
+            (root / "stays").write_text("")  # an empty folder might be a place where nothing is mounted
+        self.src, self.other = self.roots.values()
+        self.database = Database.open(str(folder / "tags.db"), create=True)
+        self.rules = dict.fromkeys(NAMES, PathRules(pattern))
+        self.read: list[str] = []
+        self.start()
+
+    def start(self, **roots: Path) -> None:
+        """Begin anew, perhaps with other folders."""
+        self.roots = roots or self.roots
+        self.rules = dict.fromkeys(self.roots, self.rules["src"])
+        names = {name: str(root) for name, root in self.roots.items()}
+        self.sources = [Source(path=root, name=name) for name, root in self.roots.items()]
+        now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
+        self.writer = Writer(self.database, RESNET, LABELS, TAXONOMY, "", now, places=self.rules)
+        self.queue = FileQueue(self.database, names, now, self.writer.registered)
+        self.queue.start()
+        self.redates = {name: Redate(self.database, name, self.rules[name], now) for name in names}
+
+    def scan(self) -> None:
+        inbox, filters = Inbox(), Filters(self.sources, {".png"})
+        watch = Watch(self.sources, filters, inbox)
+        roots = {name: str(root) for name, root in self.roots.items()}
+        settling = Settling(dict.fromkeys(self.roots, 0.0), partial(look_beneath, roots))
+        moves = Moves(self.queue, self.redates)
+        with suppress(Closed):
+            Scanner(
+                self.sources, filters, inbox, watch, settling, self.queue, self.redates, moves, 300, 10
+            ).once()
+
+    def work(self) -> None:
+        """Read and tag all that waits."""
+        while stamps := self.queue.claim(1):
+            self.writer.write([self._outcome(stamp) for stamp in stamps])
+
+    def _outcome(self, stamp: Stamp) -> Outcome:
+        path = Path(stamp.path)
+        if not path.exists():
+            return Gone(stamp)
+        self.read.append(path.name)
+        content = path.read_text()
+        sha256 = hashlib.sha256(content.encode()).hexdigest()
+        if self.writer.knows(stamp.source, sha256):
+            return Known(stamp, sha256)
+        return tagged(stamp, {"tabby": 0.9}, content)
+
+    def tag_all(self) -> None:
+        self.scan()
+        self.work()
+        self.read.clear()
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The `seq` of each picture that is there, by its path below the folder of all."""
+        rows = self.sql("SELECT path, seq FROM top_tag WHERE NOT is_gone")
+        return {os.path.relpath(str(path), self.src.parent): int(str(seq)) for path, seq in rows}
+
+    @property
+    def moves(self) -> list[FileMove]:
+        with self.database.read() as connection:
+            return file_moves.since(connection, 0)
+
+    def sql(self, query: str) -> list[tuple[object, ...]]:
+        with self.database.read() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+    def found(self, text: str) -> list[str]:
+        hits = found.search(self.database, parse(text, datetime.now(UTC)), text, 0.3)
+        return [os.path.relpath(hit.picture.path, self.src.parent) for hit in hits]
+
+
+def drop(path: Path, text: str | None = None) -> Path:
+    """A file whose content is its name unless it is given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(path.name if text is None else text)
+    os.utime(path, (HOUR_AGO, HOUR_AGO))
+    return path
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path, "^(?P<camera>[a-z]+)/")
+    with closing(site.database):
+        yield site
+
+
+@pytest.mark.parametrize("target", ["src/b", "src/deep/er/a", "other/a"])
+def test_a_renamed_folder_keeps_its_rows_and_no_file_of_it_is_read(site: Site, target: str) -> None:
+    for name in ("a/1.png", "a/x/1.png", "a/x/2.png", "c/1.png"):
+        drop(site.src / name, name)
+    site.tag_all()
+    before = site.rows
+    (site.src.parent / target).parent.mkdir(parents=True, exist_ok=True)
+    (site.src / "a").rename(site.src.parent / target)
+    site.scan()
+    site.work()
+    assert site.rows == {path.replace("src/a", target): seq for path, seq in before.items()}
+    assert site.read == []
+    assert site.sql("SELECT * FROM missing_files") == []
+
+
+def test_what_a_new_path_tells_is_read_anew(site: Site) -> None:
+    drop(site.src / "yard/1.png")
+    site.tag_all()
+    (site.src / "yard").rename(site.src / "garden")
+    site.scan()
+    assert site.sql("SELECT camera FROM top_tag") == [("garden",)]
+
+
+def test_what_is_forgotten_leaves_no_path_behind(site: Site) -> None:
+    drop(site.src / "a/1.png")
+    site.tag_all()
+    (site.src / "a").rename(site.src / "b")
+    site.scan()
+    forget.expire(site.database, {"src": time.time_ns()}, [1])
+    assert site.moves == []
+
+
+def test_a_move_is_told(site: Site) -> None:
+    drop(site.src / "a/1.png")
+    site.tag_all()
+    (site.src / "a").rename(site.src / "b")
+    site.scan()
+    [move] = site.moves
+    assert (move.old_path, move.path) == (f"{site.src}/a/1.png", f"{site.src}/b/1.png")
+
+
+def test_a_renamed_file_is_known_by_its_content(site: Site) -> None:
+    """Its ctime is another, so it is read; its row and seq stay."""
+    old = drop(site.src / "a/1.png")
+    site.tag_all()
+    before = site.rows
+    old.rename(site.src / "a/2.png")
+    site.scan()
+    site.work()
+    assert site.rows == {"src/a/2.png": before["src/a/1.png"]}
+    assert site.read == ["2.png"]
+    assert site.sql("SELECT count(*) FROM file") == [(1,)]
+
+
+def test_a_file_that_goes_to_another_disk_is_known_by_its_content(site: Site) -> None:
+    old = drop(site.src / "a/1.png")
+    drop(site.src / "a/2.png")
+    site.tag_all()
+    before = site.rows
+    (site.other / "a").mkdir()
+    shutil.copy(old, site.other / "a/1.png")
+    os.utime(site.other / "a/1.png", (HOUR_AGO, HOUR_AGO))
+    old.unlink()
+    site.scan()
+    site.work()
+    assert site.rows == {"other/a/1.png": before["src/a/1.png"], "src/a/2.png": before["src/a/2.png"]}
+
+
+def test_a_copy_stays_a_copy(site: Site) -> None:
+    old = drop(site.src / "a/1.png")
+    site.tag_all()
+    before = site.rows
+    shutil.copytree(site.src / "a", site.src / "b")
+    os.link(old, drop(site.src / "c/0.png").with_name("1.png"))
+    site.scan()
+    site.work()
+    assert site.rows.keys() == {"src/a/1.png", "src/b/1.png", "src/c/0.png", "src/c/1.png"}
+    assert site.rows["src/a/1.png"] == before["src/a/1.png"]
+    assert site.moves == []
+
+
+def test_one_of_two_that_are_alike_is_not_guessed(site: Site) -> None:
+    for name in ("a/1.png", "b/1.png"):
+        drop(site.src / name, "the same")
+    site.tag_all()
+    for name in ("a", "b"):
+        shutil.rmtree(site.src / name)
+    drop(site.src / "c/1.png", "the same")
+    site.scan()
+    site.work()
+    assert site.moves == []
+    assert site.sql("SELECT count(*) FROM file") == [(3,)]
+
+
+def test_a_picture_of_today_is_none_that_was_missing_for_long(site: Site) -> None:
+    old = drop(site.src / "a/1.png", "black")
+    for number in range(9):
+        drop(site.src / f"b/{number}.png")
+    site.tag_all()
+    old.unlink()
+    site.scan()
+    assert site.sql("SELECT count(*) FROM missing_files") == [(1,)]
+    with site.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE file SET missing_since = '2024-01-01 00:00:00.000' WHERE missing_since > ''"
+        )
+    new = drop(site.src / "a/2.png", "black")
+    os.utime(new, (HOUR_AGO + 9, HOUR_AGO + 9))
+    site.scan()
+    site.work()
+    assert site.moves == []
+    assert "src/a/2.png" in site.rows
+
+
+def test_a_disk_that_is_away_keeps_what_is_on_it(site: Site) -> None:
+    """Its folder is empty: what is of the same content elsewhere is a copy."""
+    drop(site.other / "a/1.png")
+    site.tag_all()
+    site.other.rename(site.other.with_name("unmounted"))
+    site.other.mkdir()
+    drop(site.src / "a/1.png")
+    site.scan()
+    site.work()
+    assert site.rows.keys() == {"other/a/1.png", "src/a/1.png"}
+
+
+def test_a_source_whose_folder_and_name_are_others_keeps_its_rows(site: Site) -> None:
+    drop(site.src / "a/1.png")
+    site.tag_all()
+    before = site.rows
+    site.src.rename(site.src.with_name("photos"))
+    site.start(photos=site.src.with_name("photos"), other=site.other)
+    site.scan()
+    site.work()
+    assert site.rows == {"photos/a/1.png": before["src/a/1.png"]}
+    assert site.read == []
+
+
+def test_a_folder_that_becomes_a_source_of_its_own_keeps_its_rows(site: Site) -> None:
+    drop(site.src / "a/1.png")
+    drop(site.src / "2.png")
+    site.tag_all()
+    before = site.rows
+    site.start(src=site.src, other=site.other, a=site.src / "a")
+    site.scan()
+    site.work()
+    assert site.rows == before
+    assert site.sql("SELECT source FROM top_tag ORDER BY source") == [("a",), ("src",)]
+
+
+def test_a_folder_that_moved_back_after_it_was_missed_keeps_its_rows(site: Site) -> None:
+    """It is read once more, since nobody knows for what it was missed."""
+    for number in range(9):
+        drop(site.src / f"b/{number}.png")
+    drop(site.src / "a/1.png")
+    site.tag_all()
+    before = site.rows
+    (site.src / "a").rename(site.src.parent / "elsewhere")
+    site.scan()
+    assert "src/a/1.png" not in site.rows
+    (site.src.parent / "elsewhere").rename(site.src / "c")
+    site.scan()
+    site.work()
+    assert site.rows == {path.replace("src/a", "src/c"): seq for path, seq in before.items()}
+    assert site.read == ["1.png"]
+
+
+def test_what_is_gone_is_found_where_it_is_asked_for(site: Site) -> None:
+    for number in range(9):
+        drop(site.src / f"b/{number}.png")
+    site.tag_all()
+    (site.src / "b/1.png").unlink()
+    site.scan()
+    assert "src/b/1.png" not in site.found("tabby")
+    assert len(site.found("tabby")) == 8
+    assert site.found("tabby state:gone") == ["src/b/1.png"]
+    assert site.sql("SELECT count(*) FROM image_tags WHERE is_gone") == [(1,)]
+
+
+def test_what_moved_during_a_scan_is_not_missing(site: Site) -> None:
+    """The scan looked for it where it no longer was."""
+    for number in range(9):
+        drop(site.src / f"a/{number}.png")
+    site.tag_all()
+    before = len(site.moves)
+    (site.src / "a").rename(site.src / "b")
+    site.scan()
+    with site.database.read() as connection:
+        stamps = [row.id for row in connection.exec_driver_sql("SELECT id FROM file")]
+    site.queue.mark_missing(str(stamps), before)
+    assert site.sql("SELECT * FROM missing_files") == []
