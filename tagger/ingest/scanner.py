@@ -7,7 +7,6 @@ meet is missing, if the source is alive. Watches are armed before the first walk
 import logging
 import os
 import random
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -106,12 +105,7 @@ class Scanner:
             return False
         self._queue.all_seen(source.name)
         with waiting():  # as long as its file system takes to say so of each
-            ids = [
-                id_
-                for page in missing.unmet()
-                for id_, path in page
-                if source.reach.is_missing(path)
-            ]
+            ids = [id_ for page in missing.unmet() for id_, path in page if source.reach.is_missing(path)]
             is_alive = root == _identity(source) and _is_alive(source)
         if root and is_alive:
             missing.mark(ids, root.volume)

@@ -88,7 +88,14 @@ def site(home: Path) -> Iterator[Site]:
 
 @pytest.mark.parametrize("asked", REST)
 def test_the_api_answers_what_it_answered(home: Path, site: Site, asked: str) -> None:
-    assert missing(found_anew(REST[asked], home), site.get(asked)) == []
+    assert missing(but_for_gone(found_anew(REST[asked], home)), site.get(asked)) == []
+
+
+def but_for_gone(answer: Any) -> Any:
+    """What earlier releases told of files that are gone is found by `state:gone` since 0.5.0."""
+    if isinstance(answer, dict) and "images" in answer:
+        return answer | {"images": [one for one in answer["images"] if one["state"] != "gone"]}
+    return answer
 
 
 def missing(before: Any, now: Any, where: str = "") -> list[str]:

@@ -18,9 +18,9 @@ from tagger.store.tags import file_metadata, readings
 
 _PAGE = 1000
 _IDS = func.json_each(bindparam("ids")).table_valued("value")
-_DATED = select(file.c.id, file.c.captured_at, file.c.path, file.c.taken_at, file.c.taken_from, file.c.mtime_ns).where(
-    file.c.captured_at.is_not(None)
-)
+_DATED = select(
+    file.c.id, file.c.captured_at, file.c.path, file.c.taken_at, file.c.taken_from, file.c.mtime_ns
+).where(file.c.captured_at.is_not(None))
 _THESE_FILES = Prepared(_DATED.where(file.c.id.in_(select(_IDS.c.value))))
 _NEXT_FILES = Prepared(
     _DATED.where(
