@@ -66,8 +66,8 @@ class Site:
     def scan(self) -> None:
         inbox, filters = Inbox(), Filters(self.sources, {".png"})
         watch = Watch(self.sources, filters, inbox)
-        roots = {name: str(root) for name, root in self.roots.items()}
-        settling = Settling(dict.fromkeys(self.roots, 0.0), partial(look_beneath, roots))
+        by_name = {source.name: source for source in self.sources}
+        settling = Settling(dict.fromkeys(self.roots, 0.0), partial(look_beneath, by_name))
         moves = Moves(self.queue, self.redates)
         with suppress(Closed):
             Scanner(
