@@ -43,6 +43,7 @@ def test_a_tagged_file_shows_its_tags(shelf: Shelf) -> None:
             None,
             None,
             0,
+            0,
         )
         for rank, (name, score) in enumerate(CAT.items(), 1)
         for known in [label(name)]
@@ -79,7 +80,7 @@ def categories(shelf: Shelf, stamp: Stamp) -> dict[object, object]:
 def test_a_tagged_file_shows_its_categories(shelf: Shelf) -> None:
     shelf.tag(shelf.stamp("a.jpg", age=timedelta(milliseconds=1500)), VANS)
     assert set(shelf.sql("SELECT * FROM image_categories")) == {
-        (1, "/data/cam/a.jpg", "cam", key, score, captured, noon, name_zh, key, None, None, 0)
+        (1, "/data/cam/a.jpg", "cam", key, score, captured, noon, name_zh, key, None, None, 0, 0)
         for key, score, name_zh in [("vehicle", 0.65, "交通工具"), ("car", 0.25, "汽车")]
         for captured, noon in [("2024-05-01 11:59:58.000", "2024-05-01 12:00:00.000")]
     }
