@@ -19,7 +19,7 @@ from tagger.doctor import account, passed_over
 from tagger.doctor.finding import Finding
 from tagger.host import beneath, mounts
 from tagger.ingest.filters import Filters
-from tagger.ingest.scan import Entered, PassedOver, Reason, meet
+from tagger.ingest.scan import Entered, PassedOver, SkipReason, meet
 from tagger.ingest.source_mount import mount_of
 from tagger.ingest.watch import REFUSED
 from tagger.records import Stamp
@@ -55,7 +55,7 @@ class Tree:
     left_out: int = 0
     closed: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    passed_over: dict[Reason, list[str]] = field(default_factory=dict)
+    passed_over: dict[SkipReason, list[str]] = field(default_factory=dict)
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
@@ -195,8 +195,8 @@ def _walk(source: Source, filters: Filters) -> Tree:
                 tree.closed.append(path)
             case PassedOver(path, reason):
                 tree.passed_over.setdefault(reason, []).append(path)
-    tree.passed_over[Reason.FOLDER_LINK] = passed_over.linked_folders(
-        tree.passed_over.pop(Reason.FOLDER_LINK, [])
+    tree.passed_over[SkipReason.FOLDER_LINK] = passed_over.linked_folders(
+        tree.passed_over.pop(SkipReason.FOLDER_LINK, [])
     )
     return tree
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tagger.config.sources import Source
 from tagger.doctor.finding import Finding
-from tagger.ingest.scan import Reason
+from tagger.ingest.scan import SkipReason
 from tagger.wording.escape import shown
 from tagger.wording.plural import counted
 
-PathsByReason = Mapping[Reason, Sequence[str]]
+PathsByReason = Mapping[SkipReason, Sequence[str]]
 
 PATIENCE = 5
 """What links lead to is asked in another process, which has so many seconds: it may lie on a dead server."""
@@ -27,12 +27,12 @@ def in_words(passed_over: PathsByReason) -> str:
 
 def findings(source: Source, pictures: int, passed_over: PathsByReason) -> Iterator[Finding]:
     """Yield what can be done about links, and about what cannot be looked at."""
-    links = [*passed_over.get(Reason.LINK, ()), *passed_over.get(Reason.FOLDER_LINK, ())]
+    links = [*passed_over.get(SkipReason.LINK, ()), *passed_over.get(SkipReason.FOLDER_LINK, ())]
     if links:
         what = f"symbolic links in {source.name} are not followed, such as {shown(links[0])}"
         hint = "name the folder that they lead to in follow_links of this source, or as a source of its own"
         yield Finding("note" if pictures else "warning", what, hint)
-    if unreadable := passed_over.get(Reason.UNREADABLE):
+    if unreadable := passed_over.get(SkipReason.UNREADABLE):
         what = f"{counted(len(unreadable), 'path')} in {source.name} cannot be looked at, such as {shown(unreadable[0])}"
         yield Finding(
             "warning", what, "tagger scan logs why; a path of more than 4,095 bytes needs shorter names"

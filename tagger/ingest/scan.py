@@ -25,7 +25,7 @@ from tagger.wording.escape import shown
 log = logging.getLogger(__name__)
 
 
-class Reason(StrEnum):
+class SkipReason(StrEnum):
     """Why a walk passes something over, as a noun. What has no picture's name, and what a pattern excludes, is not told of.
 
     What a link leads to is not looked at: one without a picture's name counts as one to a folder.
@@ -52,7 +52,7 @@ class PassedOver:
     """Something that is left out; `error` says why it cannot be looked at."""
 
     path: str
-    reason: Reason
+    reason: SkipReason
     error: OSError | None = None
 
 
@@ -123,20 +123,20 @@ class _Walk:
         try:
             with self._listed(root, folder) as (at, entries):
                 if self._follows and not self._is_first(folder, os.fstat(at)):
-                    yield PassedOver(folder, Reason.REPEATED)
+                    yield PassedOver(folder, SkipReason.REPEATED)
                 else:
                     yield from self._inside(folder, entries)
         except OSError as error:
             if folder == self._start:
                 raise
             if not isinstance(error, beneath.OutsideError):  # which is no fault, and is told already
-                yield PassedOver(folder, Reason.UNREADABLE, error)
+                yield PassedOver(folder, SkipReason.UNREADABLE, error)
 
     def _inside(self, folder: str, entries: Iterator[os.DirEntry[str]]) -> Iterator[Met]:
         folder = folder.rstrip("/")
         patterns = self._markers.patterns(folder)
         if patterns is None:
-            yield PassedOver(folder, Reason.MARKED)
+            yield PassedOver(folder, SkipReason.MARKED)
             return
         yield Entered(folder)
         for entry in entries:
@@ -151,7 +151,9 @@ class _Walk:
         if isinstance(met, str):
             self._folders.append(met)
         elif (
-            self._follows and isinstance(met, PassedOver) and met.reason in (Reason.LINK, Reason.FOLDER_LINK)
+            self._follows
+            and isinstance(met, PassedOver)
+            and met.reason in (SkipReason.LINK, SkipReason.FOLDER_LINK)
         ):
             self._links.append(met.path)
         else:
@@ -177,26 +179,28 @@ class _Walk:
     def _subfolder(self, entry: os.DirEntry[str], path: str) -> Met | str | None:
         if self._filters.enters(path, self._source):
             return path
-        return PassedOver(path, Reason.SYSTEM) if is_system_folder(entry.name) else None
+        return PassedOver(path, SkipReason.SYSTEM) if is_system_folder(entry.name) else None
 
     def _file(self, entry: os.DirEntry[str], path: str) -> Met | None:
         """Return what is met of what is no folder; None where it is not ours, or not there any more."""
         is_ours = self._filters.owns(path, self._source)
         if entry.is_symlink():
             if is_ours:
-                return PassedOver(path, Reason.LINK)
-            return PassedOver(path, Reason.FOLDER_LINK) if self._filters.enters(path, self._source) else None
+                return PassedOver(path, SkipReason.LINK)
+            return (
+                PassedOver(path, SkipReason.FOLDER_LINK) if self._filters.enters(path, self._source) else None
+            )
         if not is_ours:
             return None
         try:
             if not entry.is_file(follow_symlinks=False):
-                return PassedOver(path, Reason.SPECIAL)
+                return PassedOver(path, SkipReason.SPECIAL)
             beneath.refuse_long(path)
             return Stamp.of(path, self._source.name, entry.stat(follow_symlinks=False))
         except FileNotFoundError:
             return None
         except OSError as error:
-            return PassedOver(path, Reason.UNREADABLE, error)
+            return PassedOver(path, SkipReason.UNREADABLE, error)
 
     def _follow_folders(self, files: list[str]) -> Iterator[Met]:
         """Go into the first linked folder that was not met, and put links to files aside; yield what is passed over."""
@@ -226,15 +230,15 @@ class _Walk:
         home = self._entered.get((around.st_dev, around.st_ino))
         is_met = home is not None and self._filters.owns(f"{home}/{os.path.basename(real)}", self._source)  # noqa: PTH119
         if is_met or identity in self._linked:
-            yield PassedOver(path, Reason.REPEATED)
+            yield PassedOver(path, SkipReason.REPEATED)
         else:
             self._linked.add(identity)
             yield Stamp.of(path, self._source.name, found)
 
     def _unfollowed(self, path: str, error: OSError) -> PassedOver:
         if not isinstance(error, FileNotFoundError):
-            return PassedOver(path, Reason.UNREADABLE, error)
+            return PassedOver(path, SkipReason.UNREADABLE, error)
         is_file = self._filters.owns(
             path, self._source
         )  # by its name: it is dangling, or leads out of what may be followed
-        return PassedOver(path, Reason.LINK if is_file else Reason.FOLDER_LINK)
+        return PassedOver(path, SkipReason.LINK if is_file else SkipReason.FOLDER_LINK)

@@ -76,9 +76,8 @@ class Worker:
         redates = {name: Redate(database, name, rule, now) for name, rule in rules.items()}
         moves = Moves(queue, redates)
         self._settler = Settler(self.inbox, settling, queue, moves)
-        every = (settings.rescan, settings.poll)
-        parts = (self.watch, settling, queue, redates, moves)
-        self.scanner = Scanner(sources, filters, self.inbox, *parts, *every)
+        parts = (self.watch, settling, queue, redates, moves, settings.rescan, settings.poll)
+        self.scanner = Scanner(sources, filters, self.inbox, *parts)
         self.claims = Claims(queue, settings.limits.rate)
         self.stats, self.recent_events = Stats(roots), RecentEvents()
         self._report = Report(classifier.taxonomy, settings.search.min_score)

@@ -10,6 +10,8 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, on_a_terminal, rows, tagger
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def tagged(tmp_path: Path, paint: Painter) -> Path:

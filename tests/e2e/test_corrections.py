@@ -7,6 +7,8 @@ from PIL import Image
 
 from tests.e2e.command import rows, tagger
 
+pytestmark = pytest.mark.long
+
 COLOURS = {"red.png": (255, 0, 0), "blue.png": (0, 0, 255), "white.png": (255, 255, 255)}
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import Painter
 from tests.e2e.command import rows, tagger
 
+pytestmark = pytest.mark.long
+
 COMMANDS = [("search", ""), ("status",)]
 
 

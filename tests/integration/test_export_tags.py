@@ -315,6 +315,7 @@ def small_and_large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
     return database_of(folder / "small.db", 2_000), database_of(folder / "large.db", 20_000)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
 def test_ten_times_the_pictures_need_no_more_memory(
     small_and_large: tuple[Path, Path], tmp_path: Path, form: str

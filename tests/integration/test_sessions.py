@@ -72,8 +72,8 @@ def test_another_scene_is_another_session(shelf: Shelf) -> None:
 @pytest.mark.parametrize(("bits", "count"), [(14, 1), (15, 2)])
 def test_bits_are_counted_right_whatever_the_sign(shelf: Shelf, first: int, bits: int, count: int) -> None:
     for start in (0, 30, 64 - bits):
-        see(shelf, f"{start}a.jpg", start * 100, first)
-        see(shelf, f"{start}b.jpg", start * 100 + 1, slightly(first, range(start, start + bits)))
+        see(shelf, f"{start}a.jpg", start * 5, first)
+        see(shelf, f"{start}b.jpg", start * 5 + 1, slightly(first, range(start, start + bits)))
     assert len(shelf.sql(WHOLE)) == 3 * count
 
 

@@ -70,7 +70,6 @@ def jpeg_of_exif(segments: int) -> bytes:
         (tiled(160_000, 16, (16, 16), 100_000), "its strips claim 1,000,000,000 bytes of a file that has "),
         (png_of(chunk(b"IDAT", b"") * 100_000), "it has far too many parts"),
         (png_of(behind=chunk(b"abCd", b"") * 100_000), "it has far too many parts"),
-        (png_of(chunk(b"iCCP", b"x\0\0") * 11), "it has more than 10 colour profiles"),
         (jpeg_of_exif(600), "its EXIF is larger than 1,048,576 bytes"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -12,7 +12,7 @@ from tagger.config.sources import Source
 from tagger.host import beneath
 from tagger.host.beneath import OutsideError, Reach
 from tagger.ingest.filters import Filters
-from tagger.ingest.scan import PassedOver, Reason, meet, walk
+from tagger.ingest.scan import PassedOver, SkipReason, meet, walk
 from tagger.ingest.settle import Settling, look_beneath
 from tagger.records import Content, Gone, Origin, Sighting, Stamp
 from tagger.vision.decode import read
@@ -38,7 +38,7 @@ def source_of(root: Path, *roots: str) -> Source:
     return Source(path=root, name="pics", follow_links=tuple(root.parent / one for one in roots or ("kept",)))
 
 
-def met(source: Source) -> tuple[set[str], dict[str, Reason]]:
+def met(source: Source) -> tuple[set[str], dict[str, SkipReason]]:
     """The files that are found, and what is passed over, by paths below the source."""
     all_met = list(meet(source, Filters([source], {".png"}), str(source.start)))
     passed = {one.path: one.reason for one in all_met if isinstance(one, PassedOver)}
@@ -65,7 +65,7 @@ def test_files_and_folders_are_found_where_links_to_them_lie(root: Path) -> None
 def test_none_is_followed_unless_a_source_says_so(root: Path) -> None:
     (root / "file.png").symlink_to("../kept/a.png")
     (root / "linked").symlink_to("../kept")
-    passed_over = {"file.png": Reason.LINK, "linked": Reason.FOLDER_LINK}
+    passed_over = {"file.png": SkipReason.LINK, "linked": SkipReason.FOLDER_LINK}
     assert met(Source(path=root, name="pics")) == ({"own.png"}, passed_over)
 
 
@@ -81,7 +81,9 @@ def test_none_is_followed_out_of_the_roots(root: Path) -> None:
     found, passed_over = met(source_of(root))
     assert found == {"own.png", "through/a.png", "through/day/b.png"}
     files, folders = {"file.png", "dangling.png", "loop.png", "through/out.png"}, {"linked", "alike"}
-    assert passed_over == dict.fromkeys(files, Reason.LINK) | dict.fromkeys(folders, Reason.FOLDER_LINK)
+    assert passed_over == dict.fromkeys(files, SkipReason.LINK) | dict.fromkeys(
+        folders, SkipReason.FOLDER_LINK
+    )
 
 
 def test_a_root_may_be_a_link_itself_and_a_link_lead_over_others(root: Path) -> None:
@@ -102,15 +104,15 @@ def test_loops_end_and_each_thing_is_found_once(root: Path) -> None:
     (root / "up").symlink_to("..")
     found, passed_over = met(source_of(root, "kept", "source"))
     assert found == {"own.png", "b-linked/a.png", "b-linked/day/b.png"}
-    repeated = {name for name, reason in passed_over.items() if reason is Reason.REPEATED}
+    repeated = {name for name, reason in passed_over.items() if reason is SkipReason.REPEATED}
     assert repeated == {"b-linked/loop", "b-linked/back", "z-linked", "c.png", "d.png"}
-    assert passed_over["up"] is Reason.FOLDER_LINK
+    assert passed_over["up"] is SkipReason.FOLDER_LINK
 
 
 def test_of_two_links_to_a_file_the_first_name_is_taken(root: Path) -> None:
     (root / "2.png").symlink_to("../kept/a.png")
     (root / "1.png").symlink_to("../kept/a.png")
-    assert met(source_of(root)) == ({"own.png", "1.png"}, {"2.png": Reason.REPEATED})
+    assert met(source_of(root)) == ({"own.png", "1.png"}, {"2.png": SkipReason.REPEATED})
 
 
 def test_a_root_around_the_source_finds_its_own_files_once(root: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tagger.config.sources import Source
 from tagger.ingest.filters import Filters
-from tagger.ingest.scan import Entered, PassedOver, Reason, meet, walk
+from tagger.ingest.scan import Entered, PassedOver, SkipReason, meet, walk
 from tagger.records import Stamp
 
 
@@ -85,12 +85,12 @@ def test_what_is_passed_over_is_told_with_its_reason(tmp_path: Path) -> None:
     source = Source(path=tmp_path, name="pics", exclude=("y",))
     met = list(meet(source, Filters([source], {".png"}), str(tmp_path)))
     assert {Path(one.path).name: one.reason for one in met if isinstance(one, PassedOver)} == {
-        "link.png": Reason.LINK,
-        "linked": Reason.FOLDER_LINK,
-        "notes": Reason.FOLDER_LINK,
-        "pipe.png": Reason.SPECIAL,
-        "@eaDir": Reason.SYSTEM,
-        ".hidden": Reason.SYSTEM,
+        "link.png": SkipReason.LINK,
+        "linked": SkipReason.FOLDER_LINK,
+        "notes": SkipReason.FOLDER_LINK,
+        "pipe.png": SkipReason.SPECIAL,
+        "@eaDir": SkipReason.SYSTEM,
+        ".hidden": SkipReason.SYSTEM,
     }
     assert sum(isinstance(one, Entered) for one in met) == 2
     assert [Path(one.path).name for one in met if isinstance(one, Stamp)] == ["a.png"]
