@@ -51,6 +51,7 @@ def _watch(config: Config, runtime: Runtime, reloads: Reloads) -> Config | None:
     settings = config.settings
     predict_queue = PredictQueue(WAITING) if settings.web.enabled else None
     worker = Worker(settings, runtime.database, config.classifier, runtime.signals, predict_queue)
+    worker.queue.start()
     with serving(settings, worker, predict_queue, runtime.standing) as address:
         for source in worker.sources:
             log.info("watching %s: %s", source.name, shown(str(source.start)))
@@ -91,6 +92,7 @@ def scan(settings: Settings, progress: Callable[[Counts], None]) -> tuple[Counts
 
 def _scan(runtime: Runtime, progress: Callable[[Counts], None]) -> tuple[Counts, int]:
     worker = Worker(runtime.settings, runtime.database, runtime.classifier, runtime.signals, once=True)
+    worker.queue.start()
     with worker.working():
         interrupted = False
         while not (interrupted or worker.is_finished):

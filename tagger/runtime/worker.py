@@ -100,7 +100,6 @@ class Worker:
 
         On leaving, what is in hand is finished, in the order of the way; after an error nothing is.
         """
-        self.queue.start()
         garbage.look_for_new()
         self._database.write_retry.give_up_at(math.inf)
         stages = [

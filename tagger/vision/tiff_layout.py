@@ -157,4 +157,4 @@ def is_misread(layout: SampleLayout, tags: Tags) -> bool:
 
 
 def _named(number: int, names: dict[int, str]) -> str:
-    return f"{names[number]} ({number})" if number in names else f"of kind {number}"
+    return f"{names[number]} ({number})" if number in names else f"of kind {number!r}"
