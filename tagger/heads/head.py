@@ -17,10 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.heads.names import NONE, UNSURE
 from tagger.records import Features, Label, ModelIdentity
-
-NONE, UNSURE = "none", "unsure"
-"""Labels that every head has, and nobody teaches: nothing of the head's, and what people should look at."""
 
 
 @dataclass(frozen=True, slots=True)

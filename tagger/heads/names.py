@@ -4,7 +4,9 @@ import re
 import unicodedata
 
 from tagger.errors import ConfigError
-from tagger.heads.head import NONE, UNSURE
+
+NONE, UNSURE = "none", "unsure"
+"""Labels that every head has, and nobody teaches: nothing of the head's, and what people should look at."""
 
 LONGEST = 60
 """Characters of a name."""

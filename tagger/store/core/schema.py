@@ -32,7 +32,7 @@ from sqlalchemy import (
 
 from tagger.store.core.columns import Instant, PathText
 
-VERSION = "0010"
+VERSION = "0011"
 """The newest migration. Versions compare as text."""
 
 metadata = MetaData()
@@ -66,9 +66,7 @@ source = Table(
     Column("place", String),  # by which all its files are dated and their paths are read
     Column("volume", PathText),  # the file system on which its files were; see `mounts.Volume`
     Column("vanished_on", PathText),  # the one on which the folder was at `vanished_at`
-    Column(
-        "vanished", LargeBinary
-    ),  # which files were missed then, for the next scan to agree; see `absence`
+    Column("vanished", LargeBinary),  # which files were missed then; see `absence`
 )
 
 file = Table(
@@ -150,6 +148,8 @@ label = Table(
     Column("name", String, nullable=False, unique=True),
     Column("name_zh", String),
     Column("min_score", Float, nullable=False, server_default="0"),
+    Column("head", String),  # the name of the head whose label it is; None: the model's own
+    Column("role", String),  # of a head's label that is not like others; see `heads`
 )
 
 category = Table(
@@ -218,9 +218,7 @@ reading = Table(
     Column(
         "look", BigInteger
     ),  # 64 bits of its features: how many of them differ tells how alike two pictures are
-    Column(
-        "outdoor", Float
-    ),  # the probability (0 to 1) that it was taken outdoors; NULL where the model cannot tell
+    Column("outdoor", Float),  # how likely it was taken outdoors (0 to 1); NULL where the model cannot tell
     UniqueConstraint("file_id", "model_id"),
     sqlite_autoincrement=True,  # a seq is never given twice, so a reader's cursor misses nothing
 )

@@ -46,6 +46,10 @@ _SHAPE = (
     ("word", "ix_word_text", (5000, 2)),
     ("tag", "tag", (_TAGS, _PER_LABEL, 5, 1, 1, 1)),
     ("tag", "sqlite_autoindex_tag_2", (_TAGS, 5, 5, 1)),
+    ("head", "sqlite_autoindex_head_1", (4, 1)),
+    ("head_source", "head_source", (10, 5, 1)),
+    ("example", "example", (10_000, 1)),
+    ("example_vector", "example_vector", (10_000, 1, 1)),
 )
 
 

@@ -7,8 +7,10 @@ may start from the label's index or from the file's.
 from sqlalchemy import Connection, Float, Integer, String, column, table
 
 from tagger.config.views import SearchSettings
+from tagger.heads.names import UNSURE as UNSURE_LABEL
 from tagger.store.core import conditions, sessions
 from tagger.store.core.columns import Instant, PathText
+from tagger.store.core.heads import FLAGGED, RANKS
 from tagger.store.core.schema import State
 from tagger.store.core.schema import configured as _limit
 
@@ -50,13 +52,27 @@ def _longest_pause(which: str) -> str:
 # own seen_at alone, so that the index of each file's tags is all that it reads of them.
 VIEWS = {
     "image_tags": f"""
-        SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score, tag.rank,
+        SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label, tag.score,
+               CASE WHEN tag.rank < {RANKS} THEN tag.rank END AS rank,
                model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
-               file.camera, file.app_id, {_DAMAGED}, {_IS_GONE}
+               file.camera, file.app_id, {_DAMAGED}, {_IS_GONE}, label.head
         {_JOINS}
         WHERE file.seen_at = tag.seen_at AND tag.score >= label.min_score
+              AND (label.role IS NULL OR label.role = '{FLAGGED}')
     """,
+    "head_tags": f"""
+        SELECT reading.seq, {_PATH}, source.name AS source, label.head,
+               substr(label.key, length(label.head) + 2) AS label, tag.score,
+               model.name AS model, tag.captured_at, tag.seen_at, reading.tagged_at,
+               label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
+               CASE WHEN label.role IN ('{FLAGGED}', '{UNSURE_LABEL}') THEN label.role
+                    WHEN EXISTS (SELECT 1 FROM label AS its WHERE its.head = label.head AND its.role = '{FLAGGED}')
+                    THEN 'clear' END AS state,
+               file.camera, file.app_id, {_DAMAGED}, {_IS_GONE}
+        {_JOINS}
+        WHERE label.head IS NOT NULL AND tag.rank % {RANKS} = 1 AND tag.rank > {RANKS} AND file.seen_at = tag.seen_at
+    """,  # noqa: S608
     "top_tag": f"""
         SELECT reading.seq, {_PATH}, source.name AS source, label.name AS label,
                reading.top_score AS score, tag.rank,
