@@ -26,10 +26,8 @@ from tagger.host import regular
 from tagger.host.replace import replacing
 from tagger.records import ModelIdentity
 
-FOLDER = "heads"
-"""Beside the database."""
 _LARGEST_TEXT, _LARGEST_TENSORS = 32 << 20, 256 << 20
-_MOST_LABELS, _MOST_FITS = 1000, 32
+_MOST_LABELS, _MOST_FITS = 500, 32
 _AGAIN = "learn it anew: tagger teach {name}"
 
 _Score = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -63,6 +61,11 @@ class _StoredHead(_Stored):
     tensors_sha256: str
     examples: dict[str, list[str]]
     report: dict[str, Any]
+
+
+def beside(database: Path | None) -> Path | None:
+    """Return the folder of heads beside a database; None for one in memory, which has none."""
+    return database.parent / "heads" if database else None
 
 
 def write(folder: Path, head: Head) -> None:

@@ -14,10 +14,10 @@ KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A file that could not be tagged, or a source that is watched or no longer is. Numbers count up from 1."""
+    """A file that could not be tagged, a source that is watched or no longer is, or a head that has labelled. Numbers count up from 1."""
 
     number: int
-    kind: Literal["failed", "source"]
+    kind: Literal["failed", "source", "head"]
     about: Mapping[str, str]
 
 
@@ -28,7 +28,7 @@ class RecentEvents:
         self._notices: deque[Notice] = deque(maxlen=KEPT)
         self._numbers = itertools.count(1)
 
-    def post(self, kind: Literal["failed", "source"], **about: str) -> None:
+    def post(self, kind: Literal["failed", "source", "head"], **about: str) -> None:
         self._notices.append(Notice(next(self._numbers), kind, about))
 
     def since(self, number: int) -> list[Notice]:

@@ -44,6 +44,7 @@ def test_a_tagged_file_shows_its_tags(shelf: Shelf) -> None:
             None,
             0,
             0,
+            None,
         )
         for rank, (name, score) in enumerate(CAT.items(), 1)
         for known in [label(name)]

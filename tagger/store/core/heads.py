@@ -9,7 +9,7 @@ Rejected: readings of their own, whose numbers would tell whoever follows the da
 table of tags of their own, which all that asks for labels would have to ask, too.
 """
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, LargeBinary, String, Table
 
 from tagger.store.core.columns import PathText
 from tagger.store.core.schema import metadata
@@ -25,6 +25,7 @@ head = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", String, nullable=False, unique=True),
+    Column("any", Boolean, nullable=False),  # whether a picture may have several of its labels
 )
 
 head_source = Table(

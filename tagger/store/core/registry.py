@@ -78,7 +78,7 @@ def register(
     registered = Registered(
         register_model(connection, identity, description, now),
         _register_taxonomy(connection, categories),
-        _register_labels(connection, labels),
+        register_labels(connection, labels),
         _register_categories(connection, categories.categories),
         {source: others[one] for source, one in identities.items()},
     )
@@ -108,7 +108,7 @@ def _register_taxonomy(connection: Connection, categories: Taxonomy) -> int:
     return int(connection.execute(same.returning(taxonomy.c.id)).scalar_one())
 
 
-def _register_labels(connection: Connection, labels: Sequence[Label]) -> dict[str, int]:
+def register_labels(connection: Connection, labels: Sequence[Label]) -> dict[str, int]:
     """Add labels that are new. A label keeps the name that it was first given: people have it in their queries."""
     known = {row.key: row.name_zh for row in connection.execute(select(label.c.key, label.c.name_zh))}
     new = [labelled for labelled in dict.fromkeys(labels) if labelled.key not in known]

@@ -4,15 +4,17 @@ A correction becomes verdicts on the picture's content, and the tags of all its 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.errors import ConfigError, ErrorKind
+from tagger.heads import files as head_files
 from tagger.records import Features
 from tagger.search import suggestions
 from tagger.store.core.columns import instant_text
@@ -31,7 +33,7 @@ from tagger.store.core.schema import (
     word,
 )
 from tagger.store.queue.stamps import Roots, at_paths
-from tagger.store.tags import codes, readings, verdicts
+from tagger.store.tags import codes, head_corrections, heads, readings, verdicts
 from tagger.store.tags.readings import NewReading, Said
 from tagger.store.tags.vectors import unpacked
 from tagger.store.tags.verdicts import VerdictIndex
@@ -88,7 +90,7 @@ _FILES = Prepared(
 )
 _TAGS = Prepared(
     select(tag.c.label_id, tag.c.score)
-    .where(tag.c.file_id == bindparam("id"), tag.c.model_id == bindparam("model"))
+    .where(tag.c.file_id == bindparam("id"), tag.c.model_id == bindparam("model"), readings.OF_THE_MODEL)
     .order_by(tag.c.rank)
 )
 _SCORES = Prepared(
@@ -130,11 +132,35 @@ def _apply_to(
         for sha256 in contents:
             _store(connection, sha256, correction, labels, now)
         files = [id_ for (id_,) in _FILES.rows(connection, contents=json.dumps(contents))]
-        _write_anew(connection, files[:size], now)
+        own_heads = head_corrections.heads_of(connection, labels.values())
+        every = _Rewrite(head_files.beside(database.path), own_heads, _has_others(connection, labels), now)
+        every.write(connection, files[:size])
     for first in range(size, len(files), size):  # copies, of which a black picture may have thousands
         with database.write() as connection:
-            _write_anew(connection, files[first : first + size], now)
+            every.write(connection, files[first : first + size])
     return len(files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewrite:
+    """What is written anew of pictures: what these heads say, whose files are in the folder, and, if asked for, all else."""
+
+    folder: Path | None
+    heads: Sequence[str]
+    readings_too: bool
+    now: datetime
+
+    def write(self, connection: Connection, ids: Sequence[int]) -> None:
+        """Write it anew for files, by their ids."""
+        if self.readings_too:
+            _write_anew(connection, ids, self.now)
+        head_corrections.relabel(connection, self.folder, ids, self.heads)
+
+
+def _has_others(connection: Connection, labels: Mapping[str, int]) -> bool:
+    """Return whether any of these labels is the model's own."""
+    own = select(label.c.id).where(label.c.id.in_(labels.values()), label.c.head.is_(None))
+    return connection.execute(own.limit(1)).first() is not None
 
 
 def _labels(connection: Connection, correction: Correction) -> dict[str, int]:
@@ -203,6 +229,8 @@ def _store(
     decided = {"sha256": sha256, "decided_at": instant_text(now)}
     for names, is_right in ((correction.right, True), (correction.wrong, False)):
         rows = [decided | {"label_id": labels[name], "is_right": is_right} for name in names]
+        for name in names if is_right else ():
+            head_corrections.take_back_others(connection, sha256, labels[name])
         _STORE_VERDICT.each(connection, rows)
     for name in correction.open:
         _DELETE_VERDICT.rows(connection, sha256=sha256, label_id=labels[name])
@@ -213,8 +241,10 @@ def _write_anew(connection: Connection, files: Sequence[int], now: datetime) -> 
     rows = _READ.rows(connection, files=json.dumps(files))
     given = verdicts.verdicts_on(connection, sorted({sha256 for _, sha256, *_ in rows}))
     new = [_corrected(connection, given, *row) for row in rows]
+    said_by_heads = heads.said(connection, files)
     readings.forget(connection, [one.file_id for one in new])
     readings.add(connection, new, instant_text(now))
+    heads.add(connection, said_by_heads)
 
 
 def _corrected(

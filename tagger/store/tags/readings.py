@@ -21,10 +21,14 @@ from sqlalchemy import (
 )
 
 from tagger.records import Features
+from tagger.store.core.heads import RANKS
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import category, category_score, feature, file, old_tag, reading, tag
 from tagger.store.tags import codes
 from tagger.store.tags.vectors import packed
+
+OF_THE_MODEL = tag.c.rank < RANKS
+"""The condition that a tag is of the model's own labels, not of a head's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +109,13 @@ _DATE = [
     Prepared(update(tag).where(tag.c.file_id == bindparam(_THIS)), ["captured_at"]),
 ]
 _COPY_READING = _copy(reading, "file_id", "tagged_at")
-_COPY_TAGS = _copy(tag, "file_id", "captured_at", "seen_at")
+_COPY_TAGS = _copy(
+    tag, "file_id", "captured_at", "seen_at", where=and_(tag.c.file_id == bindparam("original"), OF_THE_MODEL)
+)
 _COPY_SCORES = _copy(category_score, "file_id", "captured_at", where=scores_of("original"))
 _COPY_FEATURES = _copy(feature, "file_id")
 
-_OF_THE_MODEL = (tag.c.by.is_(None), reading.c.said.is_(None))
+_BY_THE_MODEL = (tag.c.by.is_(None), reading.c.said.is_(None))
 _KEPT = (tag.c.file_id, tag.c.model_id, tag.c.rank, tag.c.label_id, tag.c.score, reading.c.tagged_at)
 _KEEP = Prepared(
     insert(old_tag)
@@ -118,7 +124,12 @@ _KEEP = Prepared(
         list(old_tag.c.keys()),
         select(*_KEPT)
         .join(reading, and_(reading.c.file_id == tag.c.file_id, reading.c.model_id == tag.c.model_id))
-        .where(tag.c.file_id == bindparam(_THIS), tag.c.model_id != bindparam("model"), *_OF_THE_MODEL),
+        .where(
+            tag.c.file_id == bindparam(_THIS),
+            tag.c.model_id != bindparam("model"),
+            OF_THE_MODEL,
+            *_BY_THE_MODEL,
+        ),
     )
 )
 

@@ -9,12 +9,12 @@ would look them up for each tag.
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import Connection, bindparam, exists, func, select
 
 from tagger.store.core.prepared import Prepared
-from tagger.store.core.schema import category_label, verdict
+from tagger.store.core.schema import category_label, label, verdict
 from tagger.store.tags.readings import Said
 
 HUMAN = "human"
@@ -24,9 +24,9 @@ _LEAST = 0.2
 _SOME = Prepared(select(exists(select(verdict.c.label_id))))
 _CONTENTS = func.json_each(bindparam("contents")).table_valued("value")
 _ON = Prepared(
-    select(verdict.c.sha256, verdict.c.label_id, verdict.c.is_right).where(
-        verdict.c.sha256.in_(select(_CONTENTS.c.value))
-    )
+    select(verdict.c.sha256, verdict.c.label_id, verdict.c.is_right, label.c.head.is_not(None))
+    .join(label, label.c.id == verdict.c.label_id)
+    .where(verdict.c.sha256.in_(select(_CONTENTS.c.value)))
 )
 _MEMBERS = Prepared(select(category_label.c.label_id, category_label.c.category_id))
 
@@ -35,12 +35,13 @@ _MEMBERS = Prepared(select(category_label.c.label_id, category_label.c.category_
 class VerdictIndex:
     """The verdicts on some pictures.
 
-    `by_content` tells whether labels are right, by a picture's sha256 and the label's id; `categories_of` which categories
-    each label is in.
+    `by_content` tells whether the model's labels are right, by a picture's sha256 and the label's id, and `on_heads` whether
+    those of heads are; `categories_of` which categories each label is in.
     """
 
     by_content: Mapping[str, Mapping[int, bool]]
     categories_of: Mapping[int, Sequence[int]]
+    on_heads: Mapping[str, Mapping[int, bool]] = field(default_factory=dict)
 
     def applied(self, sha256: str, said: Said) -> tuple[Said, str | None]:
         """Return what is said of a picture with the verdicts on it, and what its model said alone, as text.
@@ -54,11 +55,12 @@ class VerdictIndex:
 def verdicts_on(connection: Connection, contents: Sequence[str]) -> VerdictIndex:
     """Return the verdicts on pictures of these sha256 hashes."""
     by_content: dict[str, dict[int, bool]] = defaultdict(dict)
+    on_heads: dict[str, dict[int, bool]] = defaultdict(dict)
     if not _SOME.rows(connection)[0][0]:
         return VerdictIndex(by_content, {})
-    for sha256, label_id, is_right in _ON.rows(connection, contents=json.dumps(contents)):
-        by_content[sha256][label_id] = bool(is_right)
-    return VerdictIndex(by_content, _categories_of(connection) if by_content else {})
+    for sha256, label_id, is_right, of_head in _ON.rows(connection, contents=json.dumps(contents)):
+        (on_heads if of_head else by_content)[sha256][label_id] = bool(is_right)
+    return VerdictIndex(by_content, _categories_of(connection) if by_content else {}, on_heads)
 
 
 def corrected(said: Said, given: Mapping[int, bool], categories_of: Mapping[int, Sequence[int]]) -> Said:

@@ -4,13 +4,14 @@ A file's facts (hash, dimensions, time) and its reading always speak of the same
 content of a file fails, both go: no picture is shown with the tags of one that stood there before.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, select
 
 from tagger.config.path_rules import PathRules
 from tagger.host.failpoints import reach
@@ -33,7 +34,7 @@ from tagger.store.core.columns import instant_text
 from tagger.store.core.database import Database
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.registry import Registered, register, set_limits, set_thresholds
-from tagger.store.core.schema import file, reading
+from tagger.store.core.schema import feature, file, reading
 from tagger.store.core.write_retry import retried
 from tagger.store.queue.moves import Former, one_to_one, same_content
 from tagger.store.queue.stamps import Row
@@ -45,10 +46,12 @@ from tagger.store.queue.transitions import (
     finish_without_twin,
     take_over,
 )
-from tagger.store.tags import file_metadata, readings
+from tagger.store.tags import file_metadata, heads, readings
+from tagger.store.tags.heads import HeadsInUse, PictureRow
 from tagger.store.tags.moves import record
 from tagger.store.tags.readings import NewReading, Said
-from tagger.store.tags.verdicts import verdicts_on
+from tagger.store.tags.vectors import unpacked
+from tagger.store.tags.verdicts import VerdictIndex, verdicts_on
 
 _NO_RULES = PathRules()
 
@@ -64,6 +67,10 @@ _SAME = _SAME.where(
     reading.c.taxonomy_id == bindparam("taxonomy"),
 ).limit(1)
 _ITSELF, _TWIN = Prepared(_SAME.where(_THIS)), Prepared(_SAME)
+
+_VECTOR = Prepared(
+    select(cast(feature.c.vector, LargeBinary)).where(feature.c.file_id == bindparam("this_file"))
+)
 
 _OUTDATED = Prepared(
     select(file.c.id).where(file.c.sha256 == bindparam("sha256"), file.c.taken_from.is_(None)).limit(1)
@@ -95,6 +102,7 @@ class Writer:
         views compare with, such as `health.black`. With `keep_old`, the tags of an earlier model are kept as old tags.
         """
         self._database, self._now, self._places, self._keep_old = database, now, places, keep_old
+        self.heads = HeadsInUse()
         self.registered = self._register(identity, identities, description, labels, taxonomy)
         self._set(thresholds, limits)
 
@@ -122,7 +130,8 @@ class Writer:
                 record(connection, moved, self._now())
             rows = claimed(connection, [outcome.stamp for outcome in outcomes])
             current = {outcome.stamp: outcome for outcome in outcomes if outcome.stamp in rows}.values()
-            batch = _Batch(connection, rows, self.registered, self._places, self._keep_old, self._now())
+            in_use, now = self.heads, self._now()
+            batch = _Batch(connection, rows, self.registered, self._places, self._keep_old, now, in_use)
             batch.tagged([outcome for outcome in current if isinstance(outcome, Tagged)])
             for outcome in current:
                 match outcome:
@@ -177,6 +186,7 @@ class _Batch:
     places: Mapping[str, PathRules]
     keep_old: bool
     now: datetime
+    heads: HeadsInUse
 
     def tagged(self, outcomes: Sequence[Tagged]) -> None:
         """Store new readings, with what people say of the pictures."""
@@ -191,6 +201,7 @@ class _Batch:
             new.append(self._reading(row, outcome, metadata["captured_at"], said, alone))
             files.append({"this_file": row.id, **facts, **metadata})
         readings.add(self.connection, new, instant_text(self.now))
+        self._label(outcomes, new, verdicts)
         finish_done(self.connection, files)
 
     def known(self, outcome: Known) -> None:
@@ -210,7 +221,34 @@ class _Batch:
         facts = _facts(outcome.facts) if outcome.facts else dict(zip(_FACTS, values, strict=True))
         metadata = self._metadata(outcome.stamp, row, facts)
         self._take_tags(row, outcome, original, model, metadata["captured_at"])
+        self._label_copy(
+            outcome, PictureRow(row.id, outcome.sha256, metadata["captured_at"], row.seen_at, model)
+        )
         finish_done(self.connection, [{"this_file": row.id, **facts, **metadata}])
+
+    def _label(self, outcomes: Sequence[Tagged], new: Sequence[NewReading], verdicts: VerdictIndex) -> None:
+        """Store what heads say of new pictures."""
+        by_source: dict[str, list[tuple[PictureRow, bytes]]] = defaultdict(list)
+        for outcome, one in zip(outcomes, new, strict=True):
+            if outcome.features and self.heads.of(outcome.stamp.source):
+                sha256 = outcome.facts.sha256
+                picture = PictureRow(one.file_id, sha256, one.captured_at, one.seen_at, one.model_id)
+                by_source[outcome.stamp.source].append((picture, outcome.features.vector))
+        for source, found in by_source.items():
+            pictures, vectors = zip(*found, strict=True)
+            self.heads.label(self.connection, source, pictures, vectors, verdicts)
+
+    def _label_copy(self, outcome: Known, picture: PictureRow) -> None:
+        """Store what the heads of its source say of a picture whose reading is there; it may have come from another source."""
+        heads.forget_all(self.connection, picture)
+        if self.heads.of(outcome.stamp.source):
+            vectors = [
+                unpacked(stored) for (stored,) in _VECTOR.rows(self.connection, this_file=picture.file_id)
+            ]
+            verdicts = verdicts_on(self.connection, [outcome.sha256])
+            self.heads.label(
+                self.connection, outcome.stamp.source, [picture][: len(vectors)], vectors, verdicts
+            )
 
     def failed(self, outcome: Failed) -> None:
         """Store why a file failed, and forget what was known of its earlier content."""

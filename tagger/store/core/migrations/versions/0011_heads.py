@@ -18,6 +18,7 @@ def upgrade() -> None:
         "head",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("name", sa.String, nullable=False, unique=True),
+        sa.Column("any", sa.Boolean, nullable=False),
     )
     op.create_table(
         "head_source",

@@ -1,0 +1,207 @@
+"""Heads in the database: their labels, and what they say of pictures, as rows of `tag`.
+
+`store.core.heads` has the tables, and why they are so.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from numpy import float16, float32, frombuffer
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from tagger.heads.head import Fit, Head, HeadTag
+from tagger.heads.names import NONE, UNSURE
+from tagger.records import Label
+from tagger.store.core.heads import FLAGGED, RANKS, head
+from tagger.store.core.prepared import Prepared
+from tagger.store.core.registry import register_labels
+from tagger.store.core.schema import label, tag, word
+from tagger.store.tags.verdicts import HUMAN, VerdictIndex
+
+_MOST = RANKS - 1
+"""Of a head's tags of one picture."""
+_EVERY = 2**62
+_SAID = Prepared(
+    select(tag).where(
+        tag.c.file_id.in_(select(func.json_each(bindparam("files")).table_valued("value").c.value)),
+        tag.c.rank >= RANKS,
+    )
+)
+
+_ADD = Prepared(insert(tag))
+_FORGET = Prepared(
+    delete(tag).where(
+        tag.c.file_id == bindparam("this_file"),
+        tag.c.model_id == bindparam("model"),
+        tag.c.rank.between(bindparam("first"), bindparam("last")),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """A picture whose features are stored, as the database knows it; times are text."""
+
+    file_id: int
+    sha256: str
+    captured_at: str
+    seen_at: str
+    model_id: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownHead:
+    """A head that the database knows: its id, and those of its labels, by their names; of `none` and `unsure`, too."""
+
+    id: int
+    head: Head
+    labels: Mapping[str, int]
+
+    def rows(
+        self, fit: Fit, pictures: Sequence[PictureRow], vectors: Sequence[bytes], verdicts: VerdictIndex
+    ) -> Iterator[dict[str, object]]:
+        """Yield rows of `tag`: what it says of pictures by their vectors (as `vectors.unpacked` gives them), and what people say.
+
+        A vector of another length than the model's says nothing, and its picture gets no row.
+        """
+        size = len(fit.weights) * 2
+        right = [at for at, vector in enumerate(vectors) if len(vector) == size]
+        features = frombuffer(b"".join(vectors[at] for at in right), float16).astype(float32)
+        said = self.head.tags(fit, features.reshape(len(right), -1)) if right else []
+        for at, tags in zip(right, said, strict=True):
+            given = verdicts.on_heads.get(pictures[at].sha256, {})
+            yield from self._rows(pictures[at], self._judged(tags, given))
+
+    def _judged(
+        self, tags: Sequence[HeadTag], given: Mapping[int, bool]
+    ) -> list[tuple[int, float, str | None]]:
+        """Return labels' ids, scores, and who says so: what people say is right comes first, and alone where one label is given."""
+        said = [(self.labels[one.label], one.score, None) for one in tags]
+        if given:
+            return self._corrected(said, given)
+        return list(said)
+
+    def _corrected(
+        self, said: Sequence[tuple[int, float, None]], given: Mapping[int, bool]
+    ) -> list[tuple[int, float, str | None]]:
+        right = [(id_, 1.0, HUMAN) for id_ in self.labels.values() if given.get(id_)]
+        if right and not self.head.any:
+            return [*right[:1]]
+        rest = [one for one in said if one[0] not in given and not (right and one[0] in self._no_labels)]
+        return [*right, *rest] or [(self.labels[NONE], 1.0, HUMAN)]
+
+    @property
+    def _no_labels(self) -> tuple[int, int]:
+        return self.labels[NONE], self.labels[UNSURE]
+
+    def _rows(
+        self, picture: PictureRow, said: Iterable[tuple[int, float, str | None]]
+    ) -> Iterator[dict[str, object]]:
+        for rank, (label_id, score, by) in zip(range(1, RANKS), said, strict=False):
+            yield {
+                "label_id": label_id,
+                "captured_at": picture.captured_at,
+                "file_id": picture.file_id,
+                "model_id": picture.model_id,
+                "rank": self.id * RANKS + rank,
+                "score": score,
+                "seen_at": picture.seen_at,
+                "by": by,
+            }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadsInUse:
+    """The heads that label pictures, by sources' names, each with what it learned of the features of that source's pictures.
+
+    `models` are the ids of the models that those features are of, by sources' names.
+    """
+
+    by_source: Mapping[str, Sequence[tuple[KnownHead, Fit]]] = field(default_factory=dict)
+    models: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, source: str) -> Sequence[tuple[KnownHead, Fit]]:
+        """Return those of a source; most have none."""
+        return self.by_source.get(source, ())
+
+    def label(
+        self,
+        connection: Connection,
+        source: str,
+        pictures: Sequence[PictureRow],
+        vectors: Sequence[bytes],
+        verdicts: VerdictIndex,
+    ) -> None:
+        """Store what the heads of a source say of its pictures, of which nothing that heads said may be stored."""
+        for known, fit in self.of(source):
+            add(connection, known.rows(fit, pictures, vectors, verdicts))
+
+
+def register(
+    connection: Connection, name: str, any_: bool, labels: Iterable[Label], flagged: Iterable[str] = ()
+) -> int:
+    """Make a head and its labels known, `none` and `unsure` too, and return its id.
+
+    `labels` have keys `head/label`. What was known stays known: verdicts are on it. `flagged` are the names of those that must not
+    be missed.
+    """
+    add = upsert(head).values(name=name, any=any_)
+    same = add.on_conflict_do_update(index_elements=[head.c.name], set_={"any": add.excluded.any})
+    id_ = int(connection.execute(same.returning(head.c.id)).scalar_one())
+    every = {one.key: one for one in (*labels, *(Label(f"{name}/{own}", own) for own in (NONE, UNSURE)))}
+    ids = register_labels(connection, list(every.values()))
+    roles = {f"{name}/{one}": FLAGGED for one in flagged} | {f"{name}/{own}": own for own in (NONE, UNSURE)}
+    for key, one in every.items():
+        connection.execute(update(label).where(label.c.id == ids[key]).values(head=name, role=roles.get(key)))
+        _set_words(connection, ids[key], one, is_named=one.name not in (NONE, UNSURE))
+    return id_
+
+
+def known(connection: Connection, learned: Head) -> KnownHead:
+    """Return a head as the database knows it, which it does from now on."""
+    labels = [learned.label(name) for name in learned.labels]
+    id_ = register(connection, learned.name, learned.any, labels, learned.recalls)
+    return KnownHead(id_, learned, label_ids(connection, learned.name))
+
+
+def label_ids(connection: Connection, name: str) -> dict[str, int]:
+    """Return the ids of a head's labels, `none` and `unsure` included, by their names within the head."""
+    rows = connection.execute(select(label.c.key, label.c.id).where(label.c.head == name))
+    return {key.partition("/")[2]: id_ for key, id_ in rows}
+
+
+def add(connection: Connection, rows: Iterable[dict[str, object]]) -> None:
+    """Store rows that `KnownHead.rows` gave. Those of the same head and pictures must have been forgotten."""
+    _ADD.each(connection, rows)
+
+
+def said(connection: Connection, files: Sequence[int]) -> list[dict[str, object]]:
+    """Return the rows of `tag` that heads said of these files, by their ids."""
+    names = [column.name for column in tag.c]
+    return [
+        dict(zip(names, row, strict=True)) for row in _SAID.rows(connection, files=json.dumps(list(files)))
+    ]
+
+
+def forget_all(connection: Connection, picture: PictureRow) -> None:
+    """Delete what any head said of a picture."""
+    these = {"this_file": picture.file_id, "model": picture.model_id}
+    _FORGET.rows(connection, **these, first=RANKS, last=_EVERY)
+
+
+def forget(connection: Connection, id_: int, pictures: Iterable[PictureRow]) -> None:
+    """Delete what the head of this id said of these pictures."""
+    ranks = {"first": id_ * RANKS, "last": id_ * RANKS + _MOST}
+    _FORGET.each(connection, [{"this_file": one.file_id, "model": one.model_id, **ranks} for one in pictures])
+
+
+def _set_words(connection: Connection, label_id: int, one: Label, is_named: bool) -> None:
+    """Store what a label is called. `none` and `unsure` are no words of their own: every head has them."""
+    named = {text.casefold(): 0 for text in (one.name, one.name_zh) if text and is_named}
+    words = {one.key.casefold(): 1} | named
+    connection.execute(delete(word).where(word.c.label_id == label_id))
+    connection.execute(
+        insert(word), [{"text": text, "label_id": label_id, "rank": rank} for text, rank in words.items()]
+    )
