@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from tagger.config import defaults
 from tagger.config.folders import data_home
+from tagger.config.heads import Heads, NoneSettings
 from tagger.config.section import AbsolutePath, Auto, Section, absolute, without_nul
 from tagger.config.sources import Source, named, refuse_repeats
 from tagger.config.tagging import BatchSettings, DecodeSettings, EngineSettings, LimitSettings, ModelSettings
@@ -31,6 +32,8 @@ class Settings(Section):
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default={})
     keep_old_models: bool = False
     features: bool = True
+    heads: Heads = ()
+    none: NoneSettings = NoneSettings()
     engine: EngineSettings = EngineSettings()
     decode: DecodeSettings = DecodeSettings()
     batch: BatchSettings = BatchSettings()
@@ -55,6 +58,16 @@ class Settings(Section):
     def _distinct(cls, sources: tuple[Source, ...]) -> tuple[Source, ...]:
         refuse_repeats(sources)
         return tuple(named(sources))
+
+    @model_validator(mode="after")
+    def _heads_have_features(self) -> "Settings":
+        if not self.features and any(map(self.heads_of, self.sources)):
+            raise ValueError("heads: label pictures by their features: leave out `features: false`")
+        return self
+
+    def heads_of(self, source: Source) -> tuple[str, ...]:
+        """Return the heads that label a source's pictures: its own, where it names any, or none; else those of all sources."""
+        return self.heads if source.heads is None else source.heads
 
     def with_names(self, known: Mapping[str, str]) -> "Settings":
         """Return the same, with the names that a database knows: `known` is its sources' roots → names.

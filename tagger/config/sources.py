@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from tagger.config import path_rules
+from tagger.config.heads import Heads
 from tagger.config.section import AbsolutePath, Section
 from tagger.host.beneath import Reach
 from tagger.wording.unicode_forms import composed
@@ -78,6 +79,7 @@ class Source(Section):
     path_pattern: Annotated[str, AfterValidator(_path_pattern)] = ""
     timezone: Annotated[str, AfterValidator(_timezone)] = ""
     keep_days: int = Field(default=0, ge=0, le=36500)
+    heads: Heads | None = None
     _start: Path | None = PrivateAttr(None)
     _named_by_user: bool = PrivateAttr(True)
 

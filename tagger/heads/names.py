@@ -1,31 +1,20 @@
 """What heads and their labels may be called: words that a search can have before a colon, and between others."""
 
-import re
 import unicodedata
 
+from tagger.config.heads import LONGEST, head_name
 from tagger.errors import ConfigError
 
 NONE, UNSURE = "none", "unsure"
 """Labels that every head has, and nobody teaches: nothing of the head's, and what people should look at."""
 
-LONGEST = 60
-"""Characters of a name."""
-_HEAD = re.compile(r"[a-z][a-z0-9_-]*")
-_TAKEN = frozenset({
-    "and", "or", "not", "since", "until", "in", "uncertain", "is", "path", "camera", "source", "state", "app",
-    "size", "width", "height", "format", "has", "like", "by", NONE, UNSURE,
-})  # fmt: skip
-_FIELDS = "see docs/heads.md"
-
 
 def check_head(name: str) -> None:
     """Raise ConfigError where a head cannot be called so."""
-    if len(name) > LONGEST or not _HEAD.fullmatch(name):
-        raise ConfigError(
-            name, "is no name of a head", "use small letters, digits, - and _, such as scene or game_mood"
-        )
-    if name in _TAKEN:
-        raise ConfigError(name, "is a word of the search language", "call the head something else")
+    try:
+        head_name(name)
+    except ValueError as error:
+        raise ConfigError("the name of a head", str(error)) from None
 
 
 def check_label(name: str) -> str:

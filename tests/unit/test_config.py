@@ -57,6 +57,26 @@ def test_a_crop_is_a_word_or_a_box(file: Path, text: str, crop: object) -> None:
     assert read(file, f"sources: [{{path: x, crop: {text}}}]").sources[0].crop == crop
 
 
+def test_a_source_has_its_own_heads_in_place_of_those_of_all(file: Path) -> None:
+    settings = read(file, "heads: [scene]\nsources: [a, {path: b, heads: [mood]}, {path: c, heads: []}]")
+    assert [*map(settings.heads_of, settings.sources)] == [("scene",), ("mood",), ()]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("heads: [Scene]", "heads"),
+        ("heads: [none]", "heads"),
+        ("heads: [scene, scene]", "more than once"),
+        ("sources: [{path: x, heads: ['a/b']}]", "heads"),
+        ("sources: [x]\nheads: [scene]\nfeatures: false", "features"),
+        ("none: {at_most: 0}", "none.at_most"),
+    ],
+)
+def test_heads_that_could_label_nothing_are_refused(file: Path, text: str, key: str) -> None:
+    assert key in complaint(file, text)
+
+
 def test_another_process_comes_to_the_same_crops(file: Path) -> None:
     text = "sources: [{path: /a, crop: [0.00001, 0, 0.5, 1]}, /b, {path: /c, crop: squash}]"
     settings = read(file, text, Path("/a/1"), Path("/a/2"), Path("/c"))
