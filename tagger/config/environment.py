@@ -55,3 +55,18 @@ def environment(settings: Settings) -> dict[str, str]:
         for section in ("model", "engine", "decode", "batch", "limits")
         for key, value in getattr(settings, section).model_dump().items()
     }
+
+
+def library(settings: Settings) -> dict[str, str]:
+    """Return variables that bring another process to the same database, and have it know the sources and their heads."""
+    sources = [
+        {
+            "path": str(source.path),
+            "name": source.name,
+            "crop": source.crop,
+            "heads": settings.heads_of(source),
+        }
+        for source in settings.sources
+    ]
+    values = {"sources": sources, "database": settings.database, "none": settings.none.model_dump()}
+    return {f"{PREFIX}{key.upper()}": json.dumps(value) for key, value in values.items()}

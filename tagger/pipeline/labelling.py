@@ -16,7 +16,6 @@ from tagger.heads import files
 from tagger.heads.head import Fit, Head
 from tagger.pipeline.recent_events import RecentEvents
 from tagger.records import ModelIdentity
-from tagger.store.core.database import Database
 from tagger.store.core.write_retry import UnavailableError, retried
 from tagger.store.tags import head_backlog, heads
 from tagger.store.tags.head_backlog import Progress
@@ -40,16 +39,15 @@ class Labelling:
 
     def __init__(
         self,
-        database: Database,
         writer: Writer,
         wanted: Mapping[str, Sequence[str]],
         identities: Mapping[str, ModelIdentity],
         events: RecentEvents,
     ) -> None:
         """`wanted` are heads' names and `identities` the models that read pictures, by sources' names."""
-        self._database, self._writer, self._events = database, writer, events
+        self._database, self._writer, self._events = writer.database, writer, events
         self._wanted, self._identities = wanted, identities
-        self._folder = files.beside(database.path)
+        self._folder = files.beside(writer.database.path)
         self._seen: dict[str, _Seen | None] | None = None
         self._heads: dict[str, Head | None] = {}
         self._labelled: dict[str, int] = {}

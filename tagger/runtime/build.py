@@ -8,16 +8,19 @@ from datetime import datetime
 from functools import partial
 from typing import NoReturn
 
-from tagger.config.environment import environment
+from tagger.config.environment import environment, library
 from tagger.config.path_rules import PathRules
 from tagger.config.settings import Settings
 from tagger.config.sources import Crop, Source
 from tagger.errors import TaggerError
 from tagger.host import confinement, failpoints
 from tagger.pipeline.crash_isolation import TOO_LATE, SubprocessRunner
+from tagger.pipeline.labelling import Labelling
 from tagger.pipeline.pipeline import Pipeline, Sizes, Steps, Supply
 from tagger.pipeline.predict_queue import PredictQueue
+from tagger.pipeline.recent_events import RecentEvents
 from tagger.pipeline.stats import Stats
+from tagger.pipeline.teaching import Teaching
 from tagger.records import Outcome
 from tagger.store.core.database import Database
 from tagger.store.tags.writer import Writer
@@ -116,6 +119,28 @@ def pipeline(
     """Return the pipeline, with as many threads and as large batches as the settings allow and the engine likes."""
     sizes = _sizes(settings, batching)
     return Pipeline(supply, steps, sizes, stats, supervisor, crashed, predict_queue)
+
+
+def labelling(
+    settings: Settings,
+    writer: Writer,
+    classifier: Classifier,
+    sources: Sequence[Source],
+    events: RecentEvents,
+) -> Labelling:
+    """Return what has heads label the pictures of the sources that the settings name them for."""
+    wanted = {source.name: settings.heads_of(source) for source in sources}
+    own = classifier.identities({source.name: source.crop for source in sources})
+    identities = {name: own.get(name, classifier.identity) for name in wanted}
+    return Labelling(writer, wanted, identities, events)
+
+
+def teaching(settings: Settings, labelling: Labelling, events: RecentEvents) -> Teaching:
+    """Return what learns heads with these settings, each in a process of its own that leaves the processor to others."""
+    command = "import os; os.nice(10); from tagger.cli import main; main()"
+    known = confinement.without_settings(os.environ) | environment(settings) | library(settings)
+    program = (sys.executable, "-P", "-c", command, "teach", "--config", os.devnull)
+    return Teaching(program, known, labelling.unfit, events)
 
 
 def runner(settings: Settings) -> SubprocessRunner:

@@ -53,6 +53,8 @@ SCAN_PATIENCE, RUN_PATIENCE = 30.0, 300.0
 class Worker:
     """Everything between the folders and the database; nothing runs until `working`."""
 
+    _troubles: Mapping[str, str]
+
     def __init__(
         self,
         settings: Settings,
@@ -78,21 +80,21 @@ class Worker:
         self._settler = Settler(self.inbox, settling, queue, moves)
         parts = (self.watch, settling, queue, redates, moves, settings.rescan, settings.poll)
         self.scanner = Scanner(sources, filters, self.inbox, *parts)
-        self.claims = Claims(queue, settings.limits.rate)
+        self.claims, self.supervisor = Claims(queue, settings.limits.rate), Supervisor()
         self.stats, self.recent_events = Stats(roots), RecentEvents()
         self._report = Report(classifier.taxonomy, settings.search.min_score)
+        self._labelling = build.labelling(settings, writer, classifier, sources, self.recent_events)
+        self.teaching = build.teaching(settings, self._labelling, self.recent_events)
         sink = Sink(writer, self.stats, self.recent_events, self._report, self.inbox, self.claims)
         steps = build.steps(settings, classifier, sources, writer, sink.store)
-        self.supervisor = supervisor = Supervisor()
         self._pipeline = build.pipeline(
-            settings, self.claims, steps, classifier.engine.batching, self.stats, supervisor, signals.crashed,
-            predict_queue,
+            settings, self.claims, steps, classifier.engine.batching, self.stats, self.supervisor,
+            signals.crashed, predict_queue,
         )  # fmt: skip
         self._isolation = CrashIsolation(queue, self.claims, build.runner(settings), steps.read)
         self.health_check = HealthCheck(sources, self.watch, self.inbox, queue, self.claims, self._isolation)
         self._maintenance = Maintenance(database, retention)
-        self._troubles: Mapping[str, str] = {}
-        self._check_at, self.hung = 0.0, ""
+        self._check_at, self.hung, self._troubles = 0.0, "", {}
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -101,6 +103,7 @@ class Worker:
         On leaving, what is in hand is finished, in the order of the way; after an error nothing is.
         """
         garbage.look_for_new()
+        self._labelling.take_up()
         self._database.write_retry.give_up_at(math.inf)
         stages = [
             Stage(name, step, self.supervisor, self._signals.crashed) for name, step in self._steps().items()
@@ -112,7 +115,8 @@ class Worker:
         deadline = time.monotonic() + build.STOP_WITHIN
         self._database.write_retry.give_up_at(deadline - build.STOP_WITHIN / 2)
         for part in (
-            self.health_check, self.watch, self.inbox, self._maintenance, self._isolation, self.claims,
+            self.health_check, self.watch, self.inbox, self._maintenance, self._labelling, self.teaching,
+            self._isolation, self.claims,
         ):  # fmt: skip
             part.close()
         ended = [*(stage.join(deadline) for stage in stages), self._pipeline.drain(deadline)]
@@ -125,9 +129,10 @@ class Worker:
         """Return what runs besides the pipeline, by name."""
         always = {"settle": self._settler.step, "isolate": self._isolation.step}
         if self._once:
-            return {"scan": self.scanner.once, **always}
+            return {"scan": self.scanner.once, "label": self._labelling.once, **always}
         watched = {"health-check": self.health_check.step, "scan": self.scanner.step}
-        return {**watched, "maintain": self._maintenance.step, **always}
+        besides = {"maintain": self._maintenance.step, "teach": self.teaching.step}
+        return {**watched, **besides, "label": self._labelling.step, **always}
 
     def stopped(self, within: float) -> int:
         """Return the signal that comes `within` so many seconds, else 0. Raises TaggerError where the work cannot go on."""
@@ -168,7 +173,7 @@ class Worker:
         """
         seen = self.inbox.seen
         done = self.inbox.is_finished and not self.queue.has_suspects and self.claims.is_done
-        return done and self.inbox.seen == seen
+        return done and self.inbox.seen == seen and self._labelling.is_done
 
     def unready(self) -> list[str]:
         """Return what is missing for pictures to be tagged; nothing, as a rule."""

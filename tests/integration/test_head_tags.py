@@ -33,9 +33,7 @@ def labelling(shelf: Shelf, **wanted: Sequence[str]) -> Labelling:
     """Return what puts heads to work, by the names of sources; the scene everywhere if none are named."""
     wanted = wanted or {"cam": ("scene",), "phone": ("scene",)}
     identities = dict.fromkeys(("cam", "phone"), RESNET)
-    return Labelling(
-        shelf.database, shelf.writer, {"cam": (), "phone": ()} | wanted, identities, RecentEvents()
-    )
+    return Labelling(shelf.writer, {"cam": (), "phone": ()} | wanted, identities, RecentEvents())
 
 
 def at_work(shelf: Shelf, **wanted: Sequence[str]) -> None:

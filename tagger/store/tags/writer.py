@@ -106,6 +106,11 @@ class Writer:
         self.registered = self._register(identity, identities, description, labels, taxonomy)
         self._set(thresholds, limits)
 
+    @property
+    def database(self) -> Database:
+        """Return the database that it writes to."""
+        return self._database
+
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Store outcomes in one transaction. One whose file has changed since is dropped: a newer one will come.
 
