@@ -51,8 +51,8 @@ class Admission:
 
 
 def address_of(request: Request) -> str:
-    """Return the address of whoever connected, or for whom a trusted proxy did (`proxies`)."""
-    return whose(request.client.host) if request.client else ""
+    """Return the address of whoever connected, or for whom a trusted proxy did (`proxies`); who tells none shares one name."""
+    return whose(request.client.host) if request.client else "an unknown address"
 
 
 def session(token: str) -> str:

@@ -4,6 +4,7 @@
 Anybody can write these, so they are believed from `web.trusted_proxies` alone, and from who opens `web.socket`. While that list is not set,
 proxies on this machine are believed in all but `-For`: the others only shape what is answered to the request itself, and no page
 of another site can have a browser send them, but who asks from which address has budgets of its own.
+Who opens the socket is known by the config, not by its missing address: who closes a connection at once has none either.
 Rejected: uvicorn's proxy_headers, which know neither names nor prefixes, and take an address that is none.
 """
 
@@ -53,7 +54,8 @@ class Proxies:
 
     def __init__(self, web: WebSettings) -> None:
         self._trusted: Sequence[Network] = _LOOPBACK if web.trusted_proxies is None else web.networks
-        self._tells_addresses = web.trusted_proxies is not None
+        self._is_socket = web.socket is not None
+        self._tells_addresses = self._is_socket or web.trusted_proxies is not None
         self._public = urlsplit(web.public_url)
 
     def seen(self, scope: Scope) -> Scope:
@@ -61,7 +63,7 @@ class Proxies:
         said = self._said(scope)
         seen = {**scope, _PREFIX: self._public.path or said.prefix(), _NAMES: self._names(said)}
         seen |= {"scheme": said.scheme() or scope["scheme"], "path": self._bare(scope["path"])}
-        if self._tells_addresses or not scope.get("client"):
+        if self._tells_addresses:
             seen["client"] = self._client(scope, said)
         return seen
 
@@ -78,7 +80,7 @@ class Proxies:
 
     def _said(self, scope: Scope) -> "_Said":
         client = scope.get("client")
-        is_believed = not client or self._is_trusted(client[0])
+        is_believed = self._is_socket or bool(client and self._is_trusted(client[0]))
         return _Said(Headers(scope=scope), is_believed)
 
     def _client(self, scope: Scope, said: "_Said") -> tuple[str, int] | None:

@@ -1,8 +1,12 @@
 """The web behind a proxy, and asked by pages elsewhere: whose word is taken for what, on real sockets."""
 
 import re
+import signal
+import socket
+import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -10,7 +14,7 @@ from pydantic import ValidationError
 
 from tagger.config.web import WebSettings
 from tagger.web.guesses import AT_ONCE
-from tests.e2e.site import TOKEN, client, served
+from tests.e2e.site import TOKEN, client, serve, served, site_of
 
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
 SITE = "https://tagger.example.com"
@@ -116,10 +120,33 @@ def test_a_trusted_proxy_says_who_guesses(tmp_path: Path) -> None:
         assert stranger.get("/stats", headers=here | RIGHT).status_code == 200
 
 
+def test_who_is_gone_before_it_is_looked_at_is_nobody_s_proxy(tmp_path: Path, inbox: Path) -> None:
+    """The kernel knows no address of a connection that was reset, and still has what came by it."""
+    with serve(tmp_path, token=TOKEN, trusted_proxies='["10.0.0.1"]') as daemon, site_of(daemon) as site:
+        daemon.process.send_signal(signal.SIGSTOP)
+        for number in range(5):
+            reset(site.address, {"X-API-Key": f"guess {number}", "X-Forwarded-For": "203.0.113.9"})
+        daemon.process.send_signal(signal.SIGCONT)
+        assert "203.0.113.9" not in site.get("/stats", headers=RIGHT)["wrong_tokens"]
+
+
+def reset(address: str, headers: Mapping[str, str]) -> None:
+    """Ask, and leave so that the connection is reset."""
+    lines = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+    with socket.create_connection(urlsplit(address).netloc.split(":")) as connection:  # type: ignore[arg-type]
+        connection.sendall(f"GET /images HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
         ("X-Forwarded-For", "unknown"),
+        ("X-Forwarded-For", "203.0.113.9:abc"),
+        ("X-Forwarded-For", "1" * 5000),
+        ("X-Forwarded-Host", "a@b"),
+        ("X-Forwarded-Prefix", "/a%2f%2e%2e"),
+        ("X-Forwarded-Prefix", "/a\\b"),
         ("X-Forwarded-Host", "a/b"),
         ("X-Forwarded-Proto", "javascript"),
         ("X-Forwarded-Port", "http"),
