@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from tagger.config.web import WebSettings
@@ -47,6 +48,13 @@ def refusal(web: WebSettings, error: OSError) -> str:
     return f"{web.host}:{web.port}: {reason}; web.host and web.port name where to listen"
 
 
+def put_away(web: WebSettings) -> None:
+    """Take the file away, if nobody listens at it any more: by now it may be another's, or something else."""
+    with suppress(OSError):  # the next start finds it left over
+        if web.socket is not None and _is_left_over(web.socket):
+            web.socket.unlink()
+
+
 def _at_file(path: Path) -> socket.socket:
     """Return a socket at a file, in place of one that a killed daemon has left. Nobody connects before its mode is set."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -68,6 +76,7 @@ def _is_left_over(path: Path) -> bool:
         if not stat.S_ISSOCK(path.lstat().st_mode):
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+            asking.setblocking(False)  # where as many wait as may, it would else wait, too
             asking.connect(str(path))
     except ConnectionRefusedError:
         return True

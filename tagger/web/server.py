@@ -2,7 +2,6 @@
 
 import logging
 import socket
-from contextlib import suppress
 from threading import Thread
 
 import uvicorn
@@ -72,9 +71,7 @@ class Server:
         self._server.should_exit = True
         if self._thread:
             self._thread.join(within)
-            if self._web.socket is not None:
-                with suppress(OSError):  # the next start finds it left over, and takes it away
-                    self._web.socket.unlink()
+            listeners.put_away(self._web)
 
     async def _end_silent(self) -> None:
         """Show out those who hold on to a connection; it is called once a second."""

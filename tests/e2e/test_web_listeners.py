@@ -76,3 +76,22 @@ def test_all_of_ipv6_is_all_of_ipv4_too(tmp_path: Path) -> None:
         with client(f"http://127.0.0.1:{port}") as one:
             prefix = {"X-Forwarded-Prefix": "/tagger", "Accept": "text/html"}
             assert one.get("/", headers=prefix).headers["location"].startswith("/tagger/")
+
+
+def test_what_came_in_its_place_stays_when_the_daemon_stops(tmp_path: Path) -> None:
+    file = tmp_path / "web.sock"
+    with served(tmp_path, socket=file):
+        file.unlink()
+        file.write_text("mine")
+    assert file.read_text() == "mine"
+
+
+def test_a_file_at_which_nobody_is_let_in_holds_up_no_start(tmp_path: Path) -> None:
+    file = tmp_path / "web.sock"
+    with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as waits:
+        other.bind(str(file))
+        other.listen(0)
+        waits.connect(str(file))
+        with served(tmp_path, socket=file) as address:
+            assert address == ""
+    assert file.exists()
