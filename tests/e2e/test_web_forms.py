@@ -17,6 +17,7 @@ from tests.e2e.site import Site, picture, serve, site_of
 
 RED = picture()
 FORM = {"Content-Type": "multipart/form-data; boundary=XX"}
+UNREADABLE = {"Content-Type": "multipart/form-data; boundary=XX; charset=undefined"}
 LETTERS = {"Content-Type": "application/x-www-form-urlencoded"}
 BASE64 = base64.b64encode(RED).decode()
 LINES = base64.encodebytes(RED).decode().replace("\n", "\r\n")
@@ -86,6 +87,7 @@ def test_a_part_is_a_picture_with_or_without_a_filename(
         {"content": large(), "headers": LETTERS},
         {"content": f"image={quote(BASE64, safe='')}", "headers": LETTERS},
         {"content": f"image={BASE64}", "headers": LETTERS},
+        {"content": f"image={LINES}", "headers": LETTERS},
         {"content": f'{{"image": "{BASE64}"}}', "headers": LETTERS},
     ],
 )
@@ -141,6 +143,13 @@ def test_what_the_address_may_ask_for_the_body_may_too(standing: Site, way: dict
         (400, {"data": {"top_k": "2"}}, "there is no picture in it"),
         (400, {"content": form(('name="note"', b"x" * 2_000_000)), "headers": FORM}, "the field note: "),
         (400, {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, "Content-Type: "),
+        (
+            400,
+            {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary="}},
+            "Content-Type: ",
+        ),
+        (400, {"content": form(('name="image"', RED)), "headers": UNREADABLE}, "Content-Type: its charset"),
+        (400, {"content": form(('name="image"\r\nX: ' + "x" * 30_000_000, RED)), "headers": FORM}, "be read"),
         (413, {"content": b"image=" + b"%41" * 1_000_000, "headers": LETTERS}, "multipart/form-data"),
         (413, {"content": b"image=&" * 2_000, "headers": LETTERS}, "multipart/form-data"),
         (415, {"content": b"x", "headers": {"Content-Type": "text/plain"}}, "Content-Type: text/plain"),

@@ -169,6 +169,14 @@ def test_a_token_of_the_config_is_not_shown(tmp_path: Path) -> None:
     assert (shown.returncode, "token: hidden" in shown.stdout, TOKEN in shown.stdout) == (0, True, False)
 
 
+def test_a_form_in_an_encoding_that_there_is_not_is_no_mistake_of_ours(guarded: str) -> None:
+    kind = {"Content-Type": "multipart/form-data; boundary=XX; charset=undefined"}
+    form = b'--XX\r\nContent-Disposition: form-data; name="token"\r\n\r\nx\r\n--XX--\r\n'
+    with client(guarded) as one:
+        answer = one.post("/login", content=form, headers=kind)
+    assert (answer.status_code, answer.json()["detail"][:21]) == (400, "Content-Type: its cha")
+
+
 # Names
 
 

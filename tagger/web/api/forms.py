@@ -15,6 +15,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from tagger.web.problems import ProblemError
 from tagger.wording.escape import shown
 
+NO_CHARSET = "Content-Type: its charset cannot be read; leave it out, and send UTF-8"
+"""Python has encodings that nothing can be read in; Starlette tries any that a client names."""
+
 _FIELDS = 100
 _ENCODED = re.compile(rb";\s*filename\*\s*=\s*(?P<charset>[\w-]+)'[\w-]*'(?P<name>[^;\s]+)", re.IGNORECASE)
 _UNQUOTABLE = re.compile(r'[\x00-\x1f"\\\x7f]')
@@ -44,12 +47,14 @@ async def read(request: Request, most: int) -> FormData:
         try:
             return await parser.parse()
         except MultiPartException as error:
-            what = error.message
+            what = str(error.__cause__ or error.message)
         except FormParserError as error:  # which older releases of Starlette let through
             what = str(error)
-    if "boundary" in what and not parser.where:
+        except UnicodeError:
+            raise ProblemError(400, NO_CHARSET) from None
+    if "boundary" in what.lower() and not parser.where:
         hint = "let the client's library set this header"
-        raise ProblemError(400, f"Content-Type: the form cannot be read: {what} {hint}")
+        raise ProblemError(400, f"Content-Type: the form cannot be read: {what.rstrip('.')}; {hint}")
     field = f"the field {shown(parser.where[:80])}: " if parser.where else ""
     raise ProblemError(400, f"{field}the form cannot be read: {what}")
 

@@ -19,7 +19,7 @@ from tagger.web.problems import ProblemError
 
 _FORMS = 'send a form with fields `image`, JSON such as {"image": "<base64>"}, or a picture as the body'
 _OF_LETTERS = "application/x-www-form-urlencoded"
-_FIELD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=[\x20-\x7e]*")
+_FIELD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*=[\x20-\x7e\r\n]*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]{64}")
 """No picture begins so, and none is shorter in it."""
 _BEGINNING = 256
@@ -90,10 +90,11 @@ async def _from_form(request: Request) -> Uploads:
         sent = [(one.filename or "", await one.read()) for one in files]
     finally:
         await form.close()
-    chosen = [Upload(name or "image", _as_meant(data)) for name, data in sent if name or data]
+    chosen = [(name or "image", data) for name, data in sent if name or data]
     if sent and not chosen:
         raise ProblemError(400, "there is no picture in it: the field image is empty; choose a picture")
-    return Uploads(chosen, {key: form.getlist(key) for key in form if key != "image"})
+    pictures = [Upload(name, await run_in_threadpool(_as_meant, data)) for name, data in chosen]
+    return Uploads(pictures, {key: form.getlist(key) for key in form if key != "image"})
 
 
 def _from_json(body: bytes) -> Uploads:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from tagger.web.admission import COOKIE, Admission
+from tagger.web.api.forms import NO_CHARSET
 from tagger.web.page.render import Renderer
 from tagger.web.problems import ProblemError
 from tagger.web.proxies import prefix_of
@@ -49,7 +50,10 @@ def router(admission: Admission) -> APIRouter:
 
     @routes.post("/login")
     async def given(request: Request) -> Response:
-        form = await request.form()
+        try:
+            form = await request.form()
+        except UnicodeError:
+            raise ProblemError(400, NO_CHARSET) from None
         return admitted(request, str(form.get("token", "")).strip(), str(form.get("to", "/")))
 
     return routes
