@@ -3,6 +3,7 @@
 import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -27,18 +28,28 @@ def _public(value: str) -> str:
     """Return the address without a slash at its end. Raises ValueError where it is none."""
     found = _ORIGIN.match(value)
     rest = value[found.end() :] if found else value
-    if value and (not found or (rest not in ("", "/") and not PREFIX.fullmatch(rest))):
+    is_path = rest in ("", "/") or PREFIX.fullmatch(rest)
+    if value and not (found and is_path and _can_be(found[0])):
         raise ValueError(f"{value[:80]!r} is no address such as https://tagger.example.com/pictures")
     return value.rstrip("/")
 
 
 def _origin(value: str) -> str:
-    """Return the site in small letters, as browsers say it. Raises ValueError where it is none."""
-    if not _ORIGIN.fullmatch(value):
+    """Return the site as browsers say it: small letters, no usual port. Raises ValueError where it is none."""
+    if not _ORIGIN.fullmatch(value) or not _can_be(value):
         raise ValueError(
             f"{value[:80]!r} is no site such as https://home.example.com: no path, no slash, no *"
         )
-    return value.lower()
+    site = value.lower()
+    return site.removesuffix(":443" if site.startswith("https:") else ":80")
+
+
+def _can_be(site: str) -> bool:
+    """Return whether its address, if it is one, and its port can be."""
+    try:
+        return urlsplit(site).port != 0
+    except ValueError:
+        return False
 
 
 def _network(value: str) -> str:

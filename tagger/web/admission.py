@@ -10,6 +10,8 @@ from tagger.web.problems import ProblemError
 from tagger.web.rate import whose
 
 COOKIE = "tagger"
+_COOKIES = 3
+"""Of one request: below a path there may be one from each path above it, and each is a guess."""
 
 
 class Admission:
@@ -23,7 +25,7 @@ class Admission:
         """Raises ProblemError where the request does not say the token: 401, or 429 where its sender guesses."""
         if not self._token:
             return
-        said = ((request.cookies.get(COOKIE, ""), self.session), (_said(request), self._token))
+        said = [*((one, self.session) for one in _cookies(request)), (_said(request), self._token)]
         given = [one for one in said if one[0]]
         if not self._knows(address_of(request), given):
             what = "say the token of the config: Authorization: Bearer TOKEN"
@@ -63,6 +65,12 @@ def session(token: str) -> str:
 def is_same(given: str, secret: str) -> bool:
     """Return whether they are the same, in a time that tells nothing of the secret."""
     return hmac.compare_digest(given.encode(errors="surrogatepass"), secret.encode())
+
+
+def _cookies(request: Request) -> list[str]:
+    """Return what its cookies say. Below a proxy's path a stale one from above it is sent along, and must not hide the right one."""
+    pairs = [one.partition("=") for all_ in request.headers.getlist("cookie") for one in all_.split(";")]
+    return [value.strip() for name, _, value in pairs if name.strip() == COOKIE][:_COOKIES]
 
 
 def _said(request: Request) -> str:

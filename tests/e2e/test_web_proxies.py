@@ -222,6 +222,15 @@ def test_no_prefix_lets_anybody_past_the_token(tmp_path: Path) -> None:
                     assert one.get(path, headers=headers).status_code == 401
 
 
+def test_a_stale_cookie_from_above_the_path_shuts_nobody_out(guarded: str) -> None:
+    with client(guarded) as one:
+        right = login(one, {"X-Forwarded-Prefix": "/tagger"}).cookies["tagger"]
+    for said in (f"tagger={right}; tagger=stale", f"tagger=stale; tagger={right}"):
+        assert httpx.get(f"{guarded}/images", headers={"Cookie": said}).status_code == 200
+    many = "; ".join([*(f"tagger={number}" for number in range(50)), f"tagger={right}"])
+    assert httpx.get(f"{guarded}/images", headers={"Cookie": many}).status_code == 401
+
+
 def test_a_cookie_that_came_by_tls_goes_by_nothing_else(guarded: str) -> None:
     with client(guarded) as one:
         assert "Secure" in login(one, {"X-Forwarded-Proto": "https"}).headers["set-cookie"]
@@ -250,6 +259,7 @@ def test_no_page_elsewhere_reads_anything_unless_the_config_names_it(guarded: st
     with client(guarded) as one:
         for answer in (one.get("/healthz", headers=ASKED), one.options("/images", headers=ASKED)):
             assert "access-control-allow-origin" not in answer.headers
+    assert WebSettings(cors_origins=("https://HA.local:443",)).cors_origins == ("https://ha.local",)
     pages = ("http://HA.local:8123",)
     with served(tmp_path, token=TOKEN, cors_origins=pages) as address, client(address) as one:
         wants = {"Access-Control-Request-Headers": "authorization"}
@@ -278,6 +288,9 @@ def test_no_page_elsewhere_reads_anything_unless_the_config_names_it(guarded: st
         {"public_url": "https://tagger.example.com/a/../b"},
         {"public_url": "https://user@tagger.example.com"},
         {"public_url": "https://tagger.example.com/?a"},
+        {"public_url": "https://[1:2]/"},
+        {"public_url": "https://tagger.example.com:99999"},
+        {"cors_origins": ("https://[:::]",)},
         {"trusted_proxies": ("nginx",)},
         {"trusted_proxies": ("10.0.0.1/8",)},
         {"cors_origins": ("*",)},
