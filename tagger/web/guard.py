@@ -61,7 +61,8 @@ class Guard:
         try:
             seen = self._proxies.seen(scope)
         except ProblemError as error:
-            await _refused(Request(scope), error)(scope, receive, _hardened(send))
+            body = Body(scope, receive, _hardened(send), self._limit, self._held)
+            await _refused(Request(scope), error)(scope, body.receive, body.send)
         else:
             await self._answer(Request(seen), seen, receive, send)
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tagger.config.web import WebSettings
 from tagger.web.guesses import AT_ONCE
+from tests.e2e.command import PATIENCE
 from tests.e2e.site import TOKEN, client, serve, served, site_of
 
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
@@ -92,6 +93,31 @@ def test_without_a_token_the_public_name_is_the_only_other_one(tmp_path: Path) -
         assert one.get("/version", headers=bent).status_code == 421
 
 
+BENT = [
+    {},
+    {"X-Forwarded-Host": "localhost"},
+    {"X-Forwarded-Host": "evil.example", "X-Forwarded-Port": "5000"},
+]
+
+
+@pytest.mark.parametrize("said", BENT, ids=str)
+def test_a_name_that_was_bent_to_this_machine_reaches_nothing(
+    tmp_path: Path, guarded: str, said: dict[str, str]
+) -> None:
+    """Its page is of Tagger's own origin to the browser, and may send what headers it likes, but for Host, Origin and the cookie."""
+    bent = said | {"Host": "evil.example:5000", "Origin": "http://evil.example:5000"}
+    (tmp_path / "open").mkdir()
+    with client(guarded) as one:
+        assert one.get("/images", headers=bent).status_code == 401
+        assert one.post("/failures/retry", headers=bent).status_code == 401
+    with served(tmp_path / "open") as address, client(address) as one:
+        for path in ("/", "/images", "/healthz", "/static/tagger.js", "/login"):
+            assert one.get(path, headers=bent).status_code == 421
+        assert one.post("/failures/retry", headers=bent).status_code == 421
+        cross = said | {"Origin": "http://other.example:5000"}
+        assert one.post("/failures/retry", headers=cross).status_code == 403
+
+
 @pytest.mark.parametrize("proxies", [(), ("10.0.0.0/8",)])
 def test_who_is_no_trusted_proxy_is_not_believed(tmp_path: Path, proxies: tuple[str, ...]) -> None:
     with served(tmp_path, token=TOKEN, trusted_proxies=proxies) as address, client(address) as one:
@@ -161,6 +187,18 @@ def test_what_cannot_be_is_refused_by_the_headers_name(tmp_path: Path, key: str,
     with served(tmp_path, token=TOKEN, trusted_proxies=("127.0.0.1",)) as address, client(address) as one:
         answer = one.get("/login", headers={key: value})
         assert (answer.status_code, answer.json()["detail"].startswith(f"{key}: ")) == (400, True)
+
+
+def test_a_large_picture_with_a_header_that_cannot_be_hears_why(tmp_path: Path) -> None:
+    with served(tmp_path, token=TOKEN, trusted_proxies=("127.0.0.1",)) as address:
+        host, port = urlsplit(address).netloc.split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            size = 20_000_000
+            head = (
+                f"POST /predict HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: ?\r\nContent-Length: {size}\r\n\r\n"
+            )
+            connection.sendall(head.encode() + bytes(size))
+            assert connection.recv(12) == b"HTTP/1.1 400"
 
 
 # Sub-paths
@@ -269,6 +307,9 @@ def test_no_page_elsewhere_reads_anything_unless_the_config_names_it(guarded: st
             ASKED["Origin"],
         )
         assert "access-control-allow-credentials" not in preflight.headers
+        assert (
+            one.get("/images", headers=RIGHT).headers["vary"] == "Origin"
+        )  # a browser may keep it for either
         read = one.get("/images", headers={"Origin": ASKED["Origin"], **RIGHT})
         assert (read.status_code, read.headers["access-control-allow-origin"]) == (200, ASKED["Origin"])
         other = one.get("/images", headers={"Origin": "http://evil.example", **RIGHT})
