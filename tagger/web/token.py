@@ -25,5 +25,5 @@ def ensure(web: WebSettings) -> None:
     except OSError as error:
         hint = "put a token into it, or name a file in a folder that Tagger may write to"
         raise ConfigError("web.token_file", f"cannot be made: {error}", hint) from None
-    address = web.public_url or f"http://localhost:{web.port}"
-    log.info("made a token, %s; open %s/login?token=%s once", web.token_file, address, token)
+    here = "" if web.socket else f"http://localhost:{web.port}"
+    log.info("made a token, %s; open %s/login?token=%s once", web.token_file, web.public_url or here, token)

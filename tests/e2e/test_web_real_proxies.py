@@ -24,7 +24,8 @@ def documented(language: str, address: str) -> str:
     """What the page says of a proxy, with the server's own address in it."""
     [block] = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert "127.0.0.1:5000" in block
-    return str(block).replace("127.0.0.1:5000", urlsplit(address).netloc)
+    there = f"{address}:" if address.startswith("unix:") else urlsplit(address).netloc
+    return str(block).replace("127.0.0.1:5000", there)
 
 
 def free_port() -> int:
@@ -109,3 +110,20 @@ def test_large_pictures_get_through_and_guesses_are_their_senders(proxied: httpx
         forged = {"X-Forwarded-For": f"10.0.0.{number}", "X-API-Key": f"guess {number}"}
         assert proxied.get("/tagger/stats", headers=forged).status_code == 401
     assert proxied.get("/tagger/stats", headers=right).json()["wrong_tokens"] == {"127.0.0.2": 5}
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+@pytest.mark.parametrize("web", [{}, {"public_url": "http://pictures.example/tagger"}])
+def test_nginx_asks_at_a_file(tmp_path: Path, web: dict[str, str]) -> None:
+    with (
+        served(tmp_path, token=TOKEN, socket=tmp_path / "web.sock", **web) as address,
+        nginx(tmp_path, address) as here,
+        client(here, "127.0.0.2") as one,
+    ):
+        left = one.get("/tagger/status", headers={"Accept": "text/html"})
+        assert left.headers["location"].endswith("/tagger/login?to=/status")
+        for number in range(5):
+            assert one.get("/tagger/stats", headers={"X-API-Key": f"guess {number}"}).status_code == 401
+        done = one.post("/tagger/login", data={"token": TOKEN}, headers={"Origin": here})
+        assert done.status_code == 303
+        assert one.get("/tagger/stats").json()["wrong_tokens"] == {"127.0.0.2": 5}
