@@ -62,7 +62,7 @@ class Proxies:
         """Return the request as its client made it. Raises ProblemError where a believed header cannot be."""
         said = self._said(scope)
         seen = {**scope, _PREFIX: self._public.path or said.prefix(), _NAMES: self._names(said)}
-        seen |= {"scheme": said.scheme() or scope["scheme"], "path": self._bare(scope["path"])}
+        seen |= {"scheme": said.scheme() or self._scheme(scope), "path": self._bare(scope["path"])}
         if self._tells_addresses:
             seen["client"] = self._client(scope, said)
         return seen
@@ -70,6 +70,11 @@ class Proxies:
     def _names(self, said: "_Said") -> list[PublicName]:
         public = PublicName(self._public.netloc, "web.public_url")
         return [one for one in (said.name(), public) if one.authority]
+
+    def _scheme(self, scope: Scope) -> str:
+        """Return the scheme of `web.public_url` where its name is asked for, and otherwise that of the connection."""
+        is_public = Headers(scope=scope).get("host", "").lower() == self._public.netloc.lower()
+        return (is_public and self._public.scheme) or str(scope["scheme"])
 
     def _bare(self, path: str) -> str:
         """Return the path without that of `web.public_url`, which a proxy may leave there or take away."""

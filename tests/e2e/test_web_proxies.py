@@ -269,9 +269,13 @@ def test_a_stale_cookie_from_above_the_path_shuts_nobody_out(guarded: str) -> No
     assert httpx.get(f"{guarded}/images", headers={"Cookie": many}).status_code == 401
 
 
-def test_a_cookie_that_came_by_tls_goes_by_nothing_else(guarded: str) -> None:
+def test_a_cookie_that_came_by_tls_goes_by_nothing_else(guarded: str, tmp_path: Path) -> None:
     with client(guarded) as one:
         assert "Secure" in login(one, {"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+        assert "Secure" not in login(one, {}).headers["set-cookie"]
+    (tmp_path / "public").mkdir()
+    with served(tmp_path / "public", token=TOKEN, public_url=SITE) as address, client(address) as one:
+        assert "Secure" in login(one, {"Host": "Tagger.example.com"}).headers["set-cookie"]
         assert "Secure" not in login(one, {}).headers["set-cookie"]
 
 
