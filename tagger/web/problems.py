@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 READS_ONLY = "tagger web only reads; ask the daemon, tagger run, with web.enabled"
 BUSY = "as many pictures wait as may; ask again in a second"
 STOPPING = "Tagger is stopping; ask again once it is back"
+NO_CHARSET = "Content-Type: its charset cannot be read; leave it out, and send UTF-8"
+"""Python has encodings that nothing can be read in; Starlette tries any that a client names."""
 MEDIA_TYPE = "application/problem+json"
 MOST = 2_000
 """Characters of a detail."""

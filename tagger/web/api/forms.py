@@ -12,11 +12,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from tagger.web.problems import ProblemError
+from tagger.web.problems import NO_CHARSET, ProblemError
 from tagger.wording.escape import shown
-
-NO_CHARSET = "Content-Type: its charset cannot be read; leave it out, and send UTF-8"
-"""Python has encodings that nothing can be read in; Starlette tries any that a client names."""
 
 _FIELDS = 100
 _ENCODED = re.compile(rb";\s*filename\*\s*=\s*(?P<charset>[\w-]+)'[\w-]*'(?P<name>[^;\s]+)", re.IGNORECASE)

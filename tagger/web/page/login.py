@@ -10,9 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from tagger.web.admission import COOKIE, Admission
-from tagger.web.api.forms import NO_CHARSET
 from tagger.web.page.render import Renderer
-from tagger.web.problems import ProblemError
+from tagger.web.problems import NO_CHARSET, ProblemError
 from tagger.web.proxies import prefix_of
 from tagger.web.small_body import SmallBody
 
