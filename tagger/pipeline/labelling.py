@@ -13,9 +13,9 @@ from threading import Event
 
 from tagger.errors import ModelError
 from tagger.heads import files
-from tagger.heads.head import Fit, Head
+from tagger.heads.head import Fit, Head, HeadTag, vectors_of
 from tagger.pipeline.recent_events import RecentEvents
-from tagger.records import ModelIdentity
+from tagger.records import ModelIdentity, Tagged
 from tagger.store.core.write_retry import UnavailableError, retried
 from tagger.store.tags import head_backlog, heads
 from tagger.store.tags.head_backlog import Progress
@@ -44,7 +44,10 @@ class Labelling:
         identities: Mapping[str, ModelIdentity],
         events: RecentEvents,
     ) -> None:
-        """`wanted` are heads' names and `identities` the models that read pictures, by sources' names."""
+        """`wanted` are heads' names and `identities` the models that read pictures, by sources' names.
+
+        Those under the empty name are for pictures that are handed in, which are of no source.
+        """
         self._database, self._writer, self._events = writer.database, writer, events
         self._wanted, self._identities = wanted, identities
         self._folder = files.beside(writer.database.path)
@@ -82,6 +85,14 @@ class Labelling:
             advanced()
         self._rest(REST if progress else EVERY)
 
+    def said(self, picture: Tagged) -> dict[str, tuple[HeadTag, ...]]:
+        """Return what heads say of a picture that was handed in, by their names; nothing where it has no features."""
+        if picture.features is None:
+            return {}
+        vectors = vectors_of([picture.features])
+        heads_of = self._writer.heads.of(picture.target.source)
+        return {known.head.name: known.head.tags(fit, vectors)[0] for known, fit in heads_of}
+
     def unfit(self) -> list[str]:
         """Return the heads that are learned, but not for the model that reads some of their sources."""
         every = [(self._heads.get(name), its) for its, names in self._wanted.items() for name in names]
@@ -98,7 +109,7 @@ class Labelling:
             by_source = {source: [*self._fits(source, known)] for source in self._wanted}
             model_of = self._writer.registered.model_of
             self._writer.heads = HeadsInUse(by_source, {source: model_of(source) for source in by_source})
-            head_backlog.plan(connection, {source: self._plan(source) for source in self._wanted})
+            head_backlog.plan(connection, {source: self._plan(source) for source in self._wanted if source})
         self.is_done = False
 
     def _progress(self) -> Progress | None:

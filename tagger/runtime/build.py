@@ -128,8 +128,8 @@ def labelling(
     sources: Sequence[Source],
     events: RecentEvents,
 ) -> Labelling:
-    """Return what has heads label the pictures of the sources that the settings name them for."""
-    wanted = {source.name: settings.heads_of(source) for source in sources}
+    """Return what has heads label the pictures of the sources that the settings name them for, and those that are handed in."""
+    wanted = {"": settings.heads} | {source.name: settings.heads_of(source) for source in sources}
     own = classifier.identities({source.name: source.crop for source in sources})
     identities = {name: own.get(name, classifier.identity) for name in wanted}
     return Labelling(writer, wanted, identities, events)
