@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from tagger.store.core.database import Database
 from tagger.store.core.file_moves import FileMove
 from tagger.store.queue import forget
 from tagger.store.queue.file_queue import FileQueue
+from tagger.store.queue.moves import MOST
 from tagger.store.search import found
 from tagger.store.tags.moves import Moves
 from tagger.store.tags.redate import Redate
@@ -321,3 +323,19 @@ def test_what_moved_during_a_scan_is_not_missing(site: Site) -> None:
         stamps = [row.id for row in connection.exec_driver_sql("SELECT id FROM file")]
     site.queue.mark_missing(str(stamps), before)
     assert site.sql("SELECT * FROM missing_files") == []
+
+
+def test_files_of_one_tick_of_the_clock_are_told_by_their_names(site: Site) -> None:
+    """After a copy of a folder, more of them than may be looked for one by one have one size and the same times."""
+    files = [drop(site.src / f"a/{number:03}.png") for number in range(100)]
+    for file in files:
+        file.chmod(0o600)
+    ticks = Counter(file.stat().st_ctime_ns for file in files)
+    assert max(ticks.values()) > MOST
+    site.tag_all()
+    before = site.rows
+    (site.src / "a").rename(site.src / "b")
+    site.scan()
+    site.work()
+    assert site.rows == {path.replace("src/a", "src/b"): seq for path, seq in before.items()}
+    assert site.read == []

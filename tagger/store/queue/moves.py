@@ -31,6 +31,10 @@ from tagger.supervision import waiting
 MOST = 16
 """Rows alike that are looked for on disk; of more, none passes for one that moved."""
 
+_AT_ONCE = 10_000
+"""Rows of one size and the same times, whatever their names, among which one is looked for: a kernel's clock for files
+goes on every 4 ms, a FAT's every two seconds, and what is copied meanwhile is alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class Former:
@@ -75,38 +79,47 @@ def _given(number: int) -> ColumnElement[int]:
     return func.json_extract(_GIVEN.c.value, f"$[{number}]", type_=Integer)
 
 
-def _rows(*are_alike: ColumnElement[bool]) -> Select[Any]:
-    """Return the SELECT of rows like each that is given, but for one more than MOST of them."""
+def _rows(most: int, *are_alike: ColumnElement[bool]) -> Select[Any]:
+    """Return the SELECT of rows like each that is given, but for one more than `most` of them."""
     columns = (file.c.id, file.c.path, source.c.name, source.c.root, source.c.volume)
-    some = select(_ALIKE.c.id).where(*are_alike).limit(MOST + 1).correlate(_GIVEN)
+    some = select(_ALIKE.c.id).where(*are_alike).limit(most + 1).correlate(_GIVEN)
     query = select(_GIVEN.c.key, *columns, *_TIMES, *_TAGS_BY).select_from(_GIVEN)
     return query.join(file, file.c.id.in_(some)).join(source, source.c.id == file.c.source_id)
 
 
 _IS_KNOWN = exists().where(_AT.c.source_id == _given(0), _AT.c.path == _given(1))
+_NEW = Prepared(select(_GIVEN.c.key).where(not_(_IS_KNOWN)))
 _UNCHANGED = Prepared(
-    _rows(_ALIKE.c.ctime_ns == _given(4), _ALIKE.c.mtime_ns == _given(3), _ALIKE.c.size == _given(2)).where(
-        not_(_IS_KNOWN)
+    _rows(
+        _AT_ONCE,
+        _ALIKE.c.ctime_ns == _given(2),
+        _ALIKE.c.mtime_ns == _given(1),
+        _ALIKE.c.size == _given(0),
     )
 )
-_SAME_CONTENT = Prepared(_rows(_ALIKE.c.sha256 == _GIVEN.c.value))
+_SAME_CONTENT = Prepared(_rows(MOST, _ALIKE.c.sha256 == _GIVEN.c.value))
 
 
 def unchanged(connection: Connection, roots: Roots, stamps: Sequence[Stamp]) -> dict[Stamp, list[Former]]:
     """Return, for stamps at paths that have no row, the rows of files of the same name, size and times."""
-    given = json.dumps([roots.values(stamp) for stamp in stamps])
-    found = _by_key(_UNCHANGED.rows(connection, given=given))
-    return {
-        stamps[key]: [old for old in some if _name(old.path) == _name(stamps[key].path)]
-        for key, some in found.items()
-    }
+    places = [roots.values(stamp) for stamp in stamps]
+    new = [key for (key,) in _NEW.rows(connection, given=json.dumps(places))]
+    seen = list({places[key][2:] for key in new})
+    rows = _by_key(_UNCHANGED.rows(connection, given=json.dumps(seen)), _AT_ONCE)
+    found: dict[Any, list[Former]] = defaultdict(list)
+    for key, some in rows.items():
+        for row in some:
+            found[seen[key], _name(row[1])].append(Former.of(*row))
+    alike = {stamps[key]: found.get((places[key][2:], _name(places[key][1])), []) for key in new}
+    return {stamp: some for stamp, some in alike.items() if 0 < len(some) <= MOST}
 
 
 def same_content(connection: Connection, contents: Mapping[Stamp, str]) -> dict[Stamp, list[Former]]:
     """Return, for stamps of new files whose content has this SHA-256, the other rows of that content that may be theirs."""
     stamps = list(contents)
-    found = _by_key(_SAME_CONTENT.rows(connection, given=json.dumps(list(contents.values()))))
-    alike = {stamps[key]: [old for old in some if not old.is_at(stamps[key])] for key, some in found.items()}
+    found = _by_key(_SAME_CONTENT.rows(connection, given=json.dumps(list(contents.values()))), MOST)
+    formers = {stamps[key]: [Former.of(*row) for row in some] for key, some in found.items()}
+    alike = {stamp: [old for old in some if not old.is_at(stamp)] for stamp, some in formers.items()}
     rows = find(connection, [stamp for stamp, some in alike.items() if some])
     return {
         stamp: [old for old in alike[stamp] if _may_be(old, stamp, row)]
@@ -154,11 +167,12 @@ def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _by_key(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[Former]]:
-    found: dict[int, list[Former]] = defaultdict(list)
+def _by_key(rows: Iterable[tuple[Any, ...]], most: int) -> dict[int, list[Sequence[Any]]]:
+    """Return the rows of each key, without their keys, but for keys with more than `most`."""
+    found: dict[int, list[Sequence[Any]]] = defaultdict(list)
     for key, *row in rows:
-        found[key].append(Former.of(*row))
-    return {key: some for key, some in found.items() if len(some) <= MOST}
+        found[key].append(row)
+    return {key: some for key, some in found.items() if len(some) <= most}
 
 
 def _may_be(old: Former, stamp: Stamp, row: Row) -> bool:
