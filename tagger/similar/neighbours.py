@@ -29,7 +29,7 @@ class Neighbour:
 
 
 def nearest(stored: StoredFeatures, wanted: PictureFeatures, limit: int) -> list[Neighbour]:
-    """Return the most alike first, without the picture itself. What is damaged in the database is left out.
+    """Return the most alike first, without the picture itself, nor what is gone or damaged in the database.
 
     Raises DatabaseError where the picture's own features are.
     """
@@ -70,6 +70,9 @@ def _nearest(stored: StoredFeatures, code: bytes, limit: int) -> list[int]:
     if not blocks:
         return []
     ids, distances = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    if gone := stored.gone():
+        there = ~np.isin(ids, gone)
+        ids, distances = ids[there], distances[there]
     few = np.argpartition(distances, limit)[:limit] if limit < len(ids) else np.arange(len(ids))
     found: list[int] = ids[few].tolist()
     return found

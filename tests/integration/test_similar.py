@@ -14,6 +14,7 @@ from tagger.errors import ConfigError, DatabaseError
 from tagger.records import Features, Known, ModelIdentity, Origin
 from tagger.similar.groups import groups
 from tagger.similar.hits import similar
+from tagger.similar.neighbours import CANDIDATES
 from tagger.store.queue import retry
 from tagger.store.search import features
 from tagger.store.search.features import PictureFeatures
@@ -100,6 +101,14 @@ def test_the_most_alike_come_first_and_the_picture_itself_not_at_all(shelf: Shel
         store(shelf, f"{cosine}.jpg", like(one, cosine))
     assert found(shelf, seq) == [("0.99.jpg", 0.99), ("0.9.jpg", 0.9), ("0.5.jpg", 0.5), ("0.2.jpg", 0.2)]
     assert found(shelf, seq, limit=1) == [("0.99.jpg", 0.99)]
+
+
+def test_what_is_gone_looks_like_nothing_but_may_be_asked_for(shelf: Shelf) -> None:
+    """However many of them are nearer than those that are there."""
+    one = scene()
+    store_all(shelf, [one, *(like(one, 0.99) for _ in range(CANDIDATES + 1)), like(one, 0.5)])
+    shelf.vanish(*range(1, CANDIDATES + 3))
+    assert found(shelf, 1) == [(f"{CANDIDATES + 2}.jpg", 0.5)]
 
 
 def test_the_nearest_of_thousands_are_found_by_their_codes(shelf: Shelf) -> None:

@@ -13,7 +13,7 @@ from tagger.errors import ConfigError
 from tagger.records import Features, ModelIdentity
 from tagger.store.core.database import Database
 from tagger.store.core.prepared import Prepared
-from tagger.store.core.schema import feature, file, model, reading
+from tagger.store.core.schema import State, feature, file, in_state, model, reading
 from tagger.store.queue.stamps import Roots
 from tagger.store.search.pictures import FoundPicture, pictures
 from tagger.store.tags import codes
@@ -40,6 +40,7 @@ _SOME = Prepared(
     .where(reading.c.model_id.in_(_listed("models")))
     .limit(100)
 )
+_GONE = Prepared(select(file.c.id).where(in_state(State.GONE)))
 _SAME_WEIGHTS = Prepared(
     select(model.c.id).where(
         model.c.name == bindparam("name"), model.c.weights_sha256 == bindparam("weights_sha256")
@@ -84,6 +85,10 @@ class StoredFeatures:
     def codes(self) -> Iterator[tuple[int, bytes]]:
         """Yield codes as `codes.every` does: other models' are among them, and those of pictures that are gone."""
         return codes.every(self._connection)
+
+    def gone(self) -> list[int]:
+        """Return the files, by id, that are gone from their places."""
+        return [id_ for (id_,) in _GONE.rows(self._connection)]
 
     def vectors(self, ids: Sequence[int]) -> list[tuple[int, bytes]]:
         """Return the vectors of those of these files that the model has read, in no order."""
