@@ -66,6 +66,7 @@ def writer(
         places=rules,
         thresholds=settings.thresholds,
         limits=_limits(settings),
+        reaches={source.name: source.reach for source in sources},
         keep_old=settings.keep_old_models,
     )
 

@@ -76,7 +76,7 @@ class Worker:
         self.queue = queue = FileQueue(database, roots, now, writer.registered, retention)
         settling = _settling(sources, once)
         redates = {name: Redate(database, name, rule, now) for name, rule in rules.items()}
-        moves = Moves(queue, redates)
+        moves = Moves(queue, redates, {source.name: source.reach for source in sources})
         self._settler = Settler(self.inbox, settling, queue, moves)
         parts = (self.watch, settling, queue, redates, moves, settings.rescan, settings.poll)
         self.scanner = Scanner(sources, filters, self.inbox, *parts)

@@ -61,7 +61,7 @@ class Line:
         settling = Settling({"pictures": 0.5}, partial(look_beneath, {"pictures": self.source}))
         filters = Filters([self.source], {".png"})
         redates = {"pictures": Redate(self.database, "pictures", PathRules(), lambda: datetime.now(UTC))}
-        moves = Moves(self.queue, redates)
+        moves = Moves(self.queue, redates, {})
         self.settler = Settler(self.inbox, settling, self.queue, moves, lambda: self.now)
         self.scanner = Scanner(
             [self.source], filters, self.inbox, Watch([self.source], filters, self.inbox), settling, self.queue,

@@ -43,7 +43,7 @@ class Site:
     """Two folders that are watched, and one process that tags; `read` are the files that it read, by name."""
 
     def __init__(self, folder: Path, pattern: str) -> None:
-        self.roots = {name: folder / name for name in NAMES}
+        self.folder, self.roots = folder, {name: folder / name for name in NAMES}
         for root in self.roots.values():
             root.mkdir()
             (root / "stays").write_text("")  # an empty folder might be a place where nothing is mounted
@@ -58,9 +58,15 @@ class Site:
         self.roots = roots or self.roots
         self.rules = dict.fromkeys(self.roots, self.rules["src"])
         names = {name: str(root) for name, root in self.roots.items()}
-        self.sources = [Source(path=root, name=name) for name, root in self.roots.items()]
+        linked = (self.folder / "linked",)
+        self.sources = [
+            Source(path=root, name=name, follow_links=linked) for name, root in self.roots.items()
+        ]
+        self.reaches = {source.name: source.reach for source in self.sources}
         now: Callable[[], datetime] = lambda: datetime.now(UTC)  # noqa: E731
-        self.writer = Writer(self.database, RESNET, LABELS, TAXONOMY, "", now, places=self.rules)
+        self.writer = Writer(
+            self.database, RESNET, LABELS, TAXONOMY, "", now, places=self.rules, reaches=self.reaches
+        )
         self.queue = FileQueue(self.database, names, now, self.writer.registered)
         self.queue.start()
         self.redates = {name: Redate(self.database, name, self.rules[name], now) for name in names}
@@ -70,7 +76,7 @@ class Site:
         watch = Watch(self.sources, filters, inbox)
         by_name = {source.name: source for source in self.sources}
         settling = Settling(dict.fromkeys(self.roots, 0.0), partial(look_beneath, by_name))
-        moves = Moves(self.queue, self.redates)
+        moves = Moves(self.queue, self.redates, self.reaches)
         with suppress(Closed):
             Scanner(
                 self.sources, filters, inbox, watch, settling, self.queue, self.redates, moves, 300, 10
@@ -79,9 +85,9 @@ class Site:
     def work(self) -> None:
         """Read and tag all that waits."""
         while stamps := self.queue.claim(1):
-            self.writer.write([self._outcome(stamp) for stamp in stamps])
+            self.writer.write([self.outcome(stamp) for stamp in stamps])
 
-    def _outcome(self, stamp: Stamp) -> Outcome:
+    def outcome(self, stamp: Stamp) -> Outcome:
         path = Path(stamp.path)
         if not path.exists():
             return Gone(stamp)
@@ -339,3 +345,65 @@ def test_files_of_one_tick_of_the_clock_are_told_by_their_names(site: Site) -> N
     site.work()
     assert site.rows == {path.replace("src/a", "src/b"): seq for path, seq in before.items()}
     assert site.read == []
+
+
+@pytest.mark.parametrize("link", ["day", "1.png"])
+def test_a_copy_of_what_lies_behind_a_link_stays_a_copy(site: Site, link: str) -> None:
+    target = drop(site.folder / "linked/day/1.png")
+    (site.src / link).symlink_to(target.parent if link == "day" else target)
+    site.tag_all()
+    [before] = site.rows.items()
+    drop(site.src / "copy.png", target.name)
+    site.scan()
+    site.work()
+    assert site.moves == []
+    assert before in site.rows.items()
+
+
+def test_what_moved_while_it_was_in_hand_has_one_row(site: Site) -> None:
+    """What was read of it at the old path comes too late."""
+    drop(site.src / "a/1.png")
+    site.scan()
+    in_hand = site.queue.claim(1)
+    outcomes = [site.outcome(stamp) for stamp in in_hand]
+    (site.src / "a").rename(site.src / "b")
+    site.scan()
+    site.writer.write(outcomes)
+    site.work()
+    assert site.rows.keys() == {"src/b/1.png"}
+    assert site.sql("SELECT count(*) FROM file") == [(1,)]
+
+
+def test_a_suspect_that_moved_is_still_one(site: Site) -> None:
+    drop(site.src / "a/1.png")
+    site.scan()
+    site.queue.claim(1)
+    (site.src / "a").rename(site.src / "b")
+    site.start()
+    site.scan()
+    assert [stamp.path for stamp in site.queue.suspects()] == [f"{site.src}/b/1.png"]
+    assert site.queue.claim(1) == []
+
+
+def test_what_waits_and_moves_is_counted_once(site: Site) -> None:
+    for number in range(3):
+        drop(site.src / f"a/{number}.png")
+    site.scan()
+    (site.src / "a").rename(site.src / "b")
+    site.scan()
+    assert (site.queue.admitted, site.queue.waiting()) == (3, 3)
+
+
+def test_the_same_frame_of_a_camera_that_deletes_its_oldest_is_a_new_picture(site: Site) -> None:
+    """Cameras without a picture write one again and again; the last one that they write is none that they deleted."""
+    for number in range(3):
+        drop(site.src / f"{number}.png", "no signal")
+    site.tag_all()
+    (site.src / "0.png").unlink()
+    before = site.rows
+    new = drop(site.src / "3.png", "no signal")
+    os.utime(new, (HOUR_AGO + 9, HOUR_AGO + 9))
+    site.scan()
+    site.work()
+    assert site.moves == []
+    assert site.rows["src/3.png"] > max(before.values())

@@ -61,7 +61,7 @@ class Line:
             Settling({"cam": 0}, lambda one: beneath.stat("/", one.path)),
             self.queue,
             redates,
-            Moves(self.queue, redates),
+            Moves(self.queue, redates, {}),
             rescan=300,
             poll=10,
             clock=lambda: self.now,

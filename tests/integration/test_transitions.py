@@ -148,7 +148,7 @@ LEGAL: dict[str, dict[State, State | str]] = {
         State.QUARANTINED: State.GONE,
         State.GONE: State.GONE,
     },
-    "move": {State.GONE: State.PENDING},
+    "move": {State.GONE: State.PENDING, State.BUSY: State.PENDING},
     "take over": {**_ANY_BUSY, State.SUSPECT: State.SUSPECT},
     "prune": {},  # of what was marked as missing, which is another test
     "expire": {**dict.fromkeys(State, GONE_ROW), State.BUSY: State.BUSY},

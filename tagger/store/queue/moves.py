@@ -19,7 +19,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, exists, func, not_, select
 
-from tagger.host import beneath, mounts
+from tagger.host import mounts
+from tagger.host.beneath import Reach
 from tagger.host.mounts import Volume
 from tagger.records import Stamp
 from tagger.store.core import pathtext
@@ -120,45 +121,58 @@ def same_content(connection: Connection, contents: Mapping[Stamp, str]) -> dict[
     found = _by_key(_SAME_CONTENT.rows(connection, given=json.dumps(list(contents.values()))), MOST)
     formers = {stamps[key]: [Former.of(*row) for row in some] for key, some in found.items()}
     alike = {stamp: [old for old in some if not old.is_at(stamp)] for stamp, some in formers.items()}
-    rows = find(connection, [stamp for stamp, some in alike.items() if some])
+    if not (of_old := [stamp for stamp, some in alike.items() if some]):
+        return {}
+    rows = find(connection, of_old)
     return {
-        stamp: [old for old in alike[stamp] if _may_be(old, stamp, row)]
+        stamp: [old for old in alike[stamp] if _may_be(old, stamp, row, len(alike[stamp]) == 1)]
         for stamp, row in rows.items()
         if not row.tagged
     }
 
 
-def one_to_one(found: Mapping[Stamp, Sequence[Former]]) -> dict[Stamp, Former]:
+def one_to_one(found: Mapping[Stamp, Sequence[Former]], reaches: Mapping[str, Reach]) -> dict[Stamp, Former]:
     """Return for each stamp the only one of these rows whose file is gone from its place, where it is no other stamp's, too.
 
-    Looks at the places.
+    Looks at the places, as far as each source's `reaches` by its name; in others no link is followed.
     """
     tells = cache(_tells)  # once for a folder, of which there may be thousands of files
     with waiting():  # as long as their file systems take to say so
-        gone = {stamp: [old for old in some if _is_gone(old, stamp, tells)] for stamp, some in found.items()}
+        gone = {
+            stamp: [old for old in some if _is_gone(old, stamp, reaches, tells)]
+            for stamp, some in found.items()
+        }
     wanted = Counter(old.id for some in gone.values() for old in some)
     return {stamp: some[0] for stamp, some in gone.items() if len(some) == 1 and wanted[some[0].id] == 1}
 
 
-def _is_gone(old: Former, stamp: Stamp, tells: Callable[[str, Volume, bool], bool]) -> bool:
+def _is_gone(
+    old: Former,
+    stamp: Stamp,
+    reaches: Mapping[str, Reach],
+    tells: Callable[[str, Volume, bool, str], bool],
+) -> bool:
     """Return whether its file is not where it was, as far as that folder can be believed, or is another source's now."""
     if old.path == stamp.path:
         return True
     if old.source == stamp.source:
         is_believed = Path(old.root).is_dir()
     else:
-        is_believed = tells(old.root, old.volume, old.ctime_ns == stamp.ctime_ns)
-    return is_believed and beneath.Reach(old.root).is_missing(old.path)
+        is_same_file = old.ctime_ns == stamp.ctime_ns
+        is_believed = tells(old.root, old.volume, is_same_file, os.path.dirname(stamp.path))  # noqa: PTH120
+    return is_believed and reaches.get(old.source, Reach(old.root)).is_missing(old.path)
 
 
-def _tells(root: str, volume: Volume, is_same_file: bool) -> bool:
-    """Return whether the folder of another source tells what is gone from it.
+def _tells(root: str, volume: Volume, is_same_file: bool, folder: str) -> bool:
+    """Return whether the folder of another source tells what is gone from it, and came into a `folder` here.
 
-    No server is asked, which may never answer. A disk that is away keeps what is on it; but where the same file is elsewhere,
-    and not even the folder is there, it was the folder that was renamed.
+    No server is asked, which may never answer, but the one that has just told of that folder. A disk that is away keeps what
+    is on it; but where the same file is elsewhere, and not even the source's folder is there, it was that which was renamed.
     """
-    mount = mounts.around(root, mounts.table())
-    if mount and not mounts.announces_changes(mount.kind):
+    table = mounts.table()
+    mount = mounts.around(root, table)
+    is_silent = mount and not mounts.announces_changes(mount.kind)
+    if is_silent and mount != mounts.around(os.path.realpath(folder), table):
         return False
     return (is_same_file and not os.path.lexists(root)) or not mounts.doubt(root, volume)
 
@@ -175,7 +189,10 @@ def _by_key(rows: Iterable[tuple[Any, ...]], most: int) -> dict[int, list[Sequen
     return {key: some for key, some in found.items() if len(some) <= most}
 
 
-def _may_be(old: Former, stamp: Stamp, row: Row) -> bool:
-    """Return whether the `old` file may be this one, of the same content: it has its time, or was not missing before this one came."""
+def _may_be(old: Former, stamp: Stamp, row: Row, is_only: bool) -> bool:
+    """Return whether the `old` file may be this one, of the same content.
+
+    It has its time; or it is the only one of this content, and was not missing before this one came.
+    """
     was_there = old.missing_since is None or old.missing_since >= row.seen_at
-    return old.mtime_ns == stamp.mtime_ns or was_there
+    return old.mtime_ns == stamp.mtime_ns or (is_only and was_there)

@@ -23,8 +23,8 @@ quarantined                suspect      retry: and it must not take the others w
 done                       pending      retag: people ask for other tags
 done failed quarantined    gone         mark_missing: a scan did not find it
 gone                       gone         mark_missing: likewise, where only its reader had missed it
-any but busy suspect gone  the same     move: its file is at another path, as it was
-gone                       pending      move: likewise; it is read once more
+any but busy gone          the same     move: its file is at another path, as it was
+busy gone                  pending      move: likewise; it is read once more, and what comes of one in hand is dropped
 any but busy suspect       busy         take_over: its content is what was just read at another path
 busy                       (no row)     take_over: the row of that other path, which never had tags
 gone                       (no row)     forget.prune
@@ -147,26 +147,25 @@ _MARK_MISSING = Prepared(
 _OTHER = file.alias("other")
 _NEW_SOURCE: BindParameter[int] = bindparam("new_source")
 _NEW_PATH: BindParameter[str] = bindparam("new_path")
-_MAY_MOVE = and_(
+_AS_IT_WAS = and_(
     file.c.id == bindparam("old_id"),
     file.c.path == bindparam("old_path"),
     file.c.ctime_ns == bindparam("old_ctime"),
-    file.c.state != State.BUSY,
-    file.c.state != State.SUSPECT,
 )
 _IS_TAKEN = exists().where(_OTHER.c.source_id == _NEW_SOURCE, _OTHER.c.path == _NEW_PATH)
-_IS_GONE = file.c.state == State.GONE
-_THERE = update(file).where(_MAY_MOVE).values(source_id=_NEW_SOURCE, path=_NEW_PATH, missing_since=None)
+_READ_ONCE_MORE = or_(file.c.state == State.GONE, file.c.state == State.BUSY)
+_THERE = update(file).where(_AS_IT_WAS).values(source_id=_NEW_SOURCE, path=_NEW_PATH, missing_since=None)
+_MAY_MOVE = Prepared(select(_READ_ONCE_MORE).where(_AS_IT_WAS, not_(_IS_TAKEN)))
 _MOVE = Prepared(
-    _THERE.where(not_(_IS_TAKEN))
-    .values(
-        state=case((_IS_GONE, State.PENDING), else_=file.c.state),
-        urgency=case((_IS_GONE, Origin.SCAN.urgency), else_=file.c.urgency),
-    )
-    .returning(file.c.state),
+    _THERE.values(
+        state=case((_READ_ONCE_MORE, State.PENDING), else_=file.c.state),
+        urgency=case((file.c.state == State.GONE, Origin.SCAN.urgency), else_=file.c.urgency),
+    ),
     [],
 )
-_MAY_TAKE_OVER = Prepared(select(file.c.id).where(_MAY_MOVE))
+_MAY_TAKE_OVER = Prepared(
+    select(file.c.id).where(_AS_IT_WAS, file.c.state != State.BUSY, file.c.state != State.SUSPECT)
+)
 _TAKE_OVER = Prepared(_THERE.values(state=State.BUSY, **_NO_FAILURE), ["size", "mtime_ns", "ctime_ns"])
 _RETAG = Prepared(
     update(file)
@@ -247,11 +246,15 @@ def mark_missing(connection: Connection, ids: str, now: datetime, moves: int) ->
     _MARK_MISSING.rows(connection, ids=ids, missing_since=instant_text(now), moves=moves)
 
 
-def move(connection: Connection, roots: Roots, old: Former, stamp: Stamp) -> State | None:
-    """Move a row to where its file is now, unchanged; return its state there, None where it is not to be moved any more."""
+def move(connection: Connection, roots: Roots, old: Former, stamp: Stamp) -> bool | None:
+    """Move a row to where its file is now, unchanged; return whether it became work, None where it is not to be moved any more."""
     source_id, path, *_ = roots.values(stamp)
-    moved = _MOVE.rows(connection, new_source=source_id, new_path=path, **_as_it_was(old))
-    return State(moved[0][0]) if moved else None
+    place = {"new_source": source_id, "new_path": path, **_as_it_was(old)}
+    found = _MAY_MOVE.rows(connection, **place)
+    if not found:
+        return None
+    _MOVE.rows(connection, **place)
+    return bool(found[0][0])
 
 
 def take_over(connection: Connection, old: Former, stamp: Stamp) -> bool:

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tagger.host.beneath import Reach
 from tagger.records import Stamp
 from tagger.store.core import file_moves, pathtext
 from tagger.store.core.columns import instant_text
-from tagger.store.core.schema import State
 from tagger.store.core.write_retry import retried
 from tagger.store.queue import transitions
 from tagger.store.queue.file_queue import FileQueue
@@ -25,16 +25,17 @@ log = logging.getLogger(__name__)
 class Moves:
     """Follows files whose folders were renamed or moved, without reading them. Threads may share it."""
 
-    def __init__(self, queue: FileQueue, redates: Mapping[str, Redate]) -> None:
-        """`redates` date each source's pictures, by its name."""
-        self._queue, self._database, self._redates = queue, queue.database, redates
+    def __init__(self, queue: FileQueue, redates: Mapping[str, Redate], reaches: Mapping[str, Reach]) -> None:
+        """`redates` date each source's pictures, and `reaches` look for its files, by its name."""
+        self._queue, self._database = queue, queue.database
+        self._redates, self._reaches = redates, reaches
 
     def follow(self, stamps: Sequence[Stamp]) -> list[Stamp]:
         """Move the rows of files that lie at the paths of some of the stamps now; return the other stamps."""
-        pairs = one_to_one(self._candidates(stamps)) if stamps else {}
+        pairs = one_to_one(self._candidates(stamps), self._reaches) if stamps else {}
         moved = self._move(pairs) if pairs else {}
         if moved:
-            self._queue.add_work(sum(state is State.PENDING for state in moved.values()))
+            self._queue.add_work(sum(moved.values()))
             first = shown(next(iter(moved)).path)
             log.info("moved with their folder: %d, such as %s; their tags stay", len(moved), first)
         return [stamp for stamp in stamps if stamp not in moved]
@@ -50,14 +51,14 @@ class Moves:
         return all(self._queue.are_current((old.model_id, old.taxonomy_id), source) for old in some)
 
     @retried
-    def _move(self, pairs: Mapping[Stamp, Former]) -> dict[Stamp, State]:
-        """Return the states of those that moved, at their new paths."""
-        moved: dict[Stamp, State] = {}
+    def _move(self, pairs: Mapping[Stamp, Former]) -> dict[Stamp, bool]:
+        """Return which moved, by where they are now, and whether each became work."""
+        moved: dict[Stamp, bool] = {}
         with self._database.write() as connection:
             roots = Roots(connection)
             for stamp, old in pairs.items():
-                if state := transitions.move(connection, roots, old, stamp):
-                    moved[stamp] = state
+                if (is_work := transitions.move(connection, roots, old, stamp)) is not None:
+                    moved[stamp] = is_work
             self._date(connection, {stamp: pairs[stamp].id for stamp in moved})
             record(connection, {stamp: pairs[stamp] for stamp in moved}, self._queue.now())
         return moved
