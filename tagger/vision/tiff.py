@@ -22,6 +22,8 @@ from tagger.vision.tiff_layout import LayoutError, SampleLayout, Tags
 
 _TAG = ExifTags.Base
 _CAMERA = (_TAG.Orientation, _TAG.Make, _TAG.Model, _TAG.DateTime)
+_INFO = {"icc_profile": _TAG.InterColorProfile, "xmp": 700}
+"""What Pillow keeps beside a picture, by its names."""
 _BIG, _BIG_BACKWARDS = b"II\x2b\0", b"MM\0\x2b"
 """How a BigTIFF begins. Pillow takes the second for a smaller kind of TIFF."""
 _Kind = TypeVar("_Kind", bound=Tags)
@@ -76,8 +78,7 @@ class LibtiffPicture(TiffImagePlugin.TiffImageFile):
         if self.layout.colours == tiff_layout.PALETTE and tiff_layout.COLOUR_MAP not in self.tag_v2:
             raise ValueError("it has no palette")
         self._mode = self.layout.mode
-        if profile := self.tag_v2.get(_TAG.InterColorProfile):
-            self.info["icc_profile"] = profile
+        self.info |= {name: self.tag_v2[tag] for name, tag in _INFO.items() if tag in self.tag_v2}
 
     @property
     def beside(self) -> int:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from PIL import ExifTags, TiffImagePlugin
 
+from tagger.wording.plural import counted
+
 Tags = TiffImagePlugin.ImageFileDirectory_v2
 
 WHITE_IS_ZERO, GREY, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
@@ -13,6 +15,7 @@ RAW, WEBP, JPEG = 1, 50001, (6, 7)
 COLOUR_MAP = 320
 _TAG = ExifTags.Base
 _INK_SET, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _SUBSAMPLING = 332, 338, 339, 530
+_FAX = (2, 3, 4)
 _COLOURS = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3, PALETTE: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
 """The samples that are colours."""
 _PREMULTIPLIED, _ALPHA = 1, 2
@@ -33,7 +36,7 @@ _COLOUR_NAMES = {
     32844: "LogL",
     32845: "LogLuv",
 }
-_KINDS = {FLOAT: "floats", 5: "complex numbers", 6: "complex numbers"}
+_KINDS = {FLOAT: "floats", 4: "undefined data", 5: "complex numbers", 6: "complex numbers"}
 _MOST_SAMPLES = 64
 _DEPTHS = {PALETTE: (1, 2, 4, 8, 16), CIELAB: (8, 16), ICCLAB: (8, 16)}
 
@@ -59,15 +62,16 @@ class SampleLayout(NamedTuple):
 
     @classmethod
     def of(cls, tags: Tags) -> "SampleLayout":
-        compression, colours = tags.get(_TAG.Compression, RAW), tags.get(_TAG.PhotometricInterpretation, 0)
-        implied = 3 if compression in JPEG and colours in (RGB, YCBCR) else 1
+        compression, told = tags.get(_TAG.Compression, RAW), tags.get(_TAG.PhotometricInterpretation)
+        samples = tags.get(_TAG.SamplesPerPixel, 3 if compression in JPEG and told in (RGB, YCBCR) else 1)
+        colours = _implied(compression, samples) if told is None else told
         return cls(
             compression,
             colours,
             tags.get(_TAG.PlanarConfiguration, 1) == 2,
             tags.get(_TAG.BitsPerSample, (1,)),
             tags.get(_SAMPLE_FORMAT, (UNSIGNED,)),
-            tags.get(_TAG.SamplesPerPixel, implied),
+            samples,
             tags.get(_EXTRA_SAMPLES, ()),
             colours == CMYK and tags.get(_INK_SET, 1) != 1,
         )
@@ -124,7 +128,7 @@ class SampleLayout(NamedTuple):
         if self.is_shown and self.alpha is not None:
             return "of luminance and colours, or of JPEG, that has alpha"
         if not self.used <= max(self.samples, 4 * self.is_shown) <= _MOST_SAMPLES:
-            return f"of {self.samples:,} samples for each pixel"
+            return f"of {counted(self.samples, 'sample')} for each pixel"
         return ""
 
     def _refusal_of_numbers(self) -> str:
@@ -140,16 +144,28 @@ class SampleLayout(NamedTuple):
         return ""
 
 
+def _implied(compression: int, samples: int) -> int:
+    """Return the colours of a TIFF that does not tell them, as libtiff takes them; to Pillow, 0 is always white."""
+    if compression in _FAX:
+        return WHITE_IS_ZERO
+    return RGB if samples >= _COLOURS[RGB] else GREY
+
+
 def is_misread(layout: SampleLayout, tags: Tags) -> bool:
-    """Return whether Pillow would read it wrongly, or not convert it. What is not in its table it refuses by itself."""
+    """Return whether Pillow would read it wrongly, or not convert it. What is not in its table it refuses by itself.
+
+    It forgets colours that were multiplied by an alpha of 0, which may be everywhere, and cannot convert such grey.
+    """
     if layout.colours not in _COLOURS or layout.has_other_inks or max(layout.kinds) > UNSIGNED:
         return True
     bits, is_raw = max(layout.bits), layout.compression == RAW
     return (
         bits not in (1, 2, 4, 8, 16)
+        or (_TAG.PhotometricInterpretation not in tags and layout.compression not in _FAX)
+        or (tags.get(_TAG.FillOrder, 1) != 1 and bits > 1)
         or (bits == 16 and (layout.colours == WHITE_IS_ZERO or (layout.is_planar and is_raw)))
         or (layout.is_planar and (layout.alpha is not None or layout.colours in LAB))
-        or (layout.mode == "LA" and layout.is_premultiplied)
+        or (layout.is_premultiplied and (layout.samples == 2 or not layout.is_shown))
         or (layout.colours == YCBCR and is_raw and tags.get(_SUBSAMPLING) not in (None, (1, 1)))
         or (layout.colours == PALETTE and max(tags.get(COLOUR_MAP, (0,))) < 256)
         or layout.compression == WEBP

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,15 @@ def test_what_shines_through_is_white(
     assert_shows(data, shown, within=1.5)
 
 
+@pytest.mark.parametrize("wide", [1, 257])
+@pytest.mark.parametrize(("pixels", "photometric"), [(GREY, "minisblack"), (RGB, "rgb")], ids=["grey", "rgb"])
+def test_colours_that_were_multiplied_by_an_alpha_of_0_everywhere_are_seen(
+    wide: int, pixels: NDArray[Any], photometric: str
+) -> None:
+    made = np.dstack([pixels, np.zeros_like(GREY)]).astype(np.uint16 if wide > 1 else np.uint8) * wide
+    assert_shows(written(made, photometric, extrasamples=PREMULTIPLIED), pixels)
+
+
 def test_alpha_in_floats() -> None:
     made = with_alpha(RGB, True).astype(np.float32) / 255
     assert_shows(written(made, "rgb", extrasamples=PREMULTIPLIED), ON_WHITE, within=1.5)
@@ -267,6 +277,37 @@ def test_halved_colours_that_are_not_compressed(order: str) -> None:
     assert_shows(by_hand(order, body, tags), RGB, within=6)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_where_nothing_tells_what_the_numbers_are_they_are_what_they_look_like(order: str) -> None:
+    fax = np.packbits(GREY > 127, axis=1).tobytes()
+    assert_shows(by_hand(order, GREY.tobytes(), {258: (8,), 277: (1,)}), GREY)
+    assert_shows(by_hand(order, RGB.tobytes(), {258: (8,), 277: (3,)}), RGB)
+    assert_shows(by_hand(order, fax, {258: (1,), 277: (1,)}), np.where(GREY > 127, 255, 0))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("stored", "photometric", "shown"),
+    [(GREY, 1, GREY), (255 - GREY, 0, GREY), (RGB, 2, RGB), (INK, 5, RGB)],
+    ids=["grey", "white is zero", "rgb", "cmyk"],
+)
+def test_each_byte_begins_with_its_least_bit(
+    order: str, stored: NDArray[Any], photometric: int, shown: NDArray[Any]
+) -> None:
+    body = np.packbits(np.unpackbits(stored, bitorder="little").ravel()).tobytes()
+    samples = stored.size // GREY.size
+    tags: dict[int, tuple[int, ...]] = {258: (8,), 262: (photometric,), 266: (2,), 277: (samples,)}
+    assert_shows(by_hand(order, body, tags), shown)
+
+
+def test_xmp_dates_what_pillow_does_not_read() -> None:
+    packet = b'<x:xmpmeta><rdf:Description xmp:CreateDate="2015-08-22T10:08:19"/></x:xmpmeta>'
+    data = written(RGB.astype(np.uint32), "rgb", extratags=[(700, "B", len(packet), packet, True)])
+    picture = decode(data)
+    assert isinstance(picture, Picture)
+    assert (picture.facts.taken_at, picture.facts.taken_from) == (datetime(2015, 8, 22, 10, 8, 19), "xmp")
+
+
 @pytest.mark.parametrize(("order", "big"), ORDERS)
 @pytest.mark.parametrize("kind", ["uint8", "uint32", "jpeg"])
 @pytest.mark.parametrize("turn", range(1, 9))
@@ -289,6 +330,9 @@ def test_it_is_turned_as_its_tags_say(order: str, big: bool, kind: str, turn: in
         pytest.param(written(GREY, "cfa"), "colours are a camera's raw ones (32803)", id="raw"),
         pytest.param(written(GREY.astype(np.complex64), "minisblack"), "samples are complex numbers of 64 bits", id="complex"),
         pytest.param(written(RGB.astype(np.float32), "cielab"), "colours of kind 8 in 32 bits", id="deep LAB"),
+        pytest.param(by_hand("<", RGB.tobytes(), {258: (8,), 262: (2,), 277: (3,), 339: (4,)}), "samples are undefined data of 8 bits", id="undefined"),
+        pytest.param(by_hand("<", RGB.tobytes(), {258: (8,), 262: (2,), 277: (1,)}), "of 1 sample for each pixel", id="too few samples"),
+        pytest.param(written(with_alpha(GREY, True), "minisblack", extrasamples=PREMULTIPLIED, compression="jpeg"), "JPEG, that has alpha", id="alpha in JPEG"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_named(data: bytes, reason: str) -> None:
