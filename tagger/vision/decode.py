@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -73,9 +74,9 @@ _BLOCK, _BLOCKS = 1 << 20, 32
 """Pillow keeps so many bytes of pixels, in so many blocks, for the next picture. Fresh memory must be cleared by the
 kernel, page by page, which takes a fifth of the time that a screenshot's decoding takes."""
 _TO_THE_SIDE = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
+_OF_PYTHON = (ArithmeticError, AttributeError, LookupError, TypeError, struct.error)
+"""What a parser raises that met numbers which it did not expect; the words say nothing to people."""
 _CAMERA = {ExifTags.Base.Make, ExifTags.Base.Model}
-
-
 _ANYWHERE = Reach("/")
 
 
@@ -263,7 +264,16 @@ def why(error: Exception, bounds: limits.PictureLimits) -> tuple[FailureKind, st
         return FailureKind.UNSUPPORTED, "not a picture in a format that can be decoded here"
     if isinstance(error, MemoryError):
         return FailureKind.TOO_LARGE, "there is not enough memory to decode it"
+    return _wrong(error)
+
+
+def _wrong(error: Exception) -> tuple[FailureKind, str]:
+    """Return the same for what a decoder says in its own words, which are shown unless they are Python's."""
     told = " ".join(str(error).split()) or type(error).__name__
+    if told.startswith("Unsupported"):
+        return FailureKind.UNSUPPORTED, f"a picture of this kind cannot be decoded here: {told}"
+    if isinstance(error, _OF_PYTHON):
+        told = "what it says of itself makes no sense"
     return FailureKind.CORRUPT, f"the picture is damaged: {told}"
 
 

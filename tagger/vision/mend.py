@@ -7,6 +7,7 @@ whole process, takes any half of a picture for a picture, and does not say where
 import io
 import zlib
 from collections import Counter
+from contextlib import suppress
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -42,7 +43,9 @@ def load(image: Image.Image, data: bytes) -> tuple[Image.Image, bool]:
         image.load()
     except Exception:
         if image.format == "PNG":
-            return _loaded(PngImageFile(io.BytesIO(without_wrong_remarks(data)))), False
+            with suppress(Exception):  # what was wrong at first is what is wrong
+                return _loaded(PngImageFile(io.BytesIO(without_wrong_remarks(data)))), False
+            raise
         if not (isinstance(image, JpegImageFile) and jpeg.has_last_scan(data) and _is_quick(image, data)):
             raise
         ended = _ended(image, data.rstrip(_UNWRITTEN))

@@ -19,8 +19,9 @@ from PIL import Image
 from tagger.config.tagging import DecodeSettings
 from tagger.records import Changed, Content, Failed, FailureKind, Gone, Picture, Stamp
 from tagger.vision.budget import PixelBudget
-from tagger.vision.decode import SUFFIXES, Decoder, Mode, read
+from tagger.vision.decode import SUFFIXES, Decoder, Mode, read, why
 from tagger.vision.engines.fake import PREPROCESSING
+from tagger.vision.limits import PictureLimits
 
 MEGABYTE = 1_000_000
 NOBODY = 65534
@@ -171,6 +172,30 @@ def test_what_is_renamed_to_a_picture_is_none(data: bytes) -> None:
     assert isinstance(failed, Failed)
     assert failed.reason == "not a picture in a format that can be decoded here"
     assert failed.kind == FailureKind.UNSUPPORTED
+
+
+def test_a_bitmap_of_an_unusual_kind_is_not_called_damaged() -> None:
+    masks = (0xFF00, 0xFF0000, 0xFF000000, 0xFF)
+    head = struct.pack("<IiiHHIIiiII4I", 108, 8, 8, 1, 32, 3, 256, 0, 0, 0, 0, *masks).ljust(108, b"\0")
+    failed = decode(struct.pack("<2sIII", b"BM", 378, 0, 122) + head + bytes(256))
+    assert isinstance(failed, Failed)
+    assert failed.reason == "a picture of this kind cannot be decoded here: Unsupported BMP bitfields layout"
+    assert failed.kind == FailureKind.UNSUPPORTED
+
+
+def test_a_png_without_its_end_is_called_truncated() -> None:
+    failed = decode(noise(".png")[:9_000])
+    assert isinstance(failed, Failed)
+    assert "truncated" in failed.reason
+
+
+@pytest.mark.parametrize("error", [TypeError("'<' not supported"), KeyError(256), struct.error("unpack")])
+def test_no_words_of_a_parser_that_stumbled_are_shown(error: Exception) -> None:
+    kind, reason = why(error, PictureLimits(1, 1, 1))
+    assert (kind, reason) == (
+        FailureKind.CORRUPT,
+        "the picture is damaged: what it says of itself makes no sense",
+    )
 
 
 @pytest.mark.parametrize(("side", "pixels"), [(1_001, "1001×1001"), (50_000, "2,500,000,000")])

@@ -90,6 +90,8 @@ CHINESE = {
     "no picture scores {} at {} or more; the best is {}": "没有图片的 {} 分数达到 {}；最高是 {}",
     # Why a picture failed, or a folder is not watched.
     "not a picture in a format that can be decoded here": "不是这里能解码的图片格式",
+    "a picture of this kind cannot be decoded here: {}": "这里不能解码这种图片：{}",
+    "the picture is damaged: what it says of itself makes no sense": "图片已损坏：文件中的说明没有意义",
     "there is not enough memory to decode it": "内存不足，无法解码",
     "the picture is damaged: {}": "图片已损坏：{}",
     "the file is empty": "文件是空的",
