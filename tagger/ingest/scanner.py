@@ -112,7 +112,7 @@ class Scanner:
         return True
 
     def _redate(self, source: Source) -> None:
-        """Date a source's pictures anew where the config reads its paths or clocks in another way than before."""
+        """Date a source's pictures anew where the config, or this release, reads its paths or clocks in another way than before."""
         redate = self._redates[source.name]
         if not redate.is_due():
             return
@@ -122,7 +122,7 @@ class Scanner:
             advanced()
             self._end_if_closed()
         if files:
-            what = "dated anew, by path_pattern and timezone"
+            what = "dated anew, by path_pattern, timezone and the rules of this release"
             log.info("%s: %s: %s", source.name, what, counted(files, "picture"))
 
     def _walk_folders(self, folders: Mapping[str, str]) -> None:
