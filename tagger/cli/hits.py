@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tagger.cli.output import print_csv, print_json, print_lines, print_paths, print_table
+from tagger.config.path_rules import UNDATED
 from tagger.wording.escape import shown
 from tagger.wording.times import iso
 
@@ -38,8 +39,10 @@ def printer(as_json: bool, as_csv: bool, as_lines: bool, as_nul: bool, follow: b
 
 
 def _print_table_if_any(hits: Iterable["Hit"]) -> None:
+    """Print what people read: a time that nothing tells is said to be unknown, where programs get the beginning of 1970."""
     if rows := list(_texts(hits)):
-        print_table(COLUMNS, rows)
+        unknown = iso(UNDATED)
+        print_table(COLUMNS, (("unknown" if when == unknown else when, *rest) for when, *rest in rows))
 
 
 def _row(hit: "Hit") -> tuple[str, float | None, str, str, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.e2e.command import rows, tagger
+from tests.e2e.command import on_a_terminal, rows, tagger
+from tests.e2e.site import serve, site_of
 
 CAMERA = r"(?P<camera>[^/.]+)\.(?P<captured_at>\d{8}_\d{6})"
 NAMES = ("Cam2.20260326_131715.png", "Cam3.20260326_131716.png", "Cam2.20261326_131717.png")
@@ -47,9 +48,25 @@ def test_a_new_pattern_dates_what_is_there_without_tagging_it_anew(home: Path) -
     scan(home)
     assert found(home, "camera:Cam*") == []
     before = rows(home / "tags.db", "SELECT path, seq FROM top_tag ORDER BY seq")
-    assert "dated anew, by path_pattern and timezone: 3 pictures" in scan(home, CAMERA, "UTC")
+    assert "dated anew, by path_pattern, timezone and the rules of this release: 3 pictures" in scan(
+        home, CAMERA, "UTC"
+    )
     assert len(found(home, "camera:Cam*")) == 3
     assert rows(home / "tags.db", "SELECT path, seq FROM top_tag ORDER BY seq") == before
+
+
+def test_a_time_that_nothing_tells_is_called_unknown_where_people_read(home: Path) -> None:
+    for name in NAMES[1:]:
+        (home / "inbox" / name).unlink()
+    os.utime(home / "inbox" / NAMES[0], (4_000_000_000, 4_000_000_000))
+    with serve(home) as daemon, site_of(daemon) as site:
+        daemon.wait_for("Cam2.20260326_131715.png: ")
+        pages = [site.client.get(path).text for path in ("/", "/pictures/1")]
+        chinese = site.client.get("/", params={"lang": "zh"}).text
+    assert all("time unknown" in page and "1970" not in page for page in pages)
+    assert "时间未知" in chinese
+    assert "unknown" in on_a_terminal(home, "search", "", "--database", home / "tags.db")
+    assert "1970-01-01T00:00:00.000Z" in tagger(home, "search", "", "--database", home / "tags.db").stdout
 
 
 @pytest.mark.parametrize(

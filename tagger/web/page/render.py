@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tagger.config.path_rules import UNDATED
 from tagger.web.page.words import chinese, english
 from tagger.web.proxies import prefix_of
 from tagger.wording.escape import shown
@@ -29,6 +30,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._templates.filters |= {"percent": _percent, "iso": _iso, "shown": shown, "count": _count}
+        self._templates.tests["undated"] = UNDATED.__eq__
 
     def page(self, request: Request, template: str, **values: Any) -> HTMLResponse:
         """Return a page. `lang` in the address chooses the language from now on."""

@@ -123,6 +123,7 @@ CHINESE = {
     "ok": "正常",
     "handed in": "提交",
     "decoded": "已解码",
+    "time unknown": "时间未知",
     "to be stored": "待写入",
     "never": "不再",
 }
