@@ -111,15 +111,15 @@ class PathRules:
         """Return when a picture was taken: by its path, else by what is in it, its name, or its last change.
 
         `taken` is what the picture itself tells; `mtime_ns` is in nanoseconds since 1970. A file that was changed in the
-        future, with nothing else to date it, is UNDATED.
+        future or before 1970, with nothing else to date it, is UNDATED.
         """
         by_path, by_name = _told(located.captured_at, "path"), _told(located.named_at, "name")
         told = [one for one in (by_path, taken, by_name) if one]
         for one in told:
             if at := believed(one.at, self._zone, now):
                 return Captured(at, one.by, one is not told[0])
-        changed_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=mtime_ns // 1000)
-        if changed_at > now + _AHEAD:
+        changed_at = UNDATED + timedelta(microseconds=mtime_ns // 1000)
+        if not UNDATED <= changed_at <= now + _AHEAD:
             return Captured(UNDATED, "unknown", True)
         return Captured(changed_at, "mtime", bool(told))
 
