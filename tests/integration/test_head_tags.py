@@ -1,8 +1,10 @@
 """Heads in the database: new pictures, those that were stored before, copies, and what people say of them."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tagger.store.core.heads import RANKS
 from tagger.store.tags import corrections, head_backlog
 from tagger.store.tags.corrections import Correction
 from tagger.supervision import Closed
+from tests.integration.moving import Site, drop
 from tests.integration.shelf import NOON, RESNET, Shelf, sha, tagged
 
 BATTLE, CITY, OTHER = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
@@ -285,3 +288,32 @@ def test_heads_have_ranks_behind_those_of_every_model(shelf: Shelf) -> None:
     seen(shelf, "a.jpg", BATTLE)
     ranks = [rank for (rank,) in shelf.sql("SELECT rank FROM tag ORDER BY rank")]
     assert ranks == [1, 2, RANKS + 1]
+
+
+def test_a_picture_that_moves_to_another_source_has_the_labels_of_that_ones_heads(tmp_path: Path) -> None:
+    site = Site(tmp_path, "")
+    with closing(site.database):
+        files.write(tmp_path / "heads", head())
+        folder = Labelling(
+            site.writer,
+            {"src": (), "other": ("scene",)},
+            dict.fromkeys(("src", "other"), RESNET),
+            RecentEvents(),
+        )
+        folder.take_up()
+        drop(site.src / "a.png", "one")
+        site.scan()
+        for stamp in site.queue.claim(1):
+            one = tagged(stamp, {"tabby": 0.9}, "one")
+            vector = np.array(BATTLE, np.float16).tobytes()
+            site.writer.write([replace(one, features=Features(vector, bytes(64), 0))])
+        before = site.sql("SELECT seq, label FROM top_tag")
+        (site.src / "a.png").rename(site.other / "a.png")
+        site.scan()
+        site.work()
+        assert site.sql("SELECT label FROM head_tags WHERE NOT is_gone") == [("battle",)]
+        assert site.sql("SELECT seq, label FROM top_tag WHERE NOT is_gone") == before
+        (site.other / "a.png").rename(site.src / "a.png")
+        site.scan()
+        site.work()
+        assert site.sql("SELECT label FROM head_tags WHERE NOT is_gone") == []

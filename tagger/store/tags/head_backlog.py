@@ -6,7 +6,7 @@ between goes on where it was. A head that a source no longer has is taken away i
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,6 +103,15 @@ def step(connection: Connection, in_use: HeadsInUse) -> Progress | None:
     for one in now:
         _go_on(connection, one, left)
     return Progress(labelled, [] if left else sorted({one.head for one in now}))
+
+
+def heads_by_source(connection: Connection) -> dict[str, set[int]]:
+    """Return the heads, by id, that label the pictures of each source that has any, by its name."""
+    query = select(source.c.name, head_source.c.head_id).join(source, source.c.id == head_source.c.source_id)
+    found: dict[str, set[int]] = defaultdict(set)
+    for name, head_id in connection.execute(query.where(head_source.c.sha256 != _TAKEN_AWAY)):
+        found[name].add(head_id)
+    return found
 
 
 def left(connection: Connection) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,6 +16,7 @@ from tagger.store.queue import transitions
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.queue.moves import Former, one_to_one, unchanged
 from tagger.store.queue.stamps import Roots
+from tagger.store.tags import head_backlog
 from tagger.store.tags.redate import Redate
 from tagger.wording.escape import shown
 
@@ -44,11 +45,16 @@ class Moves:
     def _candidates(self, stamps: Sequence[Stamp]) -> dict[Stamp, list[Former]]:
         with self._database.read() as connection:
             found = unchanged(connection, Roots(connection), stamps)
-        return {stamp: some for stamp, some in found.items() if self._keep_tags(some, stamp.source)}
+            heads = head_backlog.heads_by_source(connection)
+        return {stamp: some for stamp, some in found.items() if self._keep_tags(some, stamp.source, heads)}
 
-    def _keep_tags(self, some: Sequence[Former], source: str) -> bool:
-        """Return whether in this source their tags would be the same: it may read pictures in another way."""
-        return all(self._queue.are_current((old.model_id, old.taxonomy_id), source) for old in some)
+    def _keep_tags(self, some: Sequence[Former], source: str, heads: Mapping[str, Collection[int]]) -> bool:
+        """Return whether in this source their tags would be the same: it may read pictures in another way, or have other heads."""
+        return all(
+            self._queue.are_current((old.model_id, old.taxonomy_id), source)
+            and heads.get(old.source) == heads.get(source)
+            for old in some
+        )
 
     @retried
     def _move(self, pairs: Mapping[Stamp, Former]) -> dict[Stamp, bool]:
