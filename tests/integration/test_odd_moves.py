@@ -1,13 +1,16 @@
 """Moves of whatever names, times and depths there are, and of folders that take one another's place."""
 
 import os
+import shutil
+import subprocess
 import unicodedata
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tagger.host import mounts
 from tagger.host.beneath import LONGEST
 from tagger.ingest.filters import Filters
 from tagger.ingest.scan import walk
@@ -196,3 +199,31 @@ def _deep(top: Path, length: int) -> Path:
     os.utime(name, (1_700_000_000, 1_700_000_000), dir_fd=at)
     os.close(at)
     return Path(f"{folder}/{name}")
+
+
+@contextmanager
+def _shared(folder: Path, share: Path) -> Iterator[None]:
+    """Stands for a folder of another machine, by bindfs."""
+    share.mkdir()
+    with subprocess.Popen(["bindfs", "-f", folder, share], stderr=subprocess.DEVNULL) as server:
+        while not mounts.file_system(share).startswith("fuse"):
+            if server.poll() is not None:
+                pytest.skip("FUSE does not work here")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", share], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("bindfs"), reason="needs bindfs, a FUSE file system")
+def test_a_folder_that_goes_to_another_source_of_one_network_drive_keeps_its_rows(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    with _shared(tmp_path / "disk", tmp_path / "share"):
+        site = Site(tmp_path / "share", "")  # its database, too, which no worker would have there
+        with closing(site.database):
+            drop(site.src / "a/1.png")
+            site.tag_all()
+            before = site.rows
+            move(site, ("a", "../other/a"))
+            assert site.rows == {"other/a/1.png": before["src/a/1.png"]}
+            assert site.read == []
