@@ -1,0 +1,72 @@
+"""Logistic regression on features: one product of a matrix, from one example on.
+
+Features are centred by the mean of what is learned from, which changes nothing of the result but makes it quicker to find, and
+is folded into the bias. Classes weigh the same, however many examples they have. Measured on seven sets, with 5, 20 and 60
+examples a label; rejected: the mean of each class (1 to 6 points fewer are right), the nearest example (3 to 8 fewer), features
+made white by the background's covariance (within half a point), and C of 1, 3, 30 and 100 (within half a point).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from tagger.teach.examples import Examples, Truth, Vectors
+
+C = 10.0
+"""The inverse of how strongly weights are held to zero; as good as any between 3 and 30."""
+_ROUNDS, _TOLERANCE = 150, 1e-3
+_NEVER = -30.0
+"""A logit of what is never said."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """The logits of a picture: its features times F×C `weights`, plus C of `bias`."""
+
+    weights: Vectors
+    bias: Vectors
+
+    def of(self, vectors: Vectors) -> Vectors:
+        """Return N×C logits."""
+        return vectors @ self.weights + self.bias
+
+
+def fitted(examples: Examples, background: Vectors) -> Linear:
+    """Return what tells the labels of the examples from one another, and from none: the examples without one, and the background.
+
+    It has one class more than there are labels, of none, where a picture has one label at most.
+    """
+    vectors = np.concatenate([examples.vectors, background])
+    if not examples.any:
+        none = np.full(len(background), len(examples.labels))
+        return _classes(vectors, np.concatenate([examples.classes, none]), len(examples.labels) + 1)
+    truth = np.concatenate([examples.truth, np.zeros((len(background), len(examples.labels)), bool)])
+    return _each(vectors, truth)
+
+
+def _each(vectors: Vectors, truth: Truth) -> Linear:
+    """Return a class for each label, told from all that is without it."""
+    both = [_classes(vectors, has.astype(np.intp), 2) for has in truth.T]
+    return Linear(
+        np.stack([one.weights[:, 1] - one.weights[:, 0] for one in both], axis=1),
+        np.array([one.bias[1] - one.bias[0] for one in both], np.float32),
+    )
+
+
+def _classes(vectors: Vectors, classes: NDArray[np.intp], count: int) -> Linear:
+    weights = np.zeros((vectors.shape[1], count), np.float32)
+    bias = np.full(count, _NEVER, np.float32)
+    there = np.unique(classes)
+    if len(there) == 1:
+        bias[there] = 0
+        return Linear(weights, bias)
+    middle = vectors.mean(axis=0)
+    model = LogisticRegression(C=C, class_weight="balanced", max_iter=_ROUNDS, tol=_TOLERANCE)
+    model.fit(vectors - middle, classes)
+    own, at = model.coef_.T, model.intercept_
+    if len(there) == 2:  # scikit-learn gives one row for two classes
+        own, at = np.concatenate([-own / 2, own / 2], axis=1), np.concatenate([-at / 2, at / 2])
+    weights[:, there], bias[there] = own, at - middle @ own
+    return Linear(weights, bias)
