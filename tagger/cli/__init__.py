@@ -30,6 +30,7 @@ from tagger.cli import (  # noqa: E402
     similar,
     status,
     tag,
+    teach,
     web,
 )
 from tagger.cli.output import say  # noqa: E402
@@ -55,6 +56,7 @@ for command in (
     duplicates.duplicates,
     export.export,
     label.label,
+    teach.teach,
     calibrate.calibrate,
     status.status,
     doctor.doctor,

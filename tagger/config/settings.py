@@ -69,6 +69,10 @@ class Settings(Section):
         """Return the heads that label a source's pictures: its own, where it names any, or none; else those of all sources."""
         return self.heads if source.heads is None else source.heads
 
+    def labelled_by(self, head: str) -> tuple[Source, ...]:
+        """Return the sources whose pictures a head labels; all of them where none names it yet."""
+        return tuple(one for one in self.sources if head in self.heads_of(one)) or self.sources
+
     def with_names(self, known: Mapping[str, str]) -> "Settings":
         """Return the same, with the names that a database knows: `known` is its sources' roots → names.
 

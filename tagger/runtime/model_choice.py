@@ -39,11 +39,17 @@ def loaded(settings: Settings, database: Database, home: Path, cache: Path) -> t
     """
     from tagger.vision import load
 
-    if _is_open(settings):
-        choice = _decision(database) or _first(settings, home, cache)
-        settings = _with(settings, choice.name, home)
-        _record(database, choice)
+    settings = decided(settings, database, home, cache)
     return settings, load.load_classifier(settings, home, cache)
+
+
+def decided(settings: Settings, database: Database, home: Path, cache: Path) -> Settings:
+    """Return the settings with the model for this database, which is decided and recorded where it was not. Raises TaggerError."""
+    if not _is_open(settings):
+        return settings
+    choice = _decision(database) or _first(settings, home, cache)
+    _record(database, choice)
+    return _with(settings, choice.name, home)
 
 
 def settled(settings: Settings, database: Database, home: Path) -> Settings:

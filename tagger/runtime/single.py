@@ -35,18 +35,18 @@ def tags_of(
     give_back_what_is_freed()
     settings = model_choice.for_reading(settings, data_home())
     classifier = load_classifier(settings, data_home(), cache_home())
-    return classifier.taxonomy, _tagged(settings, classifier, files, crop)
+    return classifier.taxonomy, tagged(settings, classifier, files, crop)
 
 
 def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
     """Return which model looks at a file, and what it says of it, features included. Raises TaggerError."""
     wanted = model_choice.for_reading(settings, data_home()).model_copy(update={"features": True})
     classifier = load_classifier(wanted, data_home(), cache_home())
-    [(_, outcome)] = _tagged(settings, classifier, [file])
+    [(_, outcome)] = tagged(settings, classifier, [file])
     return classifier.identity, outcome
 
 
-def _tagged(
+def tagged(
     settings: Settings, classifier: Classifier, files: Sequence[Path], crop: Crop | None = None
 ) -> Generator[tuple[Path, Outcome], None, None]:
     sources = () if crop else settings.sources

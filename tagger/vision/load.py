@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from tagger.config.settings import Settings
+from tagger.config.sources import Crop
 from tagger.config.tagging import EngineSettings
 from tagger.errors import ConfigError, ModelError
-from tagger.records import Label
+from tagger.records import Label, ModelIdentity
 from tagger.search import suggestions
 from tagger.vision import categories, cores
 from tagger.vision.categories import Categories
@@ -46,6 +48,19 @@ def load_classifier(settings: Settings, home: Path, cache: Path) -> Classifier:
     if settings.model.name == AUTO:
         return _loaded(settings, first(settings, home, cache), home, cache)
     return _loaded(settings, resolve(settings.model, home), home, cache)
+
+
+def identity(settings: Settings, home: Path, crop: Crop) -> ModelIdentity:
+    """Return what the model that `settings` name is, where it crops pictures so; no engine is loaded. Raises ModelError."""
+    if settings.engine.backend == "fake":
+        return replace(fake.IDENTITY, preprocessing=str(replace(fake.PREPROCESSING, frame=crop)))
+    weights = resolve(settings.model, home)
+    return replace(weights, preprocessing=replace(weights.preprocessing, frame=crop)).identity
+
+
+def labels(settings: Settings, home: Path) -> Sequence[Label]:
+    """Return the labels of the model that `settings` name; no engine is loaded. Raises ModelError."""
+    return fake.LABELS if settings.engine.backend == "fake" else resolve(settings.model, home).labels
 
 
 def first(settings: Settings, home: Path, cache: Path) -> Weights:
