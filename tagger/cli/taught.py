@@ -9,8 +9,8 @@ from tagger.wording.plural import counted
 
 if TYPE_CHECKING:
     from tagger.config.settings import Settings
-    from tagger.runtime.squash import Squash
     from tagger.runtime.crop_lesson import CropLesson
+    from tagger.runtime.squash import Squash
     from tagger.runtime.teaching import Taught
     from tagger.teach.evaluate import Evaluation, Share
 
