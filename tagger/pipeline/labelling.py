@@ -153,6 +153,9 @@ class Labelling:
             self._labelled[name] = self._labelled.get(name, 0) + count
         for name in progress.finished:
             count = self._labelled.pop(name, 0)
+            if not self._heads.get(name):
+                log.info("head %s is in no source's heads any more: its labels were taken away", name)
+                continue
             log.info("head %s: %s labelled that had been stored before", name, counted(count, "picture"))
             self._events.post("head", head=name, labelled=str(count))
 
