@@ -41,6 +41,7 @@ class Teaching:
         self._changed, self._closed = Condition(), False
         self._wanted: deque[str] = deque()
         self._tried: set[str] = set()
+        self._learning: str | None = None
         self._child: subprocess.Popen[str] | None = None
 
     def ask(self, name: str) -> bool:
@@ -54,17 +55,23 @@ class Teaching:
             self._changed.notify_all()
             return True
 
+    def is_at(self, name: str) -> bool:
+        """Return whether a head is being learned, or waits to be."""
+        with self._changed:
+            return name in self._wanted or name == self._learning
+
     def step(self) -> None:
         """Learn the head that has waited longest, or that is to be learned for this model. Raises Closed."""
         with self._changed, waiting():
             self._changed.wait_for(lambda: self._closed or self._wanted, LOOK_EVERY)
             if self._closed:
                 raise Closed
-            name = self._wanted[0] if self._wanted else self._next_unfit()
+            name = self._learning = self._wanted[0] if self._wanted else self._next_unfit()
         if name:
             with waiting():
                 self._learn(name)
             with self._changed, suppress(ValueError):
+                self._learning = None
                 self._wanted.remove(name)
 
     def close(self) -> None:

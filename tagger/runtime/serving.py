@@ -71,5 +71,7 @@ def _context(
         stats=worker.stats,
         worker_status=worker.status,
         recent_events=worker.recent_events,
+        labelling=worker.labelling,
+        teaching=worker.teaching,
         unready=worker.unready,
     )

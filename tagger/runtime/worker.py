@@ -83,8 +83,8 @@ class Worker:
         self.claims, self.supervisor = Claims(queue, settings.limits.rate), Supervisor()
         self.stats, self.recent_events = Stats(roots), RecentEvents()
         self._report = Report(classifier.taxonomy, settings.search.min_score)
-        self._labelling = build.labelling(settings, writer, classifier, sources, self.recent_events)
-        self.teaching = build.teaching(settings, self._labelling, self.recent_events)
+        self.labelling = build.labelling(settings, writer, classifier, sources, self.recent_events)
+        self.teaching = build.teaching(settings, self.labelling, self.recent_events)
         sink = Sink(writer, self.stats, self.recent_events, self._report, self.inbox, self.claims)
         steps = build.steps(settings, classifier, sources, writer, sink.store)
         self._pipeline = build.pipeline(
@@ -103,7 +103,7 @@ class Worker:
         On leaving, what is in hand is finished, in the order of the way; after an error nothing is.
         """
         garbage.look_for_new()
-        self._labelling.take_up()
+        self.labelling.take_up()
         self._database.write_retry.give_up_at(math.inf)
         stages = [
             Stage(name, step, self.supervisor, self._signals.crashed) for name, step in self._steps().items()
@@ -115,7 +115,7 @@ class Worker:
         deadline = time.monotonic() + build.STOP_WITHIN
         self._database.write_retry.give_up_at(deadline - build.STOP_WITHIN / 2)
         for part in (
-            self.health_check, self.watch, self.inbox, self._maintenance, self._labelling, self.teaching,
+            self.health_check, self.watch, self.inbox, self._maintenance, self.labelling, self.teaching,
             self._isolation, self.claims,
         ):  # fmt: skip
             part.close()
@@ -129,10 +129,10 @@ class Worker:
         """Return what runs besides the pipeline, by name."""
         always = {"settle": self._settler.step, "isolate": self._isolation.step}
         if self._once:
-            return {"scan": self.scanner.once, "label": self._labelling.once, **always}
+            return {"scan": self.scanner.once, "label": self.labelling.once, **always}
         watched = {"health-check": self.health_check.step, "scan": self.scanner.step}
         besides = {"maintain": self._maintenance.step, "teach": self.teaching.step}
-        return {**watched, **besides, "label": self._labelling.step, **always}
+        return {**watched, **besides, "label": self.labelling.step, **always}
 
     def stopped(self, within: float) -> int:
         """Return the signal that comes `within` so many seconds, else 0. Raises TaggerError where the work cannot go on."""
@@ -173,7 +173,7 @@ class Worker:
         """
         seen = self.inbox.seen
         done = self.inbox.is_finished and not self.queue.has_suspects and self.claims.is_done
-        return done and self.inbox.seen == seen and self._labelling.is_done
+        return done and self.inbox.seen == seen and self.labelling.is_done
 
     def unready(self) -> list[str]:
         """Return what is missing for pictures to be tagged; nothing, as a rule."""

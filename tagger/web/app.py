@@ -13,7 +13,7 @@ from tagger.config.web import WebSettings
 from tagger.pipeline.recent_events import RecentEvents
 from tagger.web import problems
 from tagger.web.admission import Admission
-from tagger.web.api import corrections, events, files, images, metrics, predict, state
+from tagger.web.api import corrections, events, files, heads, images, metrics, predict, state
 from tagger.web.compat import rekognition
 from tagger.web.context import ReadingContext, TaggerContext
 from tagger.web.guard import Guard
@@ -50,7 +50,9 @@ def create_app(web: WebSettings, context: ReadingContext) -> FastAPI:
 
 def _reading(context: ReadingContext, admission: Admission) -> _Routers:
     """Return what is answered from the database alone."""
-    return images.router(context), files.router(context), state.router(context, admission.guesses)
+    return (
+        images.router(context), files.router(context), heads.router(context), state.router(context, admission.guesses)
+    )  # fmt: skip
 
 
 def _tagging(context: TaggerContext) -> tuple[_Routers, _Routers]:
@@ -58,7 +60,12 @@ def _tagging(context: TaggerContext) -> tuple[_Routers, _Routers]:
     database = metrics.DatabaseCollector(context.database)
     worker = metrics.WorkerCollector(context.worker_status, context.stats, context.missing)
     return (
-        (predict.router(context), rekognition.router(context), corrections.router(context.database)),
+        (
+            predict.router(context),
+            rekognition.router(context),
+            corrections.router(context.database),
+            heads.teaching_router(context),
+        ),
         (events.router(context, context.recent_events), metrics.router(database, worker)),
     )
 
@@ -66,7 +73,7 @@ def _tagging(context: TaggerContext) -> tuple[_Routers, _Routers]:
 def _reading_alone(context: ReadingContext) -> tuple[_Routers, _Routers]:
     """Return the same paths where nothing is tagged: those that would need a daemon refuse."""
     return (
-        (predict.refusals(), rekognition.refusals(), corrections.refusals()),
+        (predict.refusals(), rekognition.refusals(), corrections.refusals(), heads.refusals()),
         (events.router(context, RecentEvents()), metrics.router(metrics.DatabaseCollector(context.database))),
     )
 

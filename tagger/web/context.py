@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from tagger.config.views import ConditionSettings
 from tagger.errors import DatabaseError
+from tagger.pipeline.labelling import Labelling
 from tagger.pipeline.predict_queue import PredictQueue
 from tagger.pipeline.recent_events import RecentEvents
 from tagger.pipeline.stats import Stats
+from tagger.pipeline.teaching import Teaching
 from tagger.pipeline.worker_status import WorkerStatus
 from tagger.records import ModelIdentity, Standing, Taxonomy
 from tagger.store.core.database import Database
@@ -50,6 +52,8 @@ class TaggerContext(ReadingContext):
     stats: Stats
     worker_status: Callable[[], WorkerStatus]
     recent_events: RecentEvents
+    labelling: Labelling
+    teaching: Teaching
     unready: Callable[[], Sequence[str]]
 
     def missing(self) -> list[str]:

@@ -1,0 +1,104 @@
+"""Heads over HTTP: examples, learning, and what comes of it, as whoever writes a client of the API does it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.command import rows, tagger
+from tests.e2e.site import Site, picture, serve, served, site_of
+
+KINDS = {
+    "warm": [(255, 0, 0), (255, 90, 0), (255, 0, 90), (200, 60, 10), (255, 140, 60), (180, 0, 0)],
+    "cold": [(0, 0, 255), (0, 90, 255), (60, 0, 255), (10, 60, 200), (60, 140, 255), (0, 60, 180)],
+}
+
+
+class Taught(Site):
+    """A site whose daemon is to label pictures by the head `mood`, which nobody has taught yet."""
+
+    home: Path
+
+    def ids(self, *names: str) -> list[int]:
+        found = {Path(one["path"]).stem: one["id"] for one in self.get("/images?limit=100")["images"]}
+        return [found[name] for name in names]
+
+    def give(self, label: str, names: Sequence[str], head: str = "mood", **also: Any) -> httpx.Response:
+        body = {"label": label, "images": self.ids(*names), **also}
+        return self.client.post(f"/heads/{head}/examples", json=body)
+
+    def said(self, name: str) -> list[tuple[Any, ...]]:
+        query = "SELECT label, by FROM head_tags WHERE head = 'mood' AND path LIKE ?"
+        return rows(self.home / "tags.db", query, f"%/{name}.png")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Taught]:
+    (tmp_path / "inbox").mkdir()
+    for kind, colours in KINDS.items():
+        for at, colour in enumerate(colours):
+            (tmp_path / f"inbox/{kind}{at}.png").write_bytes(picture(colour))
+    tagger(tmp_path, "scan", tmp_path / "inbox", "--database", tmp_path / "tags.db")
+    with serve(tmp_path, {"TAGGER_HEADS": "[mood]"}) as daemon, site_of(daemon) as plain:
+        site = Taught(daemon, plain.address)
+        site.home = tmp_path
+        with closing(site.client):
+            yield site
+
+
+def test_pictures_that_people_name_teach_a_head_that_labels_all_others(site: Taught) -> None:
+    assert site.get("/heads") == []
+    for kind in KINDS:
+        assert site.give(kind, [f"{kind}{at}" for at in range(5)]).json() == {"images": 5}
+    [before] = site.get("/heads")
+    assert (before["state"], before["sources"]) == ("not learned", [])
+    assert {one["label"]: one["examples"] for one in before["labels"]} == {"warm": 5, "cold": 5}
+    assert site.client.post("/heads/mood/teach").status_code == 202
+    site.daemon.wait_for("head mood: .* labelled")
+    site.daemon.wait_for("head mood was learned")
+    learned = site.get("/heads/mood")
+    assert (learned["state"], learned["sources"], learned["left"]) == ("learned", ["inbox"], 0)
+    assert learned["accuracy_low"] <= learned["accuracy"] <= learned["accuracy_high"]
+    assert learned["report"]["confusion"]
+    assert [site.said(name) for name in ("warm5", "cold5")] == [[("warm", "model")], [("cold", "model")]]
+    assert site.give("cold", ["warm5"]).json() == {"images": 1}
+    assert site.said("warm5") == [("cold", "human")]
+    assert site.give("cold", ["warm5"], remove=True).json() == {"images": 1}
+    assert site.said("warm5") == [("warm", "model")]
+
+
+def test_what_cannot_be_an_example_is_refused_in_words(site: Taught) -> None:
+    refused = [
+        (site.give("warm", ["warm0"], head="Mood"), "small letters"),
+        (site.give("warm", ["warm0"], head="is"), "search language"),
+        (site.give("a/b", ["warm0"]), "label's name"),
+        (site.give("unsure", ["warm0"]), "none"),
+        (site.give("warm", ["warm0"], lable="x"), "lable"),
+        (site.client.post("/heads/mood/examples", json={"label": "warm", "images": [10**6]}), "no image 1000000"),
+        (site.client.post("/heads/mood/examples", json={"label": "warm", "images": [1] * 101}), "100"),
+        (site.client.post("/heads/nobody/teach"), "GET /heads"),
+    ]  # fmt: skip
+    for answer, words in refused:
+        assert 400 <= answer.status_code < 500
+        assert words in answer.json()["detail"]
+    assert site.get("/heads") == []
+
+
+def test_learning_without_examples_says_why(site: Taught) -> None:
+    site.give("warm", ["warm0"])
+    site.give("warm", ["warm0"], remove=True)
+    assert site.client.post("/heads/mood/teach").status_code == 202
+    assert "no examples" in site.daemon.wait_for("head mood was not learned")
+    [head] = site.get("/heads")
+    assert head["state"] == "not learned"
+
+
+def test_a_server_that_only_reads_tells_of_heads_and_teaches_none(tmp_path: Path) -> None:
+    with served(tmp_path) as address, httpx.Client(base_url=address) as client:
+        assert client.get("/heads").json() == []
+        for path in ("/heads/mood/teach", "/heads/mood/examples"):
+            answer = client.post(path, json={"label": "warm", "images": [1]})
+            assert (answer.status_code, "only reads" in answer.json()["detail"]) == (403, True)
