@@ -81,11 +81,9 @@ def of_file(file: Path) -> Given:
         raise ConfigError(str(file), f"cannot be read: {error.strerror or error}", _SEE) from None
     except documents.NotYamlError as error:
         raise ConfigError(str(file), f"is not YAML: {error.what}", error.hint) from None
-    try:
-        entries = _File.model_validate({"labels": data}, context={"base": file.absolute().parent}).labels
-    except ValidationError as error:
-        raise ConfigError(str(file), explain(error, _File), _SEE) from None
-    named = {_label(label): entry for label, entry in entries.items()}
+    if not isinstance(data, dict) or not data:
+        raise ConfigError(str(file), "has no labels", _SEE)
+    named = {_label(label): _entry(file, label, value) for label, value in data.items()}
     return Given(
         {label: entry.from_ for label, entry in named.items() if entry.from_},
         {label: entry.query for label, entry in named.items() if entry.query},
@@ -116,7 +114,7 @@ def _inside(folder: Path, suffixes: Container[str]) -> Iterator[Path]:
                 yield Path(here, name)
 
 
-class _Entry(Section):
+class _LabelEntry(Section):
     from_: Annotated[tuple[AbsolutePath, ...], Field(strict=False, alias="from")] = ()
     query: Annotated[tuple[str, ...], Field(strict=False)] = ()
     zh: Annotated[str, Field(max_length=60)] = ""
@@ -126,19 +124,24 @@ class _Entry(Section):
     def _listed(cls, value: Any) -> Any:
         if isinstance(value, str | list):
             value = {"from": value}
-        if not isinstance(value, dict):
-            return value
         return {
             key: [one] if key in ("from", "query") and isinstance(one, str) else one
             for key, one in value.items()
         }
 
 
-class _File(Section):
-    labels: Annotated[dict[str, _Entry], Field(min_length=1)]
+def _entry(file: Path, label: str, value: object) -> _LabelEntry:
+    if not isinstance(value, str | list | dict):
+        raise ConfigError(str(file), f"{label}: must be a folder, or have from: or query:", _SEE)
+    try:
+        return _LabelEntry.model_validate(value, context={"base": file.absolute().parent})
+    except ValidationError as error:
+        raise ConfigError(str(file), f"{label}: {explain(error, _LabelEntry)}", _SEE) from None
 
 
-def _label(name: str) -> str:
+def _label(name: object) -> str:
+    if not isinstance(name, str):
+        raise ConfigError(str(name), "must be text to be a label", "put quotes around it")
     tidy = check_label(name)
     if tidy == UNSURE:
         hint = f"put pictures that show none of the labels under {NONE}"
