@@ -127,11 +127,11 @@ def _teach(
     forgets: bool,
 ) -> None:
     from tagger.cli.taught import told
-    from tagger.runtime.teaching import Wanted, teach
+    from tagger.runtime.teaching import TeachTask, teach
     from tagger.store.core.lock import holder
 
     with _progress() as progress:
-        taught = teach(settings, Wanted(head, given, any_, recalls, at_most, forgets), progress)
+        taught = teach(settings, TeachTask(head, given, any_, recalls, at_most, forgets), progress)
     for line in told(taught, settings, holder(settings.database) is not None):
         say(line)
 

@@ -36,7 +36,7 @@ from tagger.vision.load import labels
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TeachTask:
     """What is to be taught: examples besides those that are remembered, or, where `forgets`, in place of them.
 
     `recalls` are those that were asked for now; None of `at_most` is what the config says.
@@ -69,7 +69,7 @@ class Taught:
     squash: Squash | None
 
 
-def teach(settings: Settings, wanted: Wanted, progress: Progress) -> Taught:
+def teach(settings: Settings, wanted: TeachTask, progress: Progress) -> Taught:
     """Teach a head, and return what came of it. Raises TaggerError, and nothing is half-written then."""
     with _opened(settings) as database:
         return _Teaching(database, _settled(settings, database), wanted, progress).taught()
@@ -119,7 +119,7 @@ class _Teaching:
 
     database: Database
     settings: Settings
-    wanted: Wanted
+    wanted: TeachTask
     progress: Progress
 
     def taught(self) -> Taught:
