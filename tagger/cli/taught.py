@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NAMED = 10
 """Pictures that are named; of more, the number is enough."""
+_CORNER, _NARROWEST = "shows / is told", 6
+"""Of the table of confusions: the text of its corner, and characters of a column."""
 
 
 def told(taught: "Taught", settings: "Settings", is_daemon_running: bool) -> Iterator[str]:
@@ -51,12 +53,12 @@ def _lesson(one: "CropLesson") -> Iterator[str]:
 
 
 def _counts(report: "Evaluation") -> Iterator[str]:
-    width = max(map(len, report.examples)) + 2
+    width = max(map(_width, report.examples))
     for label, count in report.examples.items():
         share = report.per_label.get(label)
         right = f"   {share.value:.0%} right" if share else ""
         if count or label != NONE:
-            yield f"  {label:{width}}{count:>6,}{right}"
+            yield f"  {_padded(label, width)}{count:>8,}{right}"
 
 
 def _accuracy(report: "Evaluation") -> Iterator[str]:
@@ -83,14 +85,27 @@ def _share(share: "Share") -> str:
 def _confusion(report: "Evaluation") -> Iterator[str]:
     """Yield a table: a row for what pictures show, a column for what is said of them."""
     names = [*report.labels, NONE]
-    rows = [(name, row) for name, row in zip(names, report.confusion, strict=True) if sum(row)]
-    width = max(len("shows \\ is told"), *map(len, names)) + 2
-    widths = [max(len(name), 6) + 2 for name in names]
-    head = "".join(f"{name:>{size}}" for name, size in zip(names, widths, strict=True))
-    yield f"{'shows / is told':{width}}{head}"
-    for name, row in rows:
-        cells = "".join(f"{count or '·':>{size}}" for count, size in zip(row, widths, strict=True))
-        yield f"{name:{width}}{cells}"
+    first = max(map(_width, [_CORNER, *names]))
+    widths = [max(_width(name), _NARROWEST) for name in names]
+    yield _padded(_CORNER, first) + "".join(map(_right, names, widths))
+    for name, row in zip(names, report.confusion, strict=True):
+        if sum(row):
+            yield _padded(name, first) + "".join(map(_right, (str(count or "·") for count in row), widths))
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal it takes; Chinese characters take two each."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _right(text: str, width: int) -> str:
+    return "  " + " " * (width - _width(text)) + text
 
 
 def _suspects(one: "CropLesson") -> Iterator[str]:
@@ -123,7 +138,8 @@ def _squash(squash: "Squash", head: str) -> str:
 def _now(taught: "Taught", settings: "Settings", is_daemon_running: bool) -> Iterator[str]:
     """Yield what to do so that it labels pictures."""
     name = taught.head.name
-    labels = f"labels {counted(taught.waiting, 'picture')} that {'is' if taught.waiting == 1 else 'are'} tagged already, and all that come"
+    there = f"{counted(taught.waiting, 'picture')} that {'is' if taught.waiting == 1 else 'are'} tagged already, and all"
+    labels = f"labels {there if taught.waiting else 'all'} that come"
     if not settings.sources:
         yield f"name the folders to label in the config, with heads: [{name}], then tagger run or tagger scan"
     elif not any(name in settings.heads_of(source) for source in settings.sources):
