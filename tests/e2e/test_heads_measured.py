@@ -70,8 +70,8 @@ def right(home: Path, known: bool, column: str = "label") -> float:
         (Path(path).name.partition("-")[0], said)
         for path, said in rows(home / "tags.db", f"SELECT path, {column} FROM head_tags WHERE head = 'own'")  # noqa: S608
     ]
-    wanted = [(true, said) for true, said in found if (true != "none") == known]
-    return sum(true == said for true, said in wanted) / len(wanted)
+    wanted = [str(true) == str(said) for true, said in found if (true != "none") == known]
+    return sum(wanted) / len(wanted)
 
 
 def test_games_are_told_apart_and_from_other_pictures(tmp_path: Path, sets: Path) -> None:
