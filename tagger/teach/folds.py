@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tagger.teach.examples import Examples
 
 MANY = 2000
-"""Examples from which on three parts do, since each part is learned anew."""
+"""Examples from which on two parts do, since for each part all others are learned from."""
 ALWAYS = -1
 """The part of an example that is never judged, for it is the only one of its label."""
 
@@ -45,7 +45,7 @@ def background_dealt(pictures: int, examples: int) -> NDArray[np.intp]:
 
 
 def _count(examples: int) -> int:
-    return 3 if examples > MANY else 5
+    return 2 if examples > MANY else 5
 
 
 def _kinds(examples: Examples) -> NDArray[np.intp]:

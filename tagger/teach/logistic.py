@@ -6,10 +6,12 @@ examples a label; rejected: the mean of each class (1 to 6 points fewer are righ
 made white by the background's covariance (within half a point), and C of 1, 3, 30 and 100 (within half a point).
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from tagger.teach.examples import Examples, Truth, Vectors
@@ -64,7 +66,9 @@ def _classes(vectors: Vectors, classes: NDArray[np.intp], count: int) -> Linear:
         return Linear(weights, bias)
     middle = vectors.mean(axis=0)
     model = LogisticRegression(C=C, class_weight="balanced", max_iter=_ROUNDS, tol=_TOLERANCE)
-    model.fit(vectors - middle, classes)
+    with warnings.catch_warnings():  # what is not found in so many rounds is near enough
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(vectors - middle, classes)
     own, at = model.coef_.T, model.intercept_
     if len(there) == 2:  # scikit-learn gives one row for two classes
         own, at = np.concatenate([-own / 2, own / 2], axis=1), np.concatenate([-at / 2, at / 2])
