@@ -3,7 +3,9 @@
 Features are centred by the mean of what is learned from, which changes nothing of the result but makes it quicker to find, and
 is folded into the bias. Classes weigh the same, however many examples they have. Measured on seven sets, with 5, 20 and 60
 examples a label; rejected: the mean of each class (1 to 6 points fewer are right), the nearest example (3 to 8 fewer), features
-made white by the background's covariance (within half a point), and C of 1, 3, 30 and 100 (within half a point).
+made white by the background's covariance (within half a point), and C of 1, 3, 30 and 100 (within half a point). To tell labels from one another
+without the background is right up to 1.4 points more often, and foreign pictures get fewer labels; to tell the background
+from all labels as one class gives ten times as many foreign pictures a label.
 """
 
 import warnings
@@ -19,6 +21,8 @@ from tagger.teach.examples import Examples, Truth, Vectors
 C = 10.0
 """The inverse of how strongly weights are held to zero; as good as any between 3 and 30."""
 _ROUNDS, _TOLERANCE = 150, 1e-3
+_MANY = 2000
+"""Examples from which on it pays no more to learn labels without none as well."""
 _NEVER = -30.0
 """A logit of what is never said."""
 
@@ -38,14 +42,29 @@ class Linear:
 def fitted(examples: Examples, background: Vectors) -> Linear:
     """Return what tells the labels of the examples from one another, and from none: the examples without one, and the background.
 
-    It has one class more than there are labels, of none, where a picture has one label at most.
+    It has one class more than there are labels, of none, where a picture has one label at most. Labels are then told from one
+    another by what was learned without none, and none from them all by what was learned with it.
     """
-    vectors = np.concatenate([examples.vectors, background])
-    if not examples.any:
-        none = np.full(len(background), len(examples.labels))
-        return _classes(vectors, np.concatenate([examples.classes, none]), len(examples.labels) + 1)
-    truth = np.concatenate([examples.truth, np.zeros((len(background), len(examples.labels)), bool)])
-    return _each(vectors, truth)
+    vectors, count = np.concatenate([examples.vectors, background]), len(examples.labels)
+    if examples.any:
+        return _each(vectors, np.concatenate([examples.truth, np.zeros((len(background), count), bool)]))
+    classes = np.concatenate([examples.classes, np.full(len(background), count)])
+    whole, own = _classes(vectors, classes, count + 1), classes < count
+    if own.all() or len(np.unique(classes[own])) < count or count == 1 or own.sum() > _MANY:
+        return whole
+    alike = (
+        len(classes) / own.sum() * count / (count + 1)
+    )  # so that each class weighs what it weighed beside none
+    return _joined(whole, _classes(vectors[own], classes[own], count, float(alike)))
+
+
+def _joined(whole: Linear, labels: Linear) -> Linear:
+    """Return what tells labels from one another by the one, and from none, the last class, by the other."""
+    weights, bias = whole.weights.copy(), whole.bias.copy()
+    mean, level = weights[:, :-1].mean(axis=1, keepdims=True), bias[:-1].mean()
+    weights[:, :-1] = labels.weights - labels.weights.mean(axis=1, keepdims=True) + mean
+    bias[:-1] = labels.bias - labels.bias.mean() + level
+    return Linear(weights, bias)
 
 
 def _each(vectors: Vectors, truth: Truth) -> Linear:
@@ -57,7 +76,7 @@ def _each(vectors: Vectors, truth: Truth) -> Linear:
     )
 
 
-def _classes(vectors: Vectors, classes: NDArray[np.intp], count: int) -> Linear:
+def _classes(vectors: Vectors, classes: NDArray[np.intp], count: int, weight: float = 1) -> Linear:
     weights = np.zeros((vectors.shape[1], count), np.float32)
     bias = np.full(count, _NEVER, np.float32)
     there = np.unique(classes)
@@ -65,7 +84,7 @@ def _classes(vectors: Vectors, classes: NDArray[np.intp], count: int) -> Linear:
         bias[there] = 0
         return Linear(weights, bias)
     middle = vectors.mean(axis=0)
-    model = LogisticRegression(C=C, class_weight="balanced", max_iter=_ROUNDS, tol=_TOLERANCE)
+    model = LogisticRegression(C=C * weight, class_weight="balanced", max_iter=_ROUNDS, tol=_TOLERANCE)
     with warnings.catch_warnings():  # what is not found in so many rounds is near enough
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(vectors - middle, classes)

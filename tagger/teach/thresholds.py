@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tagger.teach.examples import Truth, Vectors
 
 _TEMPERATURES = np.geomspace(0.1, 4, 60)
-_SURE, _UNKNOWN = 0.5, 0.1
+_SURE, _UNKNOWN = 0.5, 0.02
 """Scores from which on a label is given at the latest: where known pictures tell so, and where each label has one example."""
 _LOST = 0.05
 """The part of known pictures that may lose their label to foreign ones that are like none of the background."""

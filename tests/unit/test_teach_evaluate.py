@@ -62,7 +62,7 @@ def test_frames_of_one_session_do_not_judge_one_another() -> None:
     assert together.by_groups
     assert not alone.by_groups
     assert alone.accuracy and together.accuracy
-    assert alone.accuracy.value > 0.95 > together.accuracy.value + 0.1
+    assert alone.accuracy.value > 0.9 > together.accuracy.value + 0.1
 
 
 def test_a_label_of_one_session_has_its_examples_judged_one_by_one() -> None:
