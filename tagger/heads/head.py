@@ -94,16 +94,19 @@ class Head:
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
     def _given(self, fit: Fit, row: Sequence[float]) -> tuple[HeadTag, ...]:
-        found = zip(self.labels, row, fit.least, fit.maybe, strict=False)
-        over = [(label in self.recalls, score, label) for label, score, least, _ in found if score >= least]
-        if over:
-            best = [HeadTag(label, score) for _, score, label in sorted(over, key=_first)]
-            return tuple(best if self.any else best[:1])
-        own = row[: len(self.labels)]
-        doubted = [score for score, maybe in zip(own, fit.maybe, strict=True) if score >= maybe]
-        if doubted:
-            return (HeadTag(UNSURE, max(doubted)),)
-        return (HeadTag(NONE, 1 - max(own) if self.any else row[-1]),)
+        """A doubt whether a picture has a label that must not be missed comes before labels that it has for sure."""
+        each = list(zip(self.labels, row, fit.least, fit.maybe, strict=False))
+        over = sorted(
+            [(label in self.recalls, score, label) for label, score, least, _ in each if score >= least],
+            key=_first,
+        )
+        doubted = [score for _, score, least, maybe in each if maybe <= score < least]
+        tags = [HeadTag(label, score) for _, score, label in over]
+        if doubted and not any(must_not_be_missed for must_not_be_missed, _, _ in over):
+            tags.insert(0, HeadTag(UNSURE, max(doubted)))
+        if tags:
+            return tuple(tags if self.any else tags[:1])
+        return (HeadTag(NONE, 1 - max(row) if self.any else row[-1]),)
 
 
 def key_of(head: str, label: str) -> str:

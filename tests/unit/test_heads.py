@@ -59,6 +59,17 @@ def test_a_label_that_must_not_be_missed_comes_before_a_better_one_and_is_unsure
     assert said(head, 0.4, 0, 1) == ["unsure"]
 
 
+def test_a_doubt_about_a_label_that_must_not_be_missed_comes_before_a_label_that_is_sure() -> None:
+    fit = Fit(MODEL, np.eye(3, dtype=np.float32) * 2, np.zeros(3, np.float32), (0.5, 0.5), (0.1, 0.5))
+    assert said(made(fits=(fit,), recalls={"battle": 0.98}), 0, 0.9, 0) == ["unsure"]
+    numbers = np.eye(3, 2, dtype=np.float32) * 9, np.full(2, -4.5, np.float32)
+    both = Fit(MODEL, *numbers, (0.6, 0.5), (0.1, 0.5))
+    assert said(made(any_=True, fits=(both,), recalls={"battle": 0.98}), 0.4, 0.9, 0) == [
+        "unsure",
+        "main city",
+    ]
+
+
 def test_a_head_that_was_written_is_read_as_it_was(tmp_path: Path) -> None:
     files.write(
         tmp_path, made(names_zh={"battle": "战斗"}, examples={"battle": ["ab"]}, report={"accuracy": 0.9})
