@@ -126,7 +126,7 @@ def evaluate(examples: Examples, lesson: Lesson, aims: Aims) -> Evaluation:
 
 
 def _said(examples: Examples, judged: Judged, aims: Aims) -> Truth:
-    """Return the labels that each judged example would get: those that must not be missed come first."""
+    """Return the labels that each judged example would get if nothing were unsure: those that must not be missed first."""
     own = judged.scores[judged.known, : len(examples.labels)]
     over: Truth = own >= np.array(judged.least, np.float32)
     if examples.any or not len(own):

@@ -54,7 +54,7 @@ def least(known: Scores, foreign: Scores, at_most: float) -> float:
         return 0.0
     enough = _above(foreign, at_most)
     usual = float(np.quantile(known, _LOST)) if len(known) else _UNKNOWN
-    return min(max(enough, min(_SURE, usual)), 1.0)
+    return max(enough, min(_SURE, usual))
 
 
 def recalled(own: Scores, clear: Scores, recall: float) -> tuple[float, float]:
@@ -75,7 +75,7 @@ def _above(found: Scores, at_most: float) -> float:
         return 0.0
     passed = int(np.floor(at_most * len(found) + 1e-9))
     over = np.sort(found)[::-1]
-    return float(np.nextafter(over[passed], np.float32(2))) if passed < len(over) else 0.0
+    return min(float(np.nextafter(over[passed], np.float32(2))), 1.0) if passed < len(over) else 0.0
 
 
 def unsure_share(clear: Scores, least_: float, maybe: float) -> float:
