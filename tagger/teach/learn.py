@@ -23,6 +23,8 @@ _NEAR = 0.9
 """Of the cosine between an example and the next of its label: the part from which on a picture of the library is as near."""
 _FEW = 20
 """Pictures that are too few to tell what a library is like."""
+_ENOUGH = 500
+"""Examples of a label that tell how near they lie to one another."""
 _AT_ONCE = 512
 
 
@@ -157,7 +159,7 @@ def _usual(labelled: Examples) -> Vectors:
     """Return for each example the median cosine, within its label, of an example and the next one."""
     found = np.full(len(labelled.vectors), np.nan, np.float32)
     for has in labelled.truth.T:
-        own = np.flatnonzero(has)[:MOST_BACKGROUND]
+        own = np.flatnonzero(has)[:_ENOUGH]
         if len(own) > 1:
             cosines = labelled.vectors[own] @ labelled.vectors[own].T
             np.fill_diagonal(cosines, -1)

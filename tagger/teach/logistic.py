@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from tagger.teach.examples import Examples, Truth, Vectors
 
 C = 10.0
 """The inverse of how strongly weights are held to zero; as good as any between 3 and 30."""
 _ROUNDS, _FEWER_ROUNDS, _TOLERANCE = 150, 60, 1e-3
-"""Ten thousand examples that nothing tells apart well take all rounds, each of a tenth of a second."""
+"""Examples that nothing tells apart well take all rounds."""
 _MANY = 2000
 """Examples from which on fewer rounds do, and it pays no more to learn labels without none as well."""
 _NEVER = -30.0
@@ -87,7 +88,11 @@ def _classes(vectors: Vectors, classes: NDArray[np.intp], count: int, weight: fl
     middle = vectors.mean(axis=0)
     rounds = _FEWER_ROUNDS if len(vectors) > _MANY else _ROUNDS
     model = LogisticRegression(C=C * weight, class_weight="balanced", max_iter=rounds, tol=_TOLERANCE)
-    with warnings.catch_warnings():  # what is not found in so many rounds is near enough
+    # Threads that share so small products wait for one another: two took nine times as long on two busy cores.
+    with (
+        threadpool_limits(1),
+        warnings.catch_warnings(),
+    ):  # what is not found in so many rounds is near enough
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(vectors - middle, classes)
     own, at = model.coef_.T, model.intercept_
