@@ -50,6 +50,7 @@ def site(tmp_path: Path) -> Iterator[Taught]:
 
 
 def test_pictures_that_people_name_teach_a_head_that_labels_all_others(site: Taught) -> None:
+    pytest.importorskip("sklearn")
     assert site.get("/heads") == []
     for kind in KINDS:
         assert site.give(kind, [f"{kind}{at}" for at in range(5)]).json() == {"images": 5}
@@ -89,6 +90,7 @@ def test_what_cannot_be_an_example_is_refused_in_words(site: Taught) -> None:
 
 
 def test_learning_without_examples_says_why(site: Taught) -> None:
+    pytest.importorskip("sklearn")
     site.give("warm", ["warm0"])
     site.give("warm", ["warm0"], remove=True)
     assert site.client.post("/heads/mood/teach").status_code == 202
