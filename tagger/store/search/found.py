@@ -113,7 +113,8 @@ def _hits(connection: Connection, asked: ResolvedQuery, ids: Iterable[int]) -> I
 
 def _by(picture: FoundPicture, names: Sequence[Mapping[tuple[FromClause, int], float]]) -> Scored | None:
     """Return the best label or category that the first true name of the query stands for, else the best label."""
-    scored = [(tag, one) for one in picture.tags] + [(category_score, one) for one in picture.categories]
+    scored: list[tuple[FromClause, Scored]] = [(tag, one) for one in (*picture.tags, *picture.heads)]
+    scored += [(category_score, one) for one in picture.categories]
     for least in names:
         named = [one for table, one in scored if one.score >= least.get((table, one.id), math.inf)]
         if named:

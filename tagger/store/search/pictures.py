@@ -5,15 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, func, literal, select, tuple_
+from sqlalchemy import Connection, bindparam, case, exists, func, literal, select, tuple_
 
+from tagger.heads.names import NONE, UNSURE
 from tagger.records import Health
 from tagger.search.conditions import NAMES
 from tagger.store.core import conditions
 from tagger.store.core.columns import Instant
 from tagger.store.core.database import Database
+from tagger.store.core.heads import FLAGGED, RANKS
 from tagger.store.core.schema import State, category, category_score, file, label, reading, source, tag
 
 
@@ -30,8 +32,32 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadScored(Scored):
+    """What a head says of a picture: one of its labels, or `none` or `unsure`. `name` is what searches call it.
+
+    `state` is None but for a head with labels that must not be missed: flagged, unsure or clear.
+    """
+
+    head: str = ""
+    state: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What the head calls it, which the model or another head may call something else."""
+        return self.key.removeprefix(f"{self.head}/")
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is a label that people gave the head, and not one of the two that every head has."""
+        return self.label not in (NONE, UNSURE)
+
+
+@dataclass(frozen=True, slots=True)
 class FoundPicture:
-    """A file in the database. Times are UTC; `seq` and `tagged_at` are None where it has no tags."""
+    """A file in the database. Times are UTC; `seq` and `tagged_at` are None where it has no tags.
+
+    `tags` are the model's; `heads` are what each head says of it, of which one may say several things.
+    """
 
     id: int
     path: str
@@ -50,6 +76,7 @@ class FoundPicture:
     health: Health | None = None
     conditions: tuple[str, ...] = ()
     damaged: bool = False
+    heads: tuple[HeadScored, ...] = ()
 
     @property
     def is_gone(self) -> bool:
@@ -71,6 +98,7 @@ class Original:
     roots: tuple[str, ...] = ()
 
 
+_Kind = TypeVar("_Kind", bound=Scored)
 _HEALTH = [file.c[name] for name in Health.__dataclass_fields__]
 _IDS = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
 _FILES = (
@@ -94,7 +122,26 @@ _TAGS = (
         func.coalesce(tag.c.by, "model"),
     )
     .join(label, label.c.id == tag.c.label_id)
-    .where(tag.c.file_id.in_(_IDS))
+    .where(tag.c.file_id.in_(_IDS), tag.c.rank < RANKS)
+    .order_by(tag.c.file_id, tag.c.model_id, tag.c.rank)
+)
+_ITS_LABEL = label.alias("its_label")
+_CAN_FLAG = exists(1).where(_ITS_LABEL.c.head == label.c.head, _ITS_LABEL.c.role == FLAGGED)
+_STATE = case((label.c.role.in_((FLAGGED, UNSURE)), label.c.role), (_CAN_FLAG, "clear"))
+_HEADS = (
+    select(
+        tag.c.file_id,
+        label.c.id,
+        label.c.key,
+        label.c.name,
+        func.coalesce(label.c.name_zh, ""),
+        tag.c.score,
+        func.coalesce(tag.c.by, "model"),
+        label.c.head,
+        _STATE,
+    )
+    .join(label, label.c.id == tag.c.label_id)
+    .where(tag.c.file_id.in_(_IDS), tag.c.rank >= RANKS)
     .order_by(tag.c.file_id, tag.c.model_id, tag.c.rank)
 )
 _CATEGORIES = (
@@ -147,14 +194,17 @@ def picture(database: Database, id_: int) -> FoundPicture | None:
 def pictures(connection: Connection, ids: Sequence[int]) -> Iterator[FoundPicture]:
     """Yield the pictures of these ids, in this order; one that is gone from the database meanwhile is left out."""
     asked = {"ids": json.dumps(ids)}
-    tags, categories = (_by_file(connection, query, asked) for query in (_TAGS, _CATEGORIES))
+    tags, categories = (_by_file(connection, query, asked, Scored) for query in (_TAGS, _CATEGORIES))
+    heads = _by_file(connection, _HEADS, asked, HeadScored)
     rows = {row[0]: row for row in connection.execute(_FILES, asked)}
     for id_ in ids:
         if id_ in rows:
-            yield _picture(rows[id_], tuple(tags[id_]), tuple(categories[id_]))
+            yield _picture(rows[id_], tuple(tags[id_]), tuple(categories[id_]), tuple(heads[id_]))
 
 
-def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...]) -> FoundPicture:
+def _picture(
+    row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...], heads: tuple[HeadScored, ...]
+) -> FoundPicture:
     return FoundPicture(
         row.id,
         f"{row.root.rstrip('/')}/{row.path}",
@@ -173,11 +223,14 @@ def _picture(row: Any, tags: tuple[Scored, ...], categories: tuple[Scored, ...])
         None if row.brightness is None else Health(*(getattr(row, column.name) for column in _HEALTH)),
         tuple(name for name, is_so in zip(NAMES, row[-len(NAMES) :], strict=True) if is_so),
         bool(row.damaged),
+        heads,
     )
 
 
-def _by_file(connection: Connection, query: Any, asked: dict[str, str]) -> dict[int, list[Scored]]:
-    found: dict[int, list[Scored]] = defaultdict(list)
+def _by_file(
+    connection: Connection, query: Any, asked: dict[str, str], kind: type[_Kind]
+) -> dict[int, list[_Kind]]:
+    found: dict[int, list[_Kind]] = defaultdict(list)
     for id_, *scored in connection.execute(query, asked):
-        found[id_].append(Scored(*scored))
+        found[id_].append(kind(*scored))
     return found

@@ -43,10 +43,15 @@ class Calibration:
 
 
 def calibrations(database: Database, precision: float, min_score: float) -> Iterator[Calibration]:
-    """Yield the calibration of each label that has verdicts, by name. `min_score` is for labels without a threshold."""
+    """Yield the calibration of each label of the model that has verdicts, by name. `min_score` is for labels without a threshold.
+
+    Labels of heads are left out: their thresholds were learned from such verdicts.
+    """
     with database.read() as connection:
         labels = connection.execute(
-            select(label.c.id, label.c.name, label.c.min_score).order_by(label.c.name)
+            select(label.c.id, label.c.name, label.c.min_score)
+            .where(label.c.head.is_(None))
+            .order_by(label.c.name)
         )
         verdicts = _verdicts_by_label(connection)
         for id_, name, threshold in labels:
