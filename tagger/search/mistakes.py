@@ -103,4 +103,6 @@ def _join(read: list[Token], found: Token) -> str:
         return f"a date and its time have a T between them: {last}T{found}"
     if len(read) > 1 and read[-2].type == "IN":
         return "put 'and' or 'or' before it, or quote a source of several words, such as \"cam 1\""
+    if len(read) > 1 and read[-2].type == "FIELD":
+        return f"put 'and' or 'or' before it, or quote a value of several words: {read[-2]}\"{last} {found}\""
     return "put 'and' or 'or' before it"

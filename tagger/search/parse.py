@@ -114,7 +114,7 @@ class _Reader:
         self._parts.add(leaf)
         if isinstance(leaf, Field) and _WILDCARD.search(leaf.value):
             self._patterns.add(leaf)
-            self._check_pattern(words[-1], leaf.value)
+            self._check_pattern(words[1], leaf.value)
         if len(self._parts) > MOST_PARTS:
             what = f"more than {MOST_PARTS} different names and clauses are asked for"
             raise self._error(words[0], what, "take some of them away, or ask in several queries")
@@ -134,7 +134,7 @@ class _Reader:
     def _leaf(self, kind: str, words: list[Token]) -> Query:
         if not words:
             return Everything()
-        first, last = words[0], words[-1]
+        last = words[-1]
         match kind:
             case "since":
                 return Since(self._moment(last))
@@ -143,10 +143,15 @@ class _Reader:
             case "source":
                 return In(self._plain(last), *span(last))
             case "field":
-                return Field(first[:-1].lower(), self._plain(last), span(first)[0], span(last)[1])
+                return self._field(words)
             case "uncertain":
                 return Uncertain()
         return self._name(words)
+
+    def _field(self, words: list[Token]) -> Field:
+        name, value = words[:2]
+        score = self._score(words[2]) if len(words) > 2 else None
+        return Field(name[:-1].lower(), self._plain(value), score, span(name)[0], span(value)[1])
 
     def _name(self, words: list[Token]) -> Name:
         score = self._score(words.pop()) if words[-1].type == "SCORE" else None

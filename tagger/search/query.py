@@ -56,10 +56,15 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`name:value` asks for a field, of which a later stage says whether there is one. `name` is in lower case."""
+    """`name:value` asks for a field, of which a later stage says whether there is one. `name` is in lower case.
+
+    Only where a head is called so, and `value` one of its labels, is there a score; `min_score` is None where the query
+    names none.
+    """
 
     name: str
     value: str
+    min_score: float | None = None
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
 

@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping
 from tagger.wording.nearest import MOST, spelled
 
 HOW_TIMES_ARE_ASKED = "a time is asked for by since and until, as in: since 2026-03-01 until 2026-03-31"
-UNTAUGHT = "the model does not know such a word, and words of your own cannot be taught to it yet"
+UNTAUGHT = (
+    "the model does not know such a word; tagger teach has it learn words of your own from pictures of them"
+)
 
 _OF_A_PICTURE = re.compile(r"(?:a |the )?(?:photo|picture|image|pic)s? (?:of|with) (?:an? |the |some )?(?=.)")
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from tagger.search.query import Name, Query
 from tagger.search.suggestions import written
 from tagger.store.core.database import Database
-from tagger.store.core.schema import tag
+from tagger.store.core.schema import label, tag
 from tagger.store.search.matches import is_there
 from tagger.store.search.resolve import NamedScore, ResolvedQuery, resolve
 
@@ -33,19 +33,30 @@ def reasons(database: Database, query: Query, text: str, min_score: float, top_k
     with database.read() as connection:
         asked = resolve(connection, query, text, min_score, walks=False)
         names = list(dict.fromkeys(asked.names()))[:_MOST]
-        return [_reason(connection, asked, name, top_k) for name in names]
+        return [_reason(connection, asked, name, text, top_k) for name in names]
 
 
-def _reason(connection: Connection, asked: ResolvedQuery, name: Name, top_k: int) -> Reason:
-    named, typed = list(asked.scores(name)), written(name.text)
+def _reason(connection: Connection, asked: ResolvedQuery, name: Name, text: str, top_k: int) -> Reason:
+    named = list(asked.scores(name))
+    is_of_a_head = _is_of_a_head(connection, named)
+    typed = text[name.start : name.end] if is_of_a_head else written(name.text)
     best = max(_best_scores(connection, asked, named), default=None)
     least = min(one.least for one in named)
+    if best is None and is_of_a_head:
+        return Reason(f"no picture has the label {typed}")
     if best is None:
         return Reason(f"{typed} has no score in any picture: {_stored(named, top_k)}")
     if best >= least:
         return Reason(f"{typed} alone is found; the rest of the query leaves none of its pictures", typed)
     words = f"no picture scores {typed} at {least:.2f} or more; the best is {_cut(best)}"
     return Reason(words, f"{typed} >= {_cut(best)}")
+
+
+def _is_of_a_head(connection: Connection, named: Sequence[NamedScore]) -> bool:
+    """Return whether only heads have labels of that name: they store each label that they give."""
+    theirs = [one.id for one in named if one.table is tag]
+    query = select(func.count()).where(label.c.id.in_(theirs), label.c.head.is_not(None))
+    return connection.scalar(query) == len(named)
 
 
 def _best_scores(

@@ -7,7 +7,7 @@ of a query in which nothing can be wrong any more.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, Connection, FromClause, exists, select
+from sqlalchemy import ColumnElement, Connection, FromClause, exists, or_, select
 
 from tagger.search.conditions import NAMES
 from tagger.search.query import (
@@ -27,7 +27,7 @@ from tagger.search.query import (
 )
 from tagger.store.core import pathtext
 from tagger.store.core.schema import State, category, category_score, in_state, label, source, tag, word
-from tagger.store.search import fields
+from tagger.store.search import fields, head_labels
 from tagger.store.search.selectivity import few_files
 from tagger.store.search.unknown_names import (
     unknown_condition,
@@ -68,7 +68,10 @@ class NamedScore:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The scores that labels and categories have of their own, by their ids; most have none."""
+    """The scores that labels and categories have of their own, by their ids; most have none.
+
+    Each label of a head has one, 0 if no other: what a head gives has passed a threshold that it learned.
+    """
 
     labels: Mapping[int, float]
     categories: Mapping[int, float]
@@ -76,11 +79,12 @@ class Thresholds:
     @classmethod
     def read(cls, connection: Connection) -> "Thresholds":
         """Return those that the database holds."""
-        tables = (label, category)
+        its, theirs = label.c, category.c
         found = (
-            connection.execute(select(one.c.id, one.c.min_score).where(one.c.min_score > 0)) for one in tables
+            select(its.id, its.min_score).where(or_(its.min_score > 0, its.head.is_not(None))),
+            select(theirs.id, theirs.min_score).where(theirs.min_score > 0),
         )
-        return cls(*(dict(map(tuple, rows)) for rows in found))
+        return cls(*(dict(map(tuple, connection.execute(query))) for query in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ def resolve(
 
     Where pictures are not found by walks, nobody needs to know which parts few files match, and that is not looked up.
     """
+    query = changed(query, lambda part: head_labels.named(connection, part, text))
     if not connection.scalar(fields.some_have("is")):
         query = changed(query, lambda part: _condition(part, text))
     meanings = _meanings(connection, query, text)
@@ -177,13 +182,18 @@ def _meanings(connection: Connection, query: Query, text: str) -> dict[str, Mean
 
 
 def _meaning(connection: Connection, name: Name, text: str) -> Meaning:
-    """Return all that the word is the name of, or else all that it is a synonym of. Raises QueryError for none."""
-    query = select(word.c.rank, word.c.label_id, word.c.category_id)
+    """Return all that the word is the name of, or else all that it is a synonym of. Raises QueryError for none.
+
+    Words of heads take nothing from those of the model: a label's name may be a synonym there, and stands for both.
+    """
+    query = select(word.c.rank, word.c.label_id, word.c.category_id, label.c.head.is_not(None).label("own"))
+    query = query.outerjoin(label, label.c.id == word.c.label_id)
     ways = [pathtext.storable(way.casefold()) for way in spellings(name.text)]
     rows = connection.execute(query.where(word.c.text.in_(ways))).all()
     if not rows:
         raise unknown_name(connection, text, name)
-    best = [row for row in rows if row.rank == min(row.rank for row in rows)]
+    least = {own: min(row.rank for row in rows if row.own is own) for own in {row.own for row in rows}}
+    best = [row for row in rows if row.rank == least[row.own]]
     return Meaning(
         tuple(row.label_id for row in best if row.label_id is not None),
         tuple(row.category_id for row in best if row.category_id is not None),

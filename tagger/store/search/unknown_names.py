@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, exists, select
 
+from tagger.heads.names import NONE, UNSURE
 from tagger.search import suggestions
 from tagger.search.conditions import NAMES
 from tagger.search.query import Field, In, Name, QueryError, said
 from tagger.search.suggestions import written
 from tagger.store.core import pathtext
+from tagger.store.core.heads import head
 from tagger.store.core.schema import State, file, file_attribute, source, word
 from tagger.store.search import fields
 from tagger.wording.nearest import did_you_mean, spelled
@@ -40,10 +42,12 @@ def _advice(connection: Connection, given: str) -> tuple[str, Sequence[str]]:
 
 
 def _clauses(connection: Connection, given: str) -> Iterator[str]:
-    """Yield the clauses that ask for a source, a camera, a group of `path_pattern` or a folder of that name."""
+    """Yield the clauses that ask for a source, a camera, a group of `path_pattern` or a folder of that name, or for what heads have no label for."""
     stored, value = pathtext.storable(given), _value(given)
     names = connection.scalars(select(source.c.name))
     yield from (f"in {_value(name)}" for name in names if name.casefold() == given.casefold())
+    if given.casefold() in (NONE, UNSURE):
+        yield from (f"{name}:{given.casefold()}" for name in connection.scalars(select(head.c.name)))
     of_source = file.c.source_id == source.c.id
     if connection.scalar(select(exists(select(source.c.id).where(of_source, file.c.camera == stored)))):
         yield f"camera:{value}"
@@ -74,10 +78,19 @@ def unknown_source(connection: Connection, text: str, part: In, sources: Iterabl
 def unknown_field(connection: Connection, text: str, field: Field) -> QueryError:
     """Return what to say of a field that no file has."""
     names = connection.scalars(select(file_attribute.c.name).distinct())
-    hint, near = _near("fields", field.name, [*fields.OWN, "is", *names])
+    heads = connection.scalars(select(head.c.name))
+    hint, near = _near("fields", field.name, [*fields.OWN, "is", *names, *heads])
     value = text[field.start : field.end].partition(":")[2] or _value(field.value)
     instead = tuple(f"{name}:{value}" for name in near)
     return QueryError(text, field.start, field.end, f"there is no field {said(field.name)}", hint, instead)
+
+
+def unknown_label(text: str, field: Field, labels: Sequence[str]) -> QueryError:
+    """Return what to say of a label that a head has not; `labels` are what its labels are called."""
+    hint, near = _near("its labels", field.value, labels)
+    what = f"the head {field.name} has no label {said(field.value)}"
+    instead = tuple(f"{field.name}:{_value(one)}" for one in near)
+    return QueryError(text, field.start, field.end, what, hint, instead)
 
 
 def unknown_state(text: str, field: Field) -> QueryError:
