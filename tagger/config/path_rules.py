@@ -132,7 +132,12 @@ class PathRules:
     @property
     def shadows(self) -> set[str]:
         """The words of the search language that are hidden by groups of the same name."""
-        return LATER_WORDS & set(self._compiled.groupindex) if self.pattern else set()
+        return LATER_WORDS & self.groups
+
+    @property
+    def groups(self) -> set[str]:
+        """The names of what paths tell."""
+        return set(self._compiled.groupindex) if self.pattern else set()
 
     @cached_property
     def _compiled(self) -> Any:

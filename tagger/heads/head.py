@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.heads.names import NONE, UNSURE
+from tagger.heads.names import CLEAR, FLAGGED, NONE, UNSURE
 from tagger.records import Features, Label, ModelIdentity
 
 
@@ -76,6 +76,12 @@ class Head:
     def every_label(self) -> Iterator[Label]:
         """Yield its labels, and the two that every head has."""
         yield from map(self.label, (*self.labels, NONE, UNSURE))
+
+    def state(self, label: str) -> str | None:
+        """Return what people who must not miss a label are to do about a picture of this one; None where nobody asked for that."""
+        if label in self.recalls or label == UNSURE:
+            return FLAGGED if label in self.recalls else UNSURE
+        return CLEAR if self.recalls else None
 
     def tags(self, fit: Fit, vectors: NDArray[np.float32]) -> list[tuple[HeadTag, ...]]:
         """Return what is said of N×F features of length 1: the labels of each picture, best first, `unsure`, or `none`.

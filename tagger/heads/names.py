@@ -8,6 +8,9 @@ from tagger.errors import ConfigError
 NONE, UNSURE = "none", "unsure"
 """Labels that every head has, and nobody teaches: nothing of the head's, and what people should look at."""
 
+FLAGGED, CLEAR = "flagged", "clear"
+"""States of pictures, with UNSURE, where a head has labels that must not be missed."""
+
 
 def check_head(name: str) -> None:
     """Raise ConfigError where a head cannot be called so."""

@@ -85,13 +85,13 @@ class Labelling:
             advanced()
         self._rest(REST if progress else EVERY)
 
-    def said(self, picture: Tagged) -> dict[str, tuple[HeadTag, ...]]:
-        """Return what heads say of a picture that was handed in, by their names; nothing where it has no features."""
+    def said(self, picture: Tagged) -> list[tuple[Head, HeadTag]]:
+        """Return all that heads say of a picture that was handed in; nothing where it has no features."""
         if picture.features is None:
-            return {}
+            return []
         vectors = vectors_of([picture.features])
         heads_of = self._writer.heads.of(picture.target.source)
-        return {known.head.name: known.head.tags(fit, vectors)[0] for known, fit in heads_of}
+        return [(known.head, tag) for known, fit in heads_of for tag in known.head.tags(fit, vectors)[0]]
 
     def unfit(self) -> list[str]:
         """Return the heads that are learned, but not for the model that reads some of their sources."""

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from functools import partial
 from typing import NoReturn
@@ -54,7 +55,7 @@ def writer(
     now: Callable[[], datetime],
 ) -> Writer:
     """Return what stores what this model says of the sources' pictures."""
-    _warn_of_groups(rules)
+    _warn_of_groups(rules, {*settings.heads}.union(*map(settings.heads_of, sources)))
     return Writer(
         database,
         classifier.identity,
@@ -198,8 +199,16 @@ def _sizes(settings: Settings, batching: Batching) -> Sizes:
     )
 
 
-def _warn_of_groups(rules: Mapping[str, PathRules]) -> None:
+def _warn_of_groups(rules: Mapping[str, PathRules], heads: AbstractSet[str]) -> None:
     for source, rule in rules.items():
+        for head in sorted(rule.groups & heads):
+            log.warning(
+                "source %r: the group (?P<%s>…) of path_pattern is called as a head is, so that %s:… asks for the group; give "
+                "the group another name to have both",
+                source,
+                head,
+                head,
+            )
         for word in sorted(rule.shadows):
             log.warning(
                 "source %r: the group (?P<%s>…) of path_pattern takes the place of a word of searches, so that %s:night and "

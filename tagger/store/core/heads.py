@@ -17,9 +17,6 @@ from tagger.store.core.schema import metadata
 RANKS = 1000
 """The ranks of a head's tags begin behind its id times this: a model has 100 at most, so that none are in both."""
 
-FLAGGED = "flagged"
-"""The role of a label that must not be missed. `none` and `unsure` have their names as roles; other labels have none."""
-
 head = Table(
     "head",
     metadata,

@@ -149,7 +149,7 @@ label = Table(
     Column("name_zh", String),
     Column("min_score", Float, nullable=False, server_default="0"),
     Column("head", String),  # the name of the head whose label it is; None: the model's own
-    Column("role", String),  # of a head's label that is not like others; see `heads`
+    Column("role", String),  # `none`, `unsure`, or `flagged`: must not be missed; others have none
 )
 
 category = Table(

@@ -7,10 +7,11 @@ may start from the label's index or from the file's.
 from sqlalchemy import Connection, Float, Integer, String, column, table
 
 from tagger.config.views import SearchSettings
+from tagger.heads.names import CLEAR, FLAGGED
 from tagger.heads.names import UNSURE as UNSURE_LABEL
 from tagger.store.core import conditions, sessions
 from tagger.store.core.columns import Instant, PathText
-from tagger.store.core.heads import FLAGGED, RANKS
+from tagger.store.core.heads import RANKS
 from tagger.store.core.schema import State
 from tagger.store.core.schema import configured as _limit
 
@@ -68,7 +69,7 @@ VIEWS = {
                label.name_zh, label.key, coalesce(tag.by, 'model') AS by,
                CASE WHEN label.role IN ('{FLAGGED}', '{UNSURE_LABEL}') THEN label.role
                     WHEN EXISTS (SELECT 1 FROM label AS its WHERE its.head = label.head AND its.role = '{FLAGGED}')
-                    THEN 'clear' END AS state,
+                    THEN '{CLEAR}' END AS state,
                file.camera, file.app_id, {_DAMAGED}, {_IS_GONE}
         {_JOINS}
         WHERE label.head IS NOT NULL AND tag.rank % {RANKS} = 1 AND tag.rank > {RANKS} AND file.seen_at = tag.seen_at

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, case, exists, func, literal, select, tuple_
 
-from tagger.heads.names import NONE, UNSURE
+from tagger.heads.names import CLEAR, FLAGGED, NONE, UNSURE
 from tagger.records import Health
 from tagger.search.conditions import NAMES
 from tagger.store.core import conditions
 from tagger.store.core.columns import Instant
 from tagger.store.core.database import Database
-from tagger.store.core.heads import FLAGGED, RANKS
+from tagger.store.core.heads import RANKS
 from tagger.store.core.schema import State, category, category_score, file, label, reading, source, tag
 
 
@@ -127,7 +127,7 @@ _TAGS = (
 )
 _ITS_LABEL = label.alias("its_label")
 _CAN_FLAG = exists(1).where(_ITS_LABEL.c.head == label.c.head, _ITS_LABEL.c.role == FLAGGED)
-_STATE = case((label.c.role.in_((FLAGGED, UNSURE)), label.c.role), (_CAN_FLAG, "clear"))
+_STATE = case((label.c.role.in_((FLAGGED, UNSURE)), label.c.role), (_CAN_FLAG, CLEAR))
 _HEADS = (
     select(
         tag.c.file_id,

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.heads.head import Fit, Head, HeadTag
-from tagger.heads.names import NONE, UNSURE
+from tagger.heads.names import FLAGGED, NONE, UNSURE
 from tagger.records import Label
-from tagger.store.core.heads import FLAGGED, RANKS, head
+from tagger.store.core.heads import RANKS, head
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.registry import register_labels
 from tagger.store.core.schema import label, tag, word

@@ -39,6 +39,23 @@ class TagAnswer(BaseModel):
     by: str = "model"
 
 
+class HeadTagAnswer(BaseModel):
+    """What a head says of a picture: `label` is one of its labels, `none` or `unsure`; `name` is that in the language asked for.
+
+    `state` is flagged, unsure or clear, where the head has labels that must not be missed.
+    """
+
+    model_config = ConfigDict(title="HeadTag")
+
+    head: str
+    label: str
+    name: str
+    score: float = Field(description="probability, 0 to 1")
+    key: str
+    by: str = "model"
+    state: str | None = None
+
+
 class CategoryAnswer(BaseModel):
     model_config = ConfigDict(title="Category")
 
@@ -77,6 +94,7 @@ class Result(BaseModel):
         default=None, description="the category that is shown where the best label is not sure"
     )
     damaged: bool = Field(default=False, description=_DAMAGED)
+    heads: list[HeadTagAnswer] = []
 
 
 class Prediction(BaseModel):
@@ -104,6 +122,7 @@ class Image(BaseModel):
     health: HealthAnswer | None
     conditions: list[str] = []
     damaged: bool = Field(default=False, description=_DAMAGED)
+    heads: list[HeadTagAnswer] = []
 
 
 class Page(BaseModel):

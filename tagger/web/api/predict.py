@@ -6,11 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from tagger.heads.head import Head, HeadTag
 from tagger.records import Category, Failed, Tag, Tagged
 from tagger.search.conditions import conditions_of
 from tagger.vision.certainty import certainty_of
 from tagger.web.api.answers import (
     CategoryAnswer,
+    HeadTagAnswer,
     HealthAnswer,
     Language,
     ModelAnswer,
@@ -111,9 +113,10 @@ class Results:
         self._taxonomy, self._within = context.taxonomy, context.taxonomy.by_label()
         self._categories = {one.key: one for one in context.taxonomy.categories}
         self._min_score, self._conditions = context.min_score, context.conditions
+        self._labelling = context.labelling
 
     def of(self, picture: Upload, outcome: Tagged | Failed, least: float, lang: Language) -> Result:
-        """Return what the model says of a picture, labels that score less than `least` left out, or why it says nothing."""
+        """Return what the model says of a picture, its labels that score less than `least` left out, what heads say, or why it says nothing."""
         if isinstance(outcome, Failed):
             return Result(file=picture.name, tags=[], error=outcome.reason)
         health, reading = outcome.facts.health, outcome.reading
@@ -128,6 +131,7 @@ class Results:
             instead=categories[sure.category] if sure.category else None,
             conditions=list(conditions_of(outcome.facts, reading.outdoor, self._conditions)),
             damaged=outcome.facts.damaged,
+            heads=[_head_tag(head, tag, lang) for head, tag in self._labelling.said(outcome)],
         )
 
     def _tag(self, tag: Tag, lang: Language) -> TagAnswer:
@@ -135,6 +139,14 @@ class Results:
         within = [name_in(lang, self._categories[key]) for key in self._within.get(label.key, ())]
         name = name_in(lang, label)
         return TagAnswer(label=label.name, name=name, score=score, key=label.key, categories=within)
+
+
+def _head_tag(head: Head, tag: HeadTag, lang: Language) -> HeadTagAnswer:
+    label, state = head.label(tag.label), head.state(tag.label)
+    name = name_in(lang, label)
+    return HeadTagAnswer(
+        head=head.name, label=label.name, name=name, score=tag.score, key=label.key, state=state
+    )
 
 
 def _category(one: Category, score: float, lang: Language) -> CategoryAnswer:

@@ -5,6 +5,7 @@ its threshold of 55 %, which is that of many separate answers; a thousand classe
 """
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -15,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 from starlette.concurrency import run_in_threadpool
 
+from tagger.heads.head import Head, HeadTag
+from tagger.heads.names import NONE, UNSURE
 from tagger.pipeline.predict_queue import BusyError
 from tagger.records import Category, Failed, FailureKind, Reading, Tag, Taxonomy
 from tagger.supervision import Closed
@@ -59,7 +62,8 @@ def router(context: TaggerContext) -> APIRouter:
         outcome = await asyncio.wrap_future(context.predict_queue.ask(data, MOST))
         if isinstance(outcome, Failed):
             raise _AmazonError(_failure(outcome), outcome.reason)
-        wanted = asked.wanted(labels.of(outcome.reading), context.min_score * 100)
+        found = labels.of(outcome.reading, context.labelling.said(outcome))
+        wanted = asked.wanted(found, context.min_score * 100)
         version = f"{context.model.name}-{context.model.weights_sha256[:12]}"
         return _response(200, {"Labels": [one.said() for one in wanted], "LabelModelVersion": version})
 
@@ -137,11 +141,14 @@ class _Asked(_Shape):
     settings: _Settings = _Settings()
 
     def wanted(self, labels: Iterable["_Label"], least: float) -> list["_Label"]:
-        """Return those labels that are asked for; `least` is how sure they must be where the client does not say."""
-        least = least if self.min_confidence is None else self.min_confidence
-        return [one for one in labels if one.confidence >= least and self.settings.wants(one)][
-            : self.max_labels
-        ]
+        """Return those labels that are asked for; `least` is how sure the model must be where the client does not say."""
+        wanted = (one for one in labels if self._is_sure(one, least) and self.settings.wants(one))
+        return list(itertools.islice(wanted, self.max_labels))
+
+    def _is_sure(self, label: "_Label", least: float) -> bool:
+        if self.min_confidence is None:
+            return label.is_of_a_head or label.confidence >= least
+        return label.confidence >= self.min_confidence
 
 
 async def _asked(request: Request) -> _Asked:
@@ -181,12 +188,16 @@ def _wrong(error: ValidationError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A label as Rekognition has it: `parents` are all that it is within; `groups` are those of them, or itself, that are within nothing."""
+    """A label as Rekognition has it: `parents` are all that it is within; `groups` are those of them, or itself, that are within nothing.
+
+    A head is the parent of its labels, which have passed a threshold of their own.
+    """
 
     name: str
     confidence: float
     parents: tuple[str, ...]
     groups: tuple[str, ...]
+    is_of_a_head: bool = False
 
     def said(self) -> dict[str, Any]:
         return {
@@ -206,12 +217,14 @@ class _Labels:
         self._names = {one.key: one.name for one in taxonomy.categories}
         self._within, self._above = taxonomy.by_label(), _above(taxonomy)
 
-    def of(self, reading: Reading) -> list[_Label]:
-        """Return the surest first; at equal scores a category before what is in it. Names are unique in Rekognition: a class
-        and a category that share one (`screen`) are said once.
+    def of(self, reading: Reading, by_heads: Iterable[tuple[Head, HeadTag]]) -> list[_Label]:
+        """Return the surest first; at equal scores a category before what is in it, and a head's label last.
+
+        Names are unique in Rekognition: a class and a category that share one (`screen`) are said once.
         """
         found = [self._category(self._names[key], score) for key, score in reading.categories]
         found += [self._tag(one) for one in reading.tags]
+        found += [_of_a_head(*one) for one in by_heads if one[1].label not in (NONE, UNSURE)]
         unique: dict[str, _Label] = {}
         for label in sorted(found, key=lambda one: -one.confidence):
             unique.setdefault(label.name, label)
@@ -228,6 +241,10 @@ class _Labels:
         parents = tuple(one for one in within if one != name)
         groups = tuple(one for one in (name, *parents) if self._above.get(one) == [])
         return _Label(name, min(score * 100, 100.0), parents, groups)
+
+
+def _of_a_head(head: Head, tag: HeadTag) -> _Label:
+    return _Label(tag.label, min(tag.score * 100, 100.0), (head.name,), (head.name,), is_of_a_head=True)
 
 
 def _above(taxonomy: Taxonomy) -> dict[str, list[str]]:
