@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tagger.errors import ConfigError
 from tagger.heads.head import Fit
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
 from tagger.store.core.registry import set_thresholds
 from tagger.store.search import found, nothing_found
 from tagger.store.search.found import Hit
+from tagger.store.tags import corrections
+from tagger.store.tags.calibration import calibrations
+from tagger.store.tags.corrections import Correction
 from tests.integration.shelf import NOON, RESNET, Shelf
 from tests.integration.test_head_tags import BATTLE, CITY, OTHER, head, labelling, learned, seen
 
@@ -118,6 +122,26 @@ def test_a_label_that_the_model_has_too_is_found_by_both(shelf: Shelf) -> None:
     assert names(shelf, "website", least=0.05) == "battle city other web"
     assert names(shelf, "website") == "web"
     assert names(shelf, "scene:website") == "web"
+
+
+def test_a_label_is_corrected_by_the_name_that_finds_it(shelf: Shelf) -> None:
+    learned(shelf, head(labels=("battle", "tabby")))
+    learned(shelf, head(name="mood", labels=("battle", "calm")))
+    labelling(shelf, cam=("scene", "mood")).take_up()
+    stamp = seen(shelf, "new.jpg", OTHER)
+    right = "SELECT key FROM image_tags WHERE path = ? AND by = 'human' ORDER BY key"
+    for name in ("scene:tabby", "mood:Battle", "tabby"):
+        corrections.apply(shelf.database, [stamp.path], Correction(right=(name,)), NOON)
+    assert shelf.sql(right, stamp.path) == [("mood/battle",), ("n00000000",), ("scene/tabby",)]
+    with pytest.raises(ConfigError, match="several labels") as error:
+        corrections.apply(shelf.database, [stamp.path], Correction(wrong=("battle",)), NOON)
+    assert error.value.hint == 'say which: "scene:battle", "mood:battle"'
+
+
+def test_verdicts_on_labels_of_heads_calibrate_nothing(shelf: Shelf) -> None:
+    stamp = seen(shelf, "new.jpg", OTHER)
+    corrections.apply(shelf.database, [stamp.path], Correction(right=("scene:battle", "sports car")), NOON)
+    assert [one.label for one in calibrations(shelf.database, 0.9, LEAST)] == ["sports car"]
 
 
 def refused(shelf: Shelf, text: str) -> QueryError:

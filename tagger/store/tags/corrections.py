@@ -178,14 +178,18 @@ def _labels(connection: Connection, correction: Correction) -> dict[str, int]:
 
 
 def _label(connection: Connection, name: str) -> int:
-    """Return the id of the one label that is called so. Raises ConfigError where there is none, or are several."""
-    query = select(word.c.label_id, word.c.rank, label.c.name).join(label, label.c.id == word.c.label_id)
-    rows = connection.execute(
-        query.where(word.c.text == storable(name.casefold())).order_by(word.c.rank)
-    ).all()
+    """Return the id of the one label that is called so. Raises ConfigError where there is none, or are several.
+
+    A head's label may be named as searches do, `scene:battle`; a name that the model has, too, is the model's.
+    """
+    query = select(word.c.label_id, word.c.rank, label.c.name, label.c.key, label.c.head)
+    ways = [storable(way) for way in (name.casefold(), name.casefold().replace(":", "/", 1))]
+    query = query.join(label, label.c.id == word.c.label_id).where(word.c.text.in_(ways))
+    rows = connection.execute(query.order_by(word.c.rank)).all()
     best = [row for row in rows if row.rank == rows[0].rank]
+    best = [row for row in best if row.head is None] or best
     if len(best) > 1:
-        several = ", ".join(f'"{row.name}"' for row in best)
+        several = ", ".join(f'"{row.key.replace("/", ":", 1) if row.head else row.name}"' for row in best)
         raise ConfigError(name, "several labels have this name", f"say which: {several}")
     if not best:
         raise ConfigError(name, "no label has this name", _near(connection, name))
