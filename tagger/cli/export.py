@@ -74,7 +74,7 @@ def export(
     for_names = settings.search.min_score if min_score is None else min_score
     least = for_names if form is ExportFormat.XMP else min_score or 0
     with closing(Store.open(settings.database, create=False)) as store:
-        pictures = selection.pictures(store, query, text, for_names, least, limit)
+        pictures = selection.pictures(store, query, text, for_names, least, limit, min_score or 0)
         if form is ExportFormat.XMP:
             _write_sidecars(pictures, store, output, language or Language.EN)
         elif output:

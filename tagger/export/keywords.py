@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tagger.export.language import Language
 from tagger.store.core.database import Database
 from tagger.store.search import vocabulary
-from tagger.store.search.pictures import FoundPicture
+from tagger.store.search.pictures import FoundPicture, HeadScored
 
 _SEPARATOR = "|"
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,12 +39,19 @@ class Hierarchy:
         return cls(language, {key: tuple(_paths(key, names, parents)) for key in names})
 
     def keywords(self, picture: FoundPicture) -> Keywords:
-        """Return the picture's labels and categories, all that it has, as keywords."""
+        """Return the picture's labels and categories, all that it has, as keywords. A head's labels are within the head's name."""
         labels = [_word(one.name, one.name_zh, self.language) for one in picture.tags]
         categories = [_word(one.name, one.name_zh, self.language) for one in picture.categories]
         ways = [path for one in picture.categories for path in self.paths.get(one.key, ())]
         alone = [name for name in labels if name not in categories]
-        return Keywords(_each_once([*labels, *categories]), _each_once([*ways, *alone]))
+        own = [(one.head, _word(one.label, one.name_zh, self.language)) for one in _own_labels(picture)]
+        within = [f"{head}{_SEPARATOR}{name}" for head, name in own]
+        flat = [*labels, *categories, *(name for _, name in own)]
+        return Keywords(_each_once(flat), _each_once([*ways, *alone, *within]))
+
+
+def _own_labels(picture: FoundPicture) -> Iterator[HeadScored]:
+    return (one for one in picture.heads if one.is_label)
 
 
 def _paths(

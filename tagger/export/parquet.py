@@ -52,13 +52,14 @@ def _schema(pa: Any) -> Any:
             ("seq", pa.int64()),
             pa.field("tags", _scored(pa, "label"), nullable=False),
             pa.field("categories", _scored(pa, "category"), nullable=False),
+            pa.field("heads", _scored(pa, "label", "head", "by", "state"), nullable=False),
         ]
     )
 
 
-def _scored(pa: Any, kind: str) -> Any:
-    names = [(name, pa.string()) for name in (kind, "name_zh", "key")]
-    return pa.list_(pa.struct([*names, ("score", pa.float64())]))
+def _scored(pa: Any, kind: str, *others: str) -> Any:
+    names, more = ([(name, pa.string()) for name in some] for some in ((kind, "name_zh", "key"), others))
+    return pa.list_(pa.struct([*names, ("score", pa.float64()), *more]))
 
 
 def _row(picture: FoundPicture) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 
@@ -21,10 +22,12 @@ from tagger.export.files import whole
 from tagger.export.keywords import Hierarchy, Keywords
 from tagger.export.language import Language
 from tagger.export.sidecars import Beside, Mirror, Sidecar
+from tagger.heads.head import Fit
 from tagger.records import Gone
 from tagger.search.parse import parse
 from tagger.store.search.pictures import FoundPicture
-from tests.integration.shelf import Shelf, rewritten
+from tests.integration.shelf import RESNET, Shelf, rewritten
+from tests.integration.test_head_tags import BATTLE, OTHER, head, labelling, learned, seen
 from tests.unit.test_xmp import keywords
 
 DOG = Keywords(("dog",), ("animal|dog",))
@@ -66,12 +69,12 @@ def test_csv_has_a_row_for_each_label_and_each_category(tagged: Shelf) -> None:
     when = "2024-05-01T10:00:00.000Z,2024-05-01T12:00:00.000Z,2024-05-01T12:00:00.000Z"
     about = f"/data/cam/red/car.jpg,cam,{when},1"
     assert as_csv(found(tagged, "sports car")) == [
-        "path,source,captured_at,seen_at,tagged_at,seq,kind,name,name_zh,key,score,rank",
-        f"{about},label,sports car,跑车,n00000002,0.8,1",
-        f"{about},label,tabby,虎斑猫,n00000000,0.1,2",
-        f"{about},category,vehicle,交通工具,vehicle,0.8,1",
-        f"{about},category,car,汽车,car,0.8,2",
-        f"{about},category,animal,动物,animal,0.1,3",
+        "path,source,captured_at,seen_at,tagged_at,seq,kind,name,name_zh,key,score,rank,head,by,state",
+        f"{about},label,sports car,跑车,n00000002,0.8,1,,model,",
+        f"{about},label,tabby,虎斑猫,n00000000,0.1,2,,model,",
+        f"{about},category,vehicle,交通工具,vehicle,0.8,1,,model,",
+        f"{about},category,car,汽车,car,0.8,2,,model,",
+        f"{about},category,animal,动物,animal,0.1,3,,model,",
     ]
 
 
@@ -94,6 +97,40 @@ def test_what_scores_less_than_is_asked_for_is_left_out(tagged: Shelf) -> None:
     [car] = as_ndjson(found(tagged, "sports car", least=0.5))
     assert [one["label"] for one in car["tags"]] == ["sports car"]
     assert {one["category"] for one in car["categories"]} == {"vehicle", "car"}
+
+
+def test_what_heads_say_is_in_each_format_and_in_keywords(shelf: Shelf) -> None:
+    fit = Fit(RESNET, np.eye(3, dtype=np.float32) * 9, np.zeros(3, np.float32), (0.5, 0.5), (0.2, 0.5))
+    learned(shelf, head(names_zh={"battle": "战斗"}, fits=(fit,), recalls={"battle": 0.98}))
+    labelling(shelf).take_up()
+    for name, features in (("battle", BATTLE), ("other", OTHER)):
+        seen(shelf, f"{name}.jpg", features)
+    [battle], [other] = found(shelf, "battle", least=0.9), found(shelf, "scene:none")
+    own = [line.partition(",head,")[2] for line in as_csv([battle, other]) if ",head," in line]
+    assert own[-2:] == [
+        "battle,战斗,scene/battle,0.9998,,scene,model,flagged",
+        "none,,scene/none,0.9998,,scene,model,clear",
+    ]
+    [one] = as_ndjson([battle])
+    assert one["heads"] == [
+        {
+            "label": "battle",
+            "name_zh": "战斗",
+            "key": "scene/battle",
+            "score": 0.9998,
+            "head": "scene",
+            "by": "model",
+            "state": "flagged",
+        }
+    ]
+    assert as_parquet([battle])["heads"].to_pylist() == [one["heads"]]
+    english = Hierarchy.read(shelf.database, Language.EN)
+    assert ("battle" in english.keywords(battle).flat, "scene|battle" in english.keywords(battle).paths) == (
+        True,
+        True,
+    )
+    assert "战斗" in Hierarchy.read(shelf.database, Language.ZH).keywords(battle).flat
+    assert "none" not in english.keywords(other).flat
 
 
 def test_a_limit_keeps_the_newest(tagged: Shelf) -> None:
