@@ -12,7 +12,7 @@ LONGEST = 60
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _TAKEN = frozenset({
     "and", "or", "not", "since", "until", "in", "uncertain", "is", "path", "camera", "source", "state", "app",
-    "size", "width", "height", "format", "has", "like", "by", "none", "unsure",
+    "app_id", "size", "width", "height", "format", "has", "like", "by", "none", "unsure",
 })  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def on_a_terminal(home: Path, *arguments: object, **overrides: str) -> str:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [TAGGER, *map(str, arguments)],
-        env=environment(home, COLUMNS="80", TERM="xterm", **overrides),
+        env=environment(home, **{"COLUMNS": "80", "TERM": "xterm", **overrides}),
         cwd=home,
         stdout=theirs,
         stderr=theirs,
