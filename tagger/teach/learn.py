@@ -5,7 +5,10 @@ a label is given, and by what logits are divided. Then it is learned of all, and
 
 Pictures of the library stand for none. Those that lie as near to an example as examples of its label do to one another
 probably have the label, and are left out. In a library of which a third has the labels, that brings foreign pictures that get
-a label from 5.3 to 0.4 % (day and night, 5 examples each, 90 % of known ones kept); where none has, it costs nothing.
+a label from 5.3 to 0.4 % (day and night, 5 examples each, 90 % of known ones kept); where none has, it costs nothing. As half
+of the pictures that have a label lie nearer to an example than the median, twice as many as do are left out at least: of a library
+of which six in ten have the labels, with 20 examples each, 93 in place of 76 % get the right one (games), 95 of 75 (day and
+night) and 93 of 88 (rooms), and 3 to 7 % of foreign pictures get one.
 """
 
 from collections.abc import Mapping
@@ -85,11 +88,11 @@ def far(examples: Examples) -> Vectors:
         return background
     nearest, cosine = _nearest(background, labelled.vectors)
     beyond = cosine / _usual(labelled)[nearest]
-    kept = background[beyond < _NEAR]
-    if len(kept) >= min(_FEW, len(background)):
-        return kept
-    needed = len(background) // 2 + 1 if examples.truth.all(axis=0).any() else 0
-    return background[np.argsort(beyond)[:needed]]
+    order, likely = np.argsort(beyond), 2 * int((beyond >= 1).sum())
+    count = min(int((beyond < _NEAR).sum()), len(background) - likely)
+    if count < min(_FEW, len(background)):
+        count = len(background) // 2 + 1 if examples.truth.all(axis=0).any() else 0
+    return background[np.sort(order[:count])]
 
 
 def _crossed(

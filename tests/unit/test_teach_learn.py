@@ -103,6 +103,15 @@ def test_pictures_of_the_library_that_have_the_label_do_not_speak_against_it() -
     assert said(given, learn(given, MODEL, Aims()), pictures(0, 50, seed=1)).count("label 0") >= 47
 
 
+def test_most_of_a_library_may_have_the_labels() -> None:
+    wide = 1.4
+    given = examples(20, 20, spread=wide)
+    own = np.concatenate([pictures(label, 100, seed=3, spread=wide) for label in (0, 1)])
+    crowded = replace(given, background=np.concatenate([own, given.background]))
+    assert len(far(given)) >= 0.9 * len(given.background)
+    assert len(far(crowded)) <= 1.2 * len(given.background)
+
+
 def test_a_library_of_nothing_else_than_the_label_is_not_taken_for_none() -> None:
     given = replace(
         examples(20, 20), background=np.concatenate([pictures(0, 60, seed=3), pictures(1, 60, seed=3)])
