@@ -74,5 +74,4 @@ def _context(
         labelling=worker.labelling,
         teaching=worker.teaching,
         unready=worker.unready,
-        labelling=worker.labelling,
     )

@@ -55,7 +55,6 @@ class TaggerContext(ReadingContext):
     labelling: Labelling
     teaching: Teaching
     unready: Callable[[], Sequence[str]]
-    labelling: Labelling
 
     def missing(self) -> list[str]:
         """Return what is missing for pictures to be tagged and verdicts to be stored just now; nothing, as a rule."""
