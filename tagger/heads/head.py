@@ -9,7 +9,7 @@ head of `any` labels has a score for each, from 0 to 1. Below its label's thresh
 has the label `none`, or `unsure` where the head was taught to tell what people should look at.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -73,10 +73,6 @@ class Head:
         """Return one of its labels, or `none` or `unsure`, as the database has it: its key is `head/name`."""
         return Label(key_of(self.name, name), name, self.names_zh.get(name, ""))
 
-    def every_label(self) -> Iterator[Label]:
-        """Yield its labels, and the two that every head has."""
-        yield from map(self.label, (*self.labels, NONE, UNSURE))
-
     def state(self, label: str) -> str | None:
         """Return what people who must not miss a label are to do about a picture of this one; None where nobody asked for that."""
         if label in self.recalls or label == UNSURE:
@@ -112,7 +108,7 @@ class Head:
             tags.insert(0, HeadTag(UNSURE, max(doubted)))
         if tags:
             return tuple(tags if self.any else tags[:1])
-        return (HeadTag(NONE, 1 - max(row) if self.any else row[-1]),)
+        return (HeadTag(NONE, 1 - max(row[: len(self.labels)])),)
 
 
 def key_of(head: str, label: str) -> str:

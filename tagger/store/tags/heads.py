@@ -4,14 +4,14 @@
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from numpy import float16, float32, frombuffer
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from tagger.heads.head import Fit, Head, HeadTag
+from tagger.heads.head import Fit, Head, HeadTag, key_of
 from tagger.heads.names import FLAGGED, NONE, UNSURE
 from tagger.records import Label
 from tagger.store.core.heads import RANKS, head
@@ -140,22 +140,30 @@ class HeadsInUse:
 
 
 def register(
-    connection: Connection, name: str, any_: bool, labels: Iterable[Label], flagged: Iterable[str] = ()
+    connection: Connection,
+    name: str,
+    any_: bool,
+    labels: Iterable[Label],
+    flagged: Collection[str] | None = None,
 ) -> int:
     """Make a head and its labels known, `none` and `unsure` too, and return its id.
 
     `labels` have keys `head/label`. What was known stays known: verdicts are on it. `flagged` are the names of those that must not
-    be missed.
+    be missed; None leaves that as it is.
     """
     add = upsert(head).values(name=name, any=any_)
     same = add.on_conflict_do_update(index_elements=[head.c.name], set_={"any": add.excluded.any})
     id_ = int(connection.execute(same.returning(head.c.id)).scalar_one())
-    every = {one.key: one for one in (*labels, *(Label(f"{name}/{own}", own) for own in (NONE, UNSURE)))}
+    own = [Label(key_of(name, one), f"{one} ({name})") for one in (NONE, UNSURE)]
+    every = {one.key: one for one in (*labels, *own)}
     ids = register_labels(connection, list(every.values()))
-    roles = {f"{name}/{one}": FLAGGED for one in flagged} | {f"{name}/{own}": own for own in (NONE, UNSURE)}
+    roles: dict[str, str | None] = {key_of(name, one): one for one in (NONE, UNSURE)}
+    if flagged is not None:
+        roles |= {one.key: FLAGGED if one.name in flagged else None for one in labels}
     for key, one in every.items():
-        connection.execute(update(label).where(label.c.id == ids[key]).values(head=name, role=roles.get(key)))
-        _set_words(connection, ids[key], one, is_named=one.name not in (NONE, UNSURE))
+        role = {"role": roles[key]} if key in roles else {}
+        connection.execute(update(label).where(label.c.id == ids[key]).values(head=name, **role))
+        _set_words(connection, ids[key], one, is_named=one not in own)
     return id_
 
 
