@@ -97,7 +97,7 @@ def but_for_gone(answer: Any) -> Any:
     if isinstance(answer, dict) and "images" in answer:
         return answer | {"images": [one for one in answer["images"] if one["state"] != "gone"]}
     if isinstance(answer, list):
-        return [one for one in answer if one["image"]["state"] != "gone"]
+        return [one for one in answer if one.get("image", one).get("state") != "gone"]
     return answer
 
 
