@@ -35,6 +35,7 @@ NOW = datetime.now(UTC)
 VIEWS = [
     "camera_health",
     "failed_files",
+    "head_tags",
     "image_categories",
     "image_conditions",
     "image_tags",
