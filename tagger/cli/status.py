@@ -39,6 +39,7 @@ def status(
             return
         found = _as_dict(queries.status(store), settings.database)
         found["model"] = found["model"] and found["model"] | _why(settings, store)
+        found["heads"] = _heads(store)
     say(json.dumps(found, indent=2) if as_json else "\n".join(_for_people(found)))
 
 
@@ -87,6 +88,23 @@ def _why(settings: "Settings", store: "Store") -> dict[str, str]:
     return {"why": stands.why, "other": stands.other}
 
 
+def _heads(store: "Store") -> dict[str, Any]:
+    """Return how many labels and examples each head has, whose pictures it labels, and how many files it has still to look at."""
+    from tagger.store.tags import head_list
+
+    with store.read() as connection:
+        found = head_list.heads(connection)
+    return {
+        one.name: {
+            "labels": len(one.taught),
+            "examples": sum(label.examples for label in one.labels),
+            "sources": list(one.sources),
+            "left": one.left,
+        }
+        for one in found
+    }
+
+
 def _present(files: Mapping[Any, int]) -> dict[str, int]:
     return {str(state): count for state, count in files.items() if count}
 
@@ -101,6 +119,8 @@ def _for_people(found: Mapping[str, Any]) -> Iterator[str]:
     if found["paused_since"]:
         yield f"paused    since {found['paused_since']}; continue with: tagger resume"
     yield from _counts(found)
+    for name, head in found["heads"].items():
+        yield f"head {name}  {_told(head)}"
     if found["misdated"]:
         yield f"{found['misdated']:,} with a date that cannot be, and is not used"
 
@@ -113,3 +133,11 @@ def _counts(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _counted(files: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in files.items()) or "no files"
+
+
+def _told(head: Mapping[str, Any]) -> str:
+    from tagger.wording.plural import counted
+
+    taught = f"{counted(head['labels'], 'label')}, {counted(head['examples'], 'example')}"
+    where = f"labels {', '.join(map(shown, head['sources']))}" if head["sources"] else "labels nothing"
+    return f"{taught}, {where}" + (f", {counted(head['left'], 'file')} left at most" if head["left"] else "")

@@ -7,6 +7,7 @@ from tagger.doctor.config import config
 from tagger.doctor.database import database
 from tagger.doctor.finding import Finding
 from tagger.doctor.folders import folders
+from tagger.doctor.heads import heads
 from tagger.doctor.machine import clock, disk
 from tagger.doctor.model import engine, weights
 from tagger.doctor.service import service, web
@@ -18,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     database,
     weights,
     engine,
+    heads,
     disk,
     clock,
     service,

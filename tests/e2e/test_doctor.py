@@ -8,16 +8,22 @@ import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
+import numpy as np
 import pytest
 
 from tagger.config.settings import Settings
 from tagger.doctor.machine import clock
+from tagger.heads import files
+from tagger.heads.head import Fit, Head
 from tagger.host import mounts
+from tagger.records import ModelIdentity
+from tagger.vision.engines.fake import IDENTITY
 from tests.allowed import NO_PRIVILEGES, OWN_LIMITS, OWN_MOUNTS, needs
 from tests.conftest import Painter
 from tests.e2e.command import TAGGER, environment, running, tagger
@@ -292,6 +298,26 @@ def test_the_engine_that_is_chosen_computes(tmp_path: Path, inbox: Path) -> None
 def test_a_threshold_for_what_is_unknown(tmp_path: Path, inbox: Path) -> None:
     [said] = ask(tmp_path, inbox, **DAMAGED, TAGGER_THRESHOLDS="{reed: 0.5}")["weights", "problem"]
     assert "thresholds.reed" in said
+
+
+def test_heads_that_are_not_learned_damaged_or_of_another_model(
+    tmp_path: Path, inbox: Path, paint: Painter
+) -> None:
+    paint(inbox / "red.png")
+    tagger(tmp_path, "scan", inbox, "--database", tmp_path / "tags.db")
+    heads = {"TAGGER_HEADS": "[mood]"}
+    assert "tagger teach mood" in ask(tmp_path, inbox, **heads)["heads", "note"][0]
+    head = Head("mood", ("warm",), False, (fit(IDENTITY),), datetime.now(UTC), examples={"warm": ["0"] * 7})
+    files.write(tmp_path / "heads", head)
+    assert ask(tmp_path, inbox, **heads)["heads", "ok"] == ["mood: 1 label from 7 examples\n"]
+    files.write(tmp_path / "heads", replace(head, fits=(fit(replace(IDENTITY, name="other")),)))
+    assert "another model" in ask(tmp_path, inbox, **heads)["heads", "warning"][0]
+    (tmp_path / "heads/mood.json").write_text("{")
+    assert "mood.json" in ask(tmp_path, inbox, **heads)["heads", "problem"][0]
+
+
+def fit(model: ModelIdentity) -> Fit:
+    return Fit(model, np.zeros((3, 2), np.float32), np.zeros(2, np.float32), (0.5,), (0.5,))
 
 
 # Disk and clock

@@ -129,3 +129,11 @@ def test_a_running_daemon_labels_by_what_was_learned_meanwhile(home: Path) -> No
         daemon.wait_for("head mood: .* labelled")
         assert daemon.stop(signal.SIGTERM) == 0
     assert labels(home)["ruby.png"] == "warm"
+
+
+def test_status_tells_of_heads_and_what_they_label(home: Path) -> None:
+    configure(home, "heads: [mood]\n")
+    run(home, "teach", "mood", "--from", home / "shots")
+    assert "head mood  2 labels, 6 examples, labels nothing\n" in run(home, "status").stdout
+    run(home, "scan")
+    assert "head mood  2 labels, 6 examples, labels inbox\n" in run(home, "status").stdout

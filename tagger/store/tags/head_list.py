@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from tagger.heads.names import NONE, UNSURE
 from tagger.store.core.heads import head, head_source
 from tagger.store.core.schema import label, source, verdict
 
@@ -30,6 +31,11 @@ class HeadEntry:
     labels: Sequence[HeadLabel]
     sources: Sequence[str]
     left: int
+
+    @property
+    def taught(self) -> list[HeadLabel]:
+        """Its labels as people gave them, without `none` and `unsure`."""
+        return [one for one in self.labels if one.name not in (NONE, UNSURE)]
 
 
 def heads(connection: Connection) -> list[HeadEntry]:
