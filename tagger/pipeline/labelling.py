@@ -16,6 +16,7 @@ from tagger.heads import files
 from tagger.heads.head import Fit, Head, HeadTag, vectors_of
 from tagger.pipeline.recent_events import RecentEvents
 from tagger.records import ModelIdentity, Tagged
+from tagger.store.core.registry import set_thresholds
 from tagger.store.core.write_retry import UnavailableError, retried
 from tagger.store.tags import head_backlog, heads
 from tagger.store.tags.head_backlog import Progress
@@ -106,6 +107,7 @@ class Labelling:
         """Make the heads known to the database and to the writer, in one transaction: no picture falls between."""
         with self._database.write() as connection:
             known = {name: heads.known(connection, one) for name, one in self._heads.items() if one}
+            set_thresholds(connection, self._writer.thresholds)  # a new label may have one
             by_source = {source: [*self._fits(source, known)] for source in self._wanted}
             model_of = self._writer.registered.model_of
             self._writer.heads = HeadsInUse(by_source, {source: model_of(source) for source in by_source})

@@ -17,7 +17,8 @@ from tagger.store.search.found import Hit
 from tagger.store.tags import corrections
 from tagger.store.tags.calibration import calibrations
 from tagger.store.tags.corrections import Correction
-from tests.integration.shelf import NOON, RESNET, Shelf
+from tagger.store.tags.writer import Writer
+from tests.integration.shelf import LABELS, NOON, RESNET, TAXONOMY, Shelf
 from tests.integration.test_head_tags import BATTLE, CITY, OTHER, head, labelling, learned, seen
 
 LEAST = 0.2
@@ -113,6 +114,20 @@ def test_scores_of_searches_hide_no_label_of_a_head_and_thresholds_of_the_config
         set_thresholds(connection, {"scene/battle": 1.0})
     assert names(shelf, "battle") == ""
     assert shelf.sql("SELECT label FROM image_tags WHERE label = 'battle'") == []
+
+
+def test_a_threshold_holds_for_a_label_that_is_learned_while_a_daemon_works(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "new.db")
+    with closing(shelf.database):
+        least = {"scene/battle": 1.0, "tabby": 0.95}
+        shelf.writer = Writer(shelf.database, RESNET, LABELS, TAXONOMY, "", lambda: NOON, thresholds=least)
+        work = labelling(shelf, cam=("scene",))
+        work.take_up()
+        learned(shelf)
+        work.take_up()
+        for name, features in (("battle", BATTLE), ("city", CITY)):
+            seen(shelf, f"{name}.jpg", features)
+        assert [names(shelf, text) for text in ("battle", "main city", "tabby")] == ["", "city", ""]
 
 
 def test_a_label_that_the_model_has_too_is_found_by_both(shelf: Shelf) -> None:

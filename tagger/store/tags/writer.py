@@ -105,6 +105,7 @@ class Writer:
         """
         self._database, self._now, self._keep_old = database, now, keep_old
         self._places, self._reaches, self.heads = places, reaches, HeadsInUse()
+        self.thresholds = thresholds
         self.registered = self._register(identity, identities, description, labels, taxonomy)
         self._set(thresholds, limits)
 
