@@ -6,11 +6,12 @@ are the same scene many times.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.heads.head import Fit, Head
+from tagger.heads.head import Head
 from tagger.records import ModelIdentity
 from tagger.store.core.database import Database
 from tagger.store.tags import examples
@@ -22,42 +23,109 @@ _SPARE = 20
 """So many times the pictures that are wanted are looked at for being unlike one another."""
 
 
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A picture to be labelled. `label` is the head's likeliest one, empty where it has not learned yet."""
+
+    id: int
+    sha256: str
+    path: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Of how many pictures, chosen at random, the most telling are suggested; another `seed` chooses others."""
+
+    most: int = LOOKED_AT
+    seed: int = 0
+
+
 def suggested(
-    database: Database, head: Head, readers: Mapping[ModelIdentity, Sequence[str]], most: int
-) -> list[StoredPicture]:
+    database: Database,
+    head: Head,
+    readers: Mapping[ModelIdentity, Sequence[str]],
+    most: int,
+    among: Candidates = Candidates(),
+) -> list[Suggestion]:
     """Return the library's pictures whose label would teach most, the most telling first; examples are none of them.
 
     `readers` are the models that read the pictures, each with the names of its sources.
     """
-    pictures: list[StoredPicture] = []
+    fits = {one: fit for one in readers if (fit := head.fit_for(one))}
+    pictures: list[Suggestion] = []
+    vectors: list[bytes] = []
     doubt = [np.zeros(0, np.float32)]
-    taught: list[bytes] = []
+    for identity, fit in fits.items():
+        some = _unlabelled(database, head.name, identity, readers[identity], among, len(readers))
+        new = [one for one in some if len(one.vector) == 2 * len(fit.weights)]
+        if new:
+            scores = head.scores(fit, numbers([one.vector for one in new]))
+            best = scores[:, : len(head.labels)].argmax(axis=1).tolist()
+            pictures += (_suggestion(one, head.labels[at]) for one, at in zip(new, best, strict=True))
+            vectors += (one.vector for one in new)
+            doubt.append(doubts(scores, head.any))
+    order = _order(database, head.name, fits, vectors, np.concatenate(doubt), most)
+    return [pictures[at] for at in order]
+
+
+def unlike(
+    database: Database,
+    name: str,
+    readers: Mapping[ModelIdentity, Sequence[str]],
+    most: int,
+    among: Candidates,
+) -> list[Suggestion]:
+    """Return pictures that are unlike one another and the examples, for a head that has not learned yet."""
+    found = [
+        one
+        for identity, sources in readers.items()
+        for one in _unlabelled(database, name, identity, sources, among, len(readers))
+    ]
+    same = [one for one in found if len(one.vector) == len(found[0].vector)]
+    order = _order(
+        database, name, readers, [one.vector for one in same], np.ones(len(same), np.float32), most
+    )
+    return [_suggestion(same[at], "") for at in order]
+
+
+def _suggestion(one: StoredPicture, label: str) -> Suggestion:
+    return Suggestion(one.id, one.sha256, one.path, label)
+
+
+def _unlabelled(
+    database: Database,
+    name: str,
+    identity: ModelIdentity,
+    sources: Sequence[str],
+    among: Candidates,
+    shares: int,
+) -> list[StoredPicture]:
+    """Return one picture of each content that is no example."""
     with database.read() as connection:
-        known = {one.sha256 for one in examples.of(connection, head.name)}
-        for identity, fit in ((one, fit) for one in readers if (fit := head.fit_for(one))):
-            some = examples.some(connection, identity, readers[identity], LOOKED_AT // len(readers))
-            new = [one for one in _once(some, fit) if one.sha256 not in known]
-            pictures += new
-            doubt.append(_doubts(head, fit, new))
-            taught += examples.vectors(connection, identity, list(known)).values()
-    if not pictures:
-        return []
-    vectors = numbers([one.vector for one in pictures])
-    its = [one for one in taught if len(one) == 2 * vectors.shape[1]]
-    given = numbers(its).reshape(-1, vectors.shape[1])
-    return [pictures[at] for at in chosen(np.concatenate(doubt), vectors, given, most)]
-
-
-def _once(pictures: Iterable[StoredPicture], fit: Fit) -> list[StoredPicture]:
-    """Return one picture of each content, of those that have as many numbers as the head knows."""
-    its = {one.sha256: one for one in pictures if len(one.vector) == 2 * len(fit.weights)}
+        known = {one.sha256 for one in examples.of(connection, name)}
+        some = examples.some(connection, identity, sources, among.most // shares, among.seed)
+        its = {one.sha256: one for one in some if one.sha256 not in known}
     return list(its.values())
 
 
-def _doubts(head: Head, fit: Fit, pictures: Sequence[StoredPicture]) -> NDArray[np.float32]:
-    if not pictures:
-        return np.zeros(0, np.float32)
-    return doubts(head.scores(fit, numbers([one.vector for one in pictures])), head.any)
+def _order(
+    database: Database,
+    name: str,
+    identities: Iterable[ModelIdentity],
+    vectors: Sequence[bytes],
+    doubt: NDArray[np.float32],
+    most: int,
+) -> Iterable[int]:
+    """Return which pictures to ask for, the most telling first."""
+    if not vectors:
+        return ()
+    rows = numbers(vectors)
+    with database.read() as connection:
+        known = [one.sha256 for one in examples.of(connection, name)]
+        stored = [examples.vectors(connection, one, known).values() for one in identities]
+    its = [one for some in stored for one in some if len(one) == 2 * rows.shape[1]]
+    return chosen(doubt, rows, numbers(its).reshape(-1, rows.shape[1]), most)
 
 
 def doubts(scores: NDArray[np.float32], any_: bool) -> NDArray[np.float32]:
