@@ -56,4 +56,5 @@ def _context(settings: "Settings", store: "Store", thumbnails: "Thumbnails") -> 
         thumbnails=thumbnails,
         follow_links=links_by_folder(settings.sources),
         standing=standing(settings, store, data_home()),
+        heads=settings.every_head(),
     )

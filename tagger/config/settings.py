@@ -65,6 +65,10 @@ class Settings(Section):
             raise ValueError("heads: label pictures by their features: leave out `features: false`")
         return self
 
+    def every_head(self) -> tuple[str, ...]:
+        """Return the heads that label any pictures, in the order of their names."""
+        return tuple(sorted({*self.heads, *(name for one in self.sources for name in self.heads_of(one))}))
+
     def heads_of(self, source: Source) -> tuple[str, ...]:
         """Return the heads that label a source's pictures: its own, where it names any, or none; else those of all sources."""
         return self.heads if source.heads is None else source.heads

@@ -74,4 +74,5 @@ def _context(
         labelling=worker.labelling,
         teaching=worker.teaching,
         unready=worker.unready,
+        heads=settings.every_head(),
     )

@@ -25,7 +25,7 @@ from tagger.web.thumbnails import Thumbnails
 class ReadingContext:
     """Has what is needed to show pictures. `top_k` is how many tags each of them is given; `standing` says by which model, and why.
 
-    `follow_links` has, by a source's folder, those below which links in it may lead.
+    `follow_links` has, by a source's folder, those below which links in it may lead. `heads` are those that the config names.
     """
 
     database: Database
@@ -35,10 +35,15 @@ class ReadingContext:
     standing: Standing
     follow_links: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     searches: Searches = field(default_factory=Searches)
+    heads: Sequence[str] = ()
 
     def missing(self) -> list[str]:
         """Return what is missing to answer all that can be asked: nothing, where pictures are only shown."""
         return []
+
+    def is_learning(self, name: str) -> bool:  # noqa: ARG002
+        """Return whether a head is being learned, or waits to be: none is, where pictures are only shown."""
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +71,7 @@ class TaggerContext(ReadingContext):
         except DatabaseError as error:
             missing.append(f"the database cannot be written: {error.what}; {error.hint}")
         return missing
+
+    def is_learning(self, name: str) -> bool:
+        """Return whether a head is being learned, or waits to be."""
+        return self.teaching.is_at(name)

@@ -6,7 +6,8 @@ next time. Learning is another process's work, which is asked for here and told 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,16 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tagger.errors import ModelError
 from tagger.heads import files
-from tagger.heads.head import Head, key_of
-from tagger.heads.names import NONE, UNSURE, check_head, check_label
+from tagger.heads.head import Head
+from tagger.heads.names import NONE, UNSURE
 from tagger.pipeline.teaching import Teaching
-from tagger.records import Label
 from tagger.store.core.database import Database
-from tagger.store.tags import corrections, head_list, heads
+from tagger.store.tags import head_list
 from tagger.store.tags.head_list import HeadEntry, HeadLabel
 from tagger.web.api.answers import Corrected
 from tagger.web.context import ReadingContext, TaggerContext
-from tagger.web.lookup import picture_of
+from tagger.web.heads import say
+from tagger.web.heads import teach as have_learned
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 
@@ -155,13 +156,10 @@ def teaching_router(context: TaggerContext) -> APIRouter:
 
     def ask(name: str) -> HeadAsked:
         told.report(name)
-        if not context.teaching.ask(name):
-            raise ProblemError(
-                429, "as many heads wait to be learned as may; ask again later", {"Retry-After": "60"}
-            )
+        have_learned(context, name)
         return HeadAsked(head=name)
 
-    return _routes(lambda name, given: give(context.database, name, given), ask)
+    return _routes(partial(_give, context.database), ask)
 
 
 def refusals() -> APIRouter:
@@ -186,32 +184,8 @@ def _routes(give: Callable[[str, GivenExamples], int], ask: Callable[[str], Head
     return routes
 
 
-def give(database: Database, name: str, given: GivenExamples) -> int:
-    """Store examples, and return how many pictures have other tags now, or may have once the head is learned.
-
-    Raises ConfigError where the head or the label cannot be called so, ProblemError where there is no such picture.
-    """
-    check_head(name)
-    own = check_label(given.label)
-    if own == UNSURE:
-        raise ProblemError(
-            400, f"{UNSURE} is what a head says by itself; say which label a picture has, or {NONE}"
-        )
-    paths = [picture_of(database, id_).path for id_ in dict.fromkeys(given.images)]
-    _make_known(database, name, own, given.any)
-    key = [key_of(name, own)]
-    correction = corrections.Correction(open=key) if given.remove else corrections.Correction(right=key)
-    return corrections.apply(database, paths, correction, datetime.now(UTC))
-
-
-def _make_known(database: Database, name: str, own: str, any_: bool) -> None:
-    """Have the database know the head and its label, if it does not yet. A head that is known stays of its kind."""
-    with database.read() as connection:
-        entry = next((one for one in head_list.heads(connection) if one.name == name), None)
-    if entry is None or own not in {one.name for one in entry.labels}:
-        new = [] if own == NONE else [Label(key_of(name, own), own)]
-        with database.write() as connection:
-            heads.register(connection, name, entry.any if entry else any_, new)
+def _give(database: Database, name: str, said: GivenExamples) -> int:
+    return say(database, name, said.label, said.images, said.any, said.remove)
 
 
 def _refused(*_: object) -> Any:
