@@ -17,7 +17,7 @@ from tagger.web.api import corrections, events, files, heads, images, metrics, p
 from tagger.web.compat import rekognition
 from tagger.web.context import ReadingContext, TaggerContext
 from tagger.web.guard import Guard
-from tagger.web.page import login, routes
+from tagger.web.page import login, own_labels, routes
 
 ABOUT = "Tags of pictures: of those that are handed in, and of those in the watched folders. Times are UTC."
 
@@ -36,7 +36,8 @@ def create_app(web: WebSettings, context: ReadingContext) -> FastAPI:
     admission = Admission(web.secret)
     public = (state.alive(), login.router(admission))
     given, told = _tagging(context) if isinstance(context, TaggerContext) else _reading_alone(context)
-    private = (*given, *_reading(context, admission), *told, routes.router(context), login.leaving())
+    page = (routes.router(context), own_labels.router(context), login.leaving())
+    private = (*given, *_reading(context, admission), *told, *page)
     outside = _application(public, openapi_url=None)
     outside.mount("/static", routes.files())
     servers = [{"url": web.public_url}] if web.public_url else None

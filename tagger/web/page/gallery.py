@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from tagger.heads.names import UNSURE
 from tagger.search.conditions import NAMES
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
@@ -11,11 +12,14 @@ from tagger.store.queue import queries
 from tagger.store.search import found, nothing_found, vocabulary
 from tagger.store.search.pictures import FoundPicture
 from tagger.store.search.statement import Position
-from tagger.web.context import ReadingContext
+from tagger.store.tags import head_list
+from tagger.web.context import ReadingContext, TaggerContext
 from tagger.web.lookup import cursor_of
 from tagger.web.page.best_answer import best_answers
 from tagger.web.page.filters import GalleryFilters, Mistake
 
+_COMPLETED = 1000
+"""Own labels that are offered to choose from."""
 PAGE = 60
 """Pictures of a page: rows of two to six come out even."""
 
@@ -48,6 +52,7 @@ class Gallery:
             "after": "",
             "mistake": None,
             "short": [],
+            "writes": isinstance(self._context, TaggerContext),
             "answer": best_answers(self._database, self._context.min_score),
         }
 
@@ -76,4 +81,12 @@ def choices(database: Database) -> dict[str, Any]:
         "sources": queries.roots(database).values(),
         "categories": vocabulary.categories(database),
         "conditions": NAMES,
+        "own_labels": own_labels(database),
     }
+
+
+def own_labels(database: Database) -> list[str]:
+    """Return the labels that people may give pictures, as they are typed: those of heads, and each head's `none`."""
+    with database.read() as connection:
+        every = [(head.name, one.name) for head in head_list.heads(connection) for one in head.labels]
+    return [f"{name}:{own}" for name, own in every if own != UNSURE][:_COMPLETED]

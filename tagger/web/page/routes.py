@@ -22,7 +22,7 @@ from tagger.web.lookup import look_alikes, picture_of, position_of
 from tagger.web.page.best_answer import best_answers
 from tagger.web.page.chart import SPANS, chart, first_moment, periods
 from tagger.web.page.filters import Certainty, Condition, GalleryFilters, Mistake, Since
-from tagger.web.page.gallery import Gallery, choices
+from tagger.web.page.gallery import Gallery, choices, own_labels
 from tagger.web.page.render import Renderer
 from tagger.web.small_body import SmallBody
 
@@ -97,8 +97,8 @@ def _add_picture(routes: APIRouter, context: ReadingContext, renderer: Renderer)
         newer, older = newer_and_older(database, one)
         correction = corrections.correction_of(database, id)
         shown = {"picture": one, "newer": newer, "older": older, "correction": correction, "writes": writes}
-        answer = best_answers(database, context.min_score)
-        return renderer.page(request, "picture.html", **shown, answer=answer)
+        answer, own = best_answers(database, context.min_score), own_labels(database)
+        return renderer.page(request, "picture.html", **shown, answer=answer, own_labels=own)
 
 
 def _add_alike(routes: APIRouter, context: ReadingContext, renderer: Renderer) -> None:

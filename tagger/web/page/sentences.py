@@ -120,6 +120,14 @@ CHINESE = {
     "model.name in the config is resnet18, whose ImageNet-1k weights are not here": "配置中的 model.name 是 resnet18，而它的 ImageNet-1k 权重不在这台机器上",
     "{}, then {} ({} has {}; {} has {})": "{}，然后 {}（{}：{}；{}：{}）",
     "{} is here, too: {} ({} has {}; {} has {})": "{} 也在这台机器上：{}（{}：{}；{}：{}）",
+    # What would help a head.
+    "Give {} more examples: it has {}, and fewer than {} say little.": "请给 {} 更多示例：现有 {} 个，少于 {} 个说明不了什么。",
+    "Give {} more examples: another label has {} times as many.": "请给 {} 更多示例：另一个标签的示例是它的 {} 倍。",
+    "Add pictures of {} that look otherwise than its others: {} got no label.": "请添加与其他示例不同的 {} 图片：有 {} 张没有得到标签。",
+    "Add pictures without a label that look like {}: {} were taken for it.": "请添加像 {} 但不属于任何标签的图片：有 {} 张被误认为它。",
+    "Add pictures of {} that look like {}: {} were taken for it.": "请添加 {} 的图片，要像 {} 的：有 {} 张被误认为后者。",
+    "More examples still help: {} were right with half of them, {} with all.": "更多示例仍有帮助：一半示例时 {} 正确，全部时 {} 正确。",
+    "More of the same helps little: with half of them {} were right, too.": "再加同类示例帮助不大：一半示例时也有 {} 正确。",
 }
 """A sentence's holes are filled in order."""
 

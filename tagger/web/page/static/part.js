@@ -30,3 +30,18 @@ export function inLocalTime(root) {
     time.title = time.dateTime;
   }
 }
+
+// Has the server do something. What it says is wrong becomes an error; where it is only asked too often, it is asked again.
+export async function post(address, body) {
+  for (;;) {
+    const answer = await fetch(prefix + address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const wait = answer.status === 429 && Number(answer.headers.get("Retry-After"));
+    if (wait) await new Promise((resume) => setTimeout(resume, wait * 1000));
+    else if (answer.ok) return answer.json();
+    else throw new Error((await answer.json()).detail);
+  }
+}

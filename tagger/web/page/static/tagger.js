@@ -1,7 +1,10 @@
 // The gallery, a picture and the status are there without this: here is what makes them live.
 import { gallery } from "./gallery.js";
+import { head } from "./head.js";
 import { fetchPart, inLocalTime, parsed, prefix } from "./part.js";
 import { picture } from "./picture.js";
+import { review } from "./review.js";
+import { select } from "./select.js";
 import { tryIt } from "./try.js";
 
 function load(place, address) {
@@ -57,3 +60,6 @@ if (standing) keepStanding(standing);
 if (document.getElementById("pages")) gallery(document.getElementById("pages"));
 if (document.querySelector("article.picture")) picture(document.querySelector("article.picture"));
 if (document.getElementById("drop")) tryIt(document.getElementById("drop"));
+if (document.getElementById("labelling")) select(document.getElementById("labelling"), document.getElementById("pages"));
+if (document.getElementById("answers")) review(document.getElementById("review"));
+if (document.getElementById("head")) head(document.getElementById("head"));
