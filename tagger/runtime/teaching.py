@@ -181,9 +181,10 @@ class _Teaching:
         """Store the examples that are given and can be looked at; return the paths of the others, and what is wrong with them."""
         paths = {sha256: [path] for its in given.contents.values() for sha256, path in its}
         seen = features.of(crop, paths)
-        contents = {
+        readable = {
             label: [one for one in its if one[0] in seen.found] for label, its in given.contents.items()
         }
+        contents = {label: its for label, its in readable.items() if its}
         name, names_zh = self.wanted.head, self.wanted.given.names_zh
         new = [Label(key_of(name, one), one, names_zh.get(one, "")) for one in contents if one != NONE]
         with self.database.write() as connection:

@@ -1,6 +1,7 @@
 """Heads are taught from folders, and again from what is remembered of them."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from tagger.errors import ConfigError, TaggerError
 from tagger.heads import files
 from tagger.heads.head import Head
 from tagger.runtime.teaching import Taught, TeachTask, forget, teach
+from tagger.store.core.database import Database
+from tagger.store.tags import head_list
 from tagger.teach import given
 
 WARM = {"red": (255, 0, 0), "orange": (255, 130, 0), "pink": (255, 0, 130)}
@@ -229,3 +232,17 @@ def test_the_whole_frame_is_recommended_where_it_tells_more(home: Path) -> None:
     said = taught(home, "sources: [inbox]", shots="wide", any=False)
     assert said.squash
     assert said.squash.squashed > said.squash.centred
+
+
+def test_a_folder_without_a_readable_picture_is_no_label(home: Path) -> None:
+    (home / "shots/broken").mkdir()
+    (home / "shots/broken/x.png").write_bytes(b"no picture")
+    said = taught(home)
+    assert [Path(path).name for path, _ in said.left_out] == ["x.png"]
+    assert said.head.labels == ("cold", "warm")
+    with (
+        closing(Database.open(str(home / "tags.db"), create=False)) as database,
+        database.read() as connection,
+    ):
+        [head] = head_list.heads(connection)
+    assert [one.name for one in head.taught] == ["cold", "warm"]
