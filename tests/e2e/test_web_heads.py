@@ -49,6 +49,7 @@ def site(tmp_path: Path) -> Iterator[Taught]:
             yield site
 
 
+@pytest.mark.long
 def test_pictures_that_people_name_teach_a_head_that_labels_all_others(site: Taught) -> None:
     pytest.importorskip("sklearn")
     assert site.get("/heads") == []
@@ -89,6 +90,7 @@ def test_what_cannot_be_an_example_is_refused_in_words(site: Taught) -> None:
     assert site.get("/heads") == []
 
 
+@pytest.mark.long
 def test_learning_without_examples_says_why(site: Taught) -> None:
     pytest.importorskip("sklearn")
     site.give("warm", ["warm0"])
