@@ -161,6 +161,7 @@ CHINESE = {
     "There is no picture to ask for: all are labelled, or none is tagged yet.": "没有需要标注的图片：都已标注，或还没有已标记的图片。",
     "Select": "选择",
     "Selected:": "已选：",
+    "Labels": "自定义标签",
     "Label as": "标注为",
     "Write a head and a label, such as scene:battle.": "请写组名和标签，如 scene:battle。",
     "still to label, at most:": "待标记（至多）：",
