@@ -69,10 +69,11 @@ class Teaching:
             name = self._learning = self._wanted[0] if self._wanted else self._next_unfit()
         if name:
             with waiting():
-                self._learn(name)
+                code, said = self._learn(name)
             with self._changed, suppress(ValueError):
                 self._learning = None
                 self._wanted.remove(name)
+            self._tell(name, code, said)  # whoever is told and asks finds that it is no longer being learned
 
     def close(self) -> None:
         """End the wait, and the child process."""
@@ -90,7 +91,8 @@ class Teaching:
             log.info("head %s was taught for another model; it is learned anew from its examples", name)
         return name
 
-    def _learn(self, name: str) -> None:
+    def _learn(self, name: str) -> tuple[int, str]:
+        """Return the child's exit code, and what it said."""
         with subprocess.Popen(  # noqa: S603 - our own program
             [*self._command, name],
             env=self._environment,
@@ -101,7 +103,7 @@ class Teaching:
             errors="replace",
         ) as self._child:
             said = self._wait(self._child)
-        self._tell(name, self._child.returncode, said)
+        return self._child.returncode, said
 
     def _wait(self, child: "subprocess.Popen[str]") -> str:
         """Return what the child said."""

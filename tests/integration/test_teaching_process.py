@@ -36,6 +36,16 @@ def test_why_a_head_was_not_learned_is_told(caplog: pytest.LogCaptureFixture) ->
     assert "head scene was not learned: there are no examples" in caplog.text
 
 
+def test_whoever_is_told_finds_that_it_is_no_longer_being_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    work, events = teaching("")
+    found: list[bool] = []
+    monkeypatch.setattr(events, "post", lambda _, **about: found.append(work.is_at(about["head"])))
+    work.ask("scene")
+    assert work.is_at("scene")
+    work.step()
+    assert found == [False]
+
+
 def test_what_is_asked_for_twice_is_learned_once() -> None:
     work, events = teaching("")
     assert work.ask("scene")
