@@ -31,6 +31,7 @@ from tagger.cli import (  # noqa: E402
     status,
     tag,
     teach,
+    train,
     web,
 )
 from tagger.cli.output import say  # noqa: E402
@@ -57,6 +58,7 @@ for command in (
     export.export,
     label.label,
     teach.teach,
+    train.train,
     calibrate.calibrate,
     status.status,
     doctor.doctor,

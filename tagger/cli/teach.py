@@ -1,8 +1,8 @@
 """`tagger teach` learns labels of the user's own from examples."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_paths, say
+from tagger.cli.progress import progress
 from tagger.errors import ConfigError, ModelError
 from tagger.wording.plural import counted
 
@@ -130,8 +131,8 @@ def _teach(
     from tagger.runtime.teaching import TeachTask, teach
     from tagger.store.core.lock import holder
 
-    with _progress() as progress:
-        taught = teach(settings, TeachTask(head, given, any_, recalls, at_most, forgets), progress)
+    with progress() as show:
+        taught = teach(settings, TeachTask(head, given, any_, recalls, at_most, forgets), show)
     for line in told(taught, settings, holder(settings.database) is not None):
         say(line)
 
@@ -195,24 +196,3 @@ def _refuse_without_scikit_learn() -> None:
         raise ModelError(
             "scikit-learn", "is not installed", "install Tagger's extra 'teach', or pip install scikit-learn"
         )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what shows a bar with the remaining time on a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(what: str, done: int, of: int) -> None:
-            if bar.tasks[0].description != what:
-                bar.reset(task, description=what)
-            bar.update(task, completed=done, total=of)
-
-        yield show
