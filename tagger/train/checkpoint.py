@@ -25,7 +25,7 @@ _RUN = TypeAdapter(dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class TrainingCourse:
     """How far a run is: epochs that are done, the mean loss of the last, and the part that it had right afterwards.
 
     `best_epoch` is the one with the least loss, `best_loss`, on the pictures that say when to stop; 0 before there is any.
@@ -38,7 +38,7 @@ class Course:
     best_loss: float = math.inf
 
 
-_COURSE = TypeAdapter(Course)
+_COURSE = TypeAdapter(TrainingCourse)
 
 
 def beside(out: Path) -> Path:
@@ -46,7 +46,7 @@ def beside(out: Path) -> Path:
     return out.with_name(f"{out.stem}.checkpoint.safetensors")
 
 
-def write(path: Path, run: Mapping[str, str], tensors: Mapping[str, Tensor], course: Course) -> None:
+def write(path: Path, run: Mapping[str, str], tensors: Mapping[str, Tensor], course: TrainingCourse) -> None:
     """Write a run's checkpoint in the place of the last. Raises TaggerError, and the last one is still there."""
     told = {"run": json.dumps(dict(run)), "course": json.dumps(asdict(course))}
     put(path, safetensors.torch.save(dict(tensors), told))
@@ -61,7 +61,7 @@ def put(path: Path, data: bytes) -> None:
         raise TaggerError(str(path), f"cannot be written: {error.strerror or error}", _GO_ON) from None
 
 
-def read(path: Path, run: Mapping[str, str]) -> tuple[Mapping[str, Tensor], Course]:
+def read(path: Path, run: Mapping[str, str]) -> tuple[Mapping[str, Tensor], TrainingCourse]:
     """Return what `write` wrote for the same run. Raises ModelError where it is of another, damaged, or not there."""
     try:
         if not path.is_file():

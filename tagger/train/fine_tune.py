@@ -73,10 +73,11 @@ def train(task: TrainTask, settings: Settings, home: Path, progress: Progress, t
         else weights.description
     )
     tell(f"{task.model} learns on {device.type}; it begins with {begins}")
+    teaches = resolve(task.teacher, home) if task.teacher else None
     with PictureReader(settings.decode, weights.preprocessing) as reader:
         data = gathered(task.data, reader, progress)
         _tell_of(data, reader.unreadable, tell)
-        teacher = _teacher(task, data, home, device)
+        teacher = _teacher(task, teaches, data, device)
         network = _network(task, weights, data, teacher).to(device).to(memory_format=torch.channels_last)
         views = Views(weights.preprocessing, device)
         learner = Learner(network, data, task.recipe, views, reader, teacher)
@@ -111,13 +112,13 @@ def _tell_of(data: DataSet, unreadable: Mapping[str, str], tell: Tell) -> None:
         tell(f"  {path}: {reason}")
 
 
-def _teacher(task: TrainTask, data: DataSet, home: Path, device: torch.device) -> Teacher | None:
-    if task.teacher is None or task.unlabelled is None:
+def _teacher(task: TrainTask, weights: Weights | None, data: DataSet, device: torch.device) -> Teacher | None:
+    if weights is None or task.unlabelled is None:
         return None
     files = [*below(task.unlabelled)]
     if not files:
         raise ConfigError(str(task.unlabelled), "there is no picture in it", "name a folder of pictures")
-    return Teacher(resolve(task.teacher, home), data.labels, files, device)
+    return Teacher(weights, data.labels, files, device)
 
 
 def _network(task: TrainTask, weights: Weights, data: DataSet, teacher: Teacher | None) -> Network:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from tagger.errors import ModelError
 from tagger.train.augment import Views
-from tagger.train.checkpoint import Course
+from tagger.train.checkpoint import TrainingCourse
 from tagger.train.network import Network
 from tagger.train.pictures import DataSet, LabelledPicture, Progress
 from tagger.train.reader import PictureReader
@@ -44,7 +44,7 @@ class Learner:
         reader: PictureReader,
         teacher: Teacher | None,
     ) -> None:
-        self.network, self.course = network, Course()
+        self.network, self.course = network, TrainingCourse()
         self._data, self._recipe, self._views, self._reader = data, recipe, views, reader
         self._teacher = teacher
         self._optimizer = _optimizer(network, recipe)
@@ -100,7 +100,7 @@ class Learner:
             },
         }
 
-    def go_on_from(self, tensors: Mapping[str, Tensor], course: Course) -> None:
+    def go_on_from(self, tensors: Mapping[str, Tensor], course: TrainingCourse) -> None:
         """Take up what `tensors` returned. Raises ModelError where they are not of this network."""
         try:
             self.network.load_state_dict(_part(tensors, "best."))
