@@ -159,6 +159,12 @@ def test_verdicts_on_labels_of_heads_calibrate_nothing(shelf: Shelf) -> None:
     assert [one.label for one in calibrations(shelf.database, 0.9, LEAST)] == ["sports car"]
 
 
+@pytest.mark.parametrize("text", ["path:a>=0.5", "path:*>=0.5", "path:a>=0.5 and tabby", '(path:"a>=0.5")'])
+def test_a_value_of_another_field_may_end_as_a_score_does(shelf: Shelf, text: str) -> None:
+    seen(shelf, "a>=0.5", OTHER)
+    assert [Path(hit.picture.path).name for hit in hits(shelf, text)] == ["a>=0.5"]
+
+
 def refused(shelf: Shelf, text: str) -> QueryError:
     with pytest.raises(QueryError) as error:
         found.check(shelf.database, parse(text, NOON), text)
@@ -173,8 +179,9 @@ def refused(shelf: Shelf, text: str) -> QueryError:
         ("scene:dragon", "its labels: battle", ()),
         ("scen:battle", "did you mean scene?", ("scene:battle",)),
         ("none", "scene:none", ("scene:none",)),
-        ("path:x >= 0.5", "quote a value that has >= in it", ()),
-        ("is:night >= 0.5", "quote a value that has >= in it", ()),
+        ("path:x >= 0.5", "'path' has no scores", ()),
+        ('path:"x">=0.5', "'path' has no scores", ()),
+        ("is:night >= 0.5", "'is' has no scores", ()),
         ("dragon", "tagger teach", ()),
     ],
 )

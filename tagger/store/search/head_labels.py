@@ -4,7 +4,9 @@ A group of the user's `path_pattern` that is called as a head is asked for in th
 what the query means. Rejected: to ask for both, of which nobody could say which one a picture was found by.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
@@ -14,6 +16,9 @@ from tagger.store.core.schema import label
 from tagger.store.search import fields
 from tagger.store.search.unknown_names import unknown_label
 from tagger.wording.unicode_forms import composed
+
+_QUOTES = '"”＂'
+_REST = re.compile(r"[^\s()（）\"“”＂]+")
 
 
 def named(connection: Connection, part: Query, text: str) -> Query:
@@ -25,11 +30,16 @@ def named(connection: Connection, part: Query, text: str) -> Query:
         return part
     if _is_a_head(connection, part.name):
         return _name(connection, part, text)
-    if part.min_score is not None:
-        field = text[part.start : part.end]
-        what, hint = f"{said(part.name)} has no scores", f"write {field}; quote a value that has >= in it"
+    return part if part.min_score is None else _with_its_end(part, text)
+
+
+def _with_its_end(part: Field, text: str) -> Field:
+    """Return a field that is no head's with all of its value: `path:a>=0.5` may be a file's name. Raises QueryError where it is none."""
+    rest = _REST.match(text, part.end)
+    if rest is None or text[part.end - 1] in _QUOTES:
+        what, hint = f"{said(part.name)} has no scores", f"write {text[part.start : part.end]}"
         raise QueryError(text, part.start, part.end, what, hint)
-    return part
+    return replace(part, value=part.value + rest[0], min_score=None, end=rest.end())
 
 
 def _is_a_head(connection: Connection, name: str) -> bool:
