@@ -76,13 +76,17 @@ def train(task: TrainTask, settings: Settings, home: Path, progress: Progress, t
     teaches = resolve(task.teacher, home) if task.teacher else None
     with PictureReader(settings.decode, weights.preprocessing) as reader:
         data = gathered(task.data, reader, progress)
-        _tell_of(data, reader.unreadable, tell)
+        _tell_of(data, tell)
+        _tell_unreadable(reader.unreadable, tell)
         teacher = _teacher(task, teaches, data, device)
         network = _network(task, weights, data, teacher).to(device).to(memory_format=torch.channels_last)
         views = Views(weights.preprocessing, device)
         learner = Learner(network, data, task.recipe, views, reader, teacher)
-        _learn(learner, task, _run(task, weights, data), progress, tell)
-        return _finished(learner, task, weights, data)
+        before = set(reader.unreadable)
+        _learn(learner, task, _run(task, weights, data, teacher), progress, tell)
+        result = _finished(learner, task, weights, data)
+        _tell_unreadable({path: why for path, why in reader.unreadable.items() if path not in before}, tell)
+        return result
 
 
 def _refuse_what_is_there(task: TrainTask) -> None:
@@ -101,11 +105,14 @@ def _refuse_what_is_there(task: TrainTask) -> None:
             raise ConfigError(str(there), "is there already", "name another --out, or move it away")
 
 
-def _tell_of(data: DataSet, unreadable: Mapping[str, str], tell: Tell) -> None:
+def _tell_of(data: DataSet, tell: Tell) -> None:
     parts = f"{len(data.training)} to learn from, {len(data.validation)} to say when to stop, {len(data.test)} to be judged by"
     tell(f"{counted(data.count, 'picture')} of {len(data.labels)} labels: {parts}")
     if data.copies:
         tell(f"{counted(data.copies, 'file')} left out, which are copies of others")
+
+
+def _tell_unreadable(unreadable: Mapping[str, str], tell: Tell) -> None:
     if unreadable:
         tell(f"{counted(len(unreadable), 'file')} cannot be read, and left out:")
     for path, reason in list(unreadable.items())[:_NAMED]:
@@ -129,7 +136,7 @@ def _network(task: TrainTask, weights: Weights, data: DataSet, teacher: Teacher 
     return network
 
 
-def _run(task: TrainTask, weights: Weights, data: DataSet) -> Mapping[str, str]:
+def _run(task: TrainTask, weights: Weights, data: DataSet, teacher: Teacher | None) -> Mapping[str, str]:
     """Return what a checkpoint must have been made with to be gone on from."""
     contents = sorted(one.sha256 for one in (*data.training, *data.validation, *data.test))
     return {
@@ -137,7 +144,7 @@ def _run(task: TrainTask, weights: Weights, data: DataSet) -> Mapping[str, str]:
         "labels": json.dumps(data.labels),
         "model": f"{weights.identity}",
         "options": json.dumps(asdict(task.recipe)),
-        "teacher": f"{task.teacher} {task.unlabelled}",
+        "teacher": teacher.identity if teacher else "",
     }
 
 

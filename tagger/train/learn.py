@@ -128,14 +128,20 @@ class Learner:
             else itertools.repeat([])
         )
         losses: list[float] = []
+        taught = 0
         for pictures, lesson in zip(
             self._batches(itertools.islice(itertools.cycle(batches), steps)), lessons, strict=False
         ):
             self._set_rate((epoch + len(losses) / steps) / self._recipe.epochs)
             losses.append(self._step(*pictures, lesson, chance))
+            taught += len(lesson)
             progress(f"epoch {epoch + 1} of {self._recipe.epochs}", len(losses), steps)
         if not losses:
             raise _nothing_left()
+        if self._teacher and not taught:
+            raise ModelError(
+                "--unlabelled", "none of the pictures in it can be read", "name a folder of pictures"
+            )
         return sum(losses) / len(losses)
 
     def _drawn(self, chance: torch.Generator) -> list[Sequence[LabelledPicture]]:

@@ -5,6 +5,7 @@ alone. A teacher of the same labels teaches the last layer itself; of other labe
 the body learns what the teacher tells apart.
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +22,10 @@ from tagger.vision.weights import Weights
 
 
 class Teacher:
-    """Teaches by pictures in `files`. `taught` is how many classes it has besides those that are learned anyway."""
+    """Teaches by pictures in `files`. `taught` is how many classes it has besides those that are learned anyway.
+
+    `identity` is of its weights and of its pictures' paths; their contents are not read for it, since there may be millions.
+    """
 
     def __init__(
         self, weights: Weights, labels: Sequence[str], files: Sequence[str], device: torch.device
@@ -31,6 +35,8 @@ class Teacher:
         self._side = weights.preprocessing.crop
         self._columns = _columns(weights.labels, labels)
         self.taught = 0 if self._columns else len(weights.labels)
+        named = hashlib.sha256("\0".join(files).encode(errors="surrogateescape")).hexdigest()
+        self.identity = f"{weights.identity} {named}"
 
     def steps(self, batch: int) -> int:
         """Return how many batches its pictures come to."""

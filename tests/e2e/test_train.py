@@ -47,7 +47,8 @@ def test_what_it_makes_tags_pictures(home: Path) -> None:
     assert "1 file cannot be read" in said.stderr and "torn.jpg" in said.stderr
     assert "epoch 1 of 3, last layer" in said.stderr and "epoch 2 of 3, all layers" in said.stderr
     assert "of 4 pictures that it did not learn from" in said.stdout
-    assert Image.open(home / "mood.confusion.png").format == "PNG"
+    with Image.open(home / "mood.confusion.png") as table:
+        assert table.format == "PNG"
     assert not (home / "mood.checkpoint.safetensors").exists()
     weights = f"model: {{name: resnet18, weights: {home}/mood.safetensors}}"
     assert weights in said.stdout
@@ -77,8 +78,10 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(home: Path) -> None:
 
 def test_a_teacher_teaches_by_pictures_without_labels(home: Path) -> None:
     painted(home / "more" / "deep", (90, 90, 90), 4)
+    (home / "more" / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     said = train(home, "--epochs", 1, "--teacher", "efficientnet_lite0", "--unlabelled", home / "more")
     assert said.returncode == 0, said.stderr
+    assert "1 file cannot be read" in said.stderr and "torn.jpg" in said.stderr
     assert len(json.loads((home / "mood.json").read_text())["classes"]) == 2
 
 
@@ -104,3 +107,11 @@ def test_a_model_that_is_there_is_not_overwritten(home: Path) -> None:
     refused = train(home)
     assert refused.returncode == 2 and "is there already" in refused.stderr
     assert (home / "mood.safetensors").read_bytes() == b"precious"
+
+
+def test_a_teacher_without_one_readable_picture_is_refused(home: Path) -> None:
+    (home / "more").mkdir()
+    (home / "more" / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    refused = train(home, "--epochs", 1, "--teacher", "efficientnet_lite0", "--unlabelled", home / "more")
+    assert refused.returncode == 3
+    assert "none of the pictures in it can be read" in refused.stderr
