@@ -38,7 +38,7 @@ def test_the_log_and_the_page_say_its_category_with_the_guesses_behind_it(
         r"orange.png: warm 0\.9\d \((red|yellow) 0\.[5-8]\d, ", site.daemon.wait_for("orange.png:")
     )
     card = site.client.get("/?part=1").text
-    assert re.search(r"^warm 9\d % (red|yellow) \d\d % ", words(card))
+    assert re.search(r"^Select: orange.png warm 9\d % (red|yellow) \d\d % ", words(card))
     assert 'class="guesses"' in card
     assert 'alt="warm, orange.png"' in card
     one = site.client.get("/pictures/1").text
@@ -50,7 +50,7 @@ def test_what_no_category_is_sure_of_is_not_sure(site: Site, inbox: Path, paint:
     paint(inbox / "teal.png", (0, 128, 128))
     assert re.search(r"teal.png: not sure \(\w+ 0\.\d\d, ", site.daemon.wait_for("teal.png:"))
     card = site.client.get("/?part=1").text
-    assert words(card).startswith("Not sure ")
+    assert words(card).startswith("Select: teal.png Not sure ")
     assert 'alt="teal.png"' in card
 
 

@@ -140,7 +140,7 @@ def test_a_picture_of_which_everything_is_wrong_has_no_tags_and_is_not_lost(shel
         (
             "cam/a.jpg",
             "battle scene",
-            "no label has this name\n  the model does not know such a word, and words of your",
+            "no label has this name\n  the model does not know such a word; tagger teach has it",
         ),
         (
             "cam/a.jpg",

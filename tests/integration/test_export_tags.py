@@ -109,7 +109,7 @@ def test_what_heads_say_is_in_each_format_and_in_keywords(shelf: Shelf) -> None:
     own = [line.partition(",head,")[2] for line in as_csv([battle, other]) if ",head," in line]
     assert own[-2:] == [
         "battle,战斗,scene/battle,0.9998,,scene,model,flagged",
-        "none,,scene/none,0.9998,,scene,model,clear",
+        "none,,scene/none,0.9999,,scene,model,clear",
     ]
     [one] = as_ndjson([battle])
     assert one["heads"] == [
