@@ -9,9 +9,9 @@ from tagger.wording.plural import counted
 
 if TYPE_CHECKING:
     from tagger.config.settings import Settings
-    from tagger.runtime.crop_lesson import CropLesson
-    from tagger.runtime.squash import Squash
-    from tagger.runtime.teaching import Taught
+    from tagger.runtime.teach.crop_lesson import CropLesson
+    from tagger.runtime.teach.squash import Squash
+    from tagger.runtime.teach.teaching import Taught
     from tagger.teach.evaluate import Evaluation, Share
 
 _NAMED = 10

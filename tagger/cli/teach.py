@@ -128,7 +128,7 @@ def _teach(
     forgets: bool,
 ) -> None:
     from tagger.cli.taught import told
-    from tagger.runtime.teaching import TeachTask, teach
+    from tagger.runtime.teach.teaching import TeachTask, teach
     from tagger.store.core.lock import holder
 
     with progress() as show:
@@ -139,7 +139,7 @@ def _teach(
 
 def _suggest(settings: "Settings", head: str, most: int) -> None:
     from tagger.heads import files
-    from tagger.runtime.teaching import readers
+    from tagger.runtime.teach.teaching import readers
     from tagger.similar.suggest import suggested
     from tagger.store.core.database import Database as Store
 
@@ -160,7 +160,7 @@ def _suggest(settings: "Settings", head: str, most: int) -> None:
 
 
 def _forget(settings: "Settings", head: str) -> None:
-    from tagger.runtime.teaching import forget
+    from tagger.runtime.teach.teaching import forget
 
     count = forget(settings, head)
     say(f"{counted(count, 'example')} of {head} forgotten; what it learned stays until it is taught anew")

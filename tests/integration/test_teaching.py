@@ -13,7 +13,7 @@ from tagger.config.settings import Settings
 from tagger.errors import ConfigError, TaggerError
 from tagger.heads import files
 from tagger.heads.head import Head
-from tagger.runtime.teaching import Taught, TeachTask, forget, teach
+from tagger.runtime.teach.teaching import Taught, TeachTask, forget, teach
 from tagger.store.core.database import Database
 from tagger.store.tags import head_list
 from tagger.teach import given

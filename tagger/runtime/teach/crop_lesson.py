@@ -10,7 +10,7 @@ import numpy as np
 from tagger.config.sources import Crop, Source
 from tagger.errors import ConfigError
 from tagger.heads.names import NONE
-from tagger.runtime.example_features import ExampleFeatures
+from tagger.runtime.teach.example_features import ExampleFeatures
 from tagger.store.tags import examples
 from tagger.store.tags.examples import KnownExample, numbers
 from tagger.teach.evaluate import Evaluation, evaluate

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config.sources import Crop, Source
-from tagger.runtime.crop_lesson import CropLesson
-from tagger.runtime.example_features import ExampleFeatures
+from tagger.runtime.teach.crop_lesson import CropLesson
+from tagger.runtime.teach.example_features import ExampleFeatures
 from tagger.store.tags.examples import numbers
 from tagger.teach.examples import Aims, Examples
 from tagger.teach.learn import judge

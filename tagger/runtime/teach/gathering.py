@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from tagger.config.settings import Settings
 from tagger.errors import ConfigError
 from tagger.heads.names import NONE
-from tagger.runtime.embedding import hashes
-from tagger.runtime.example_features import Progress
+from tagger.runtime.teach.embedding import hashes
+from tagger.runtime.teach.example_features import Progress
 from tagger.search.parse import parse
 from tagger.store.core.database import Database
 from tagger.store.search import found

@@ -19,11 +19,11 @@ from tagger.heads.head import Head, key_of
 from tagger.heads.names import NONE
 from tagger.records import Label, ModelIdentity
 from tagger.runtime import model_choice
-from tagger.runtime.crop_lesson import Course, CropLesson
-from tagger.runtime.embedding import Embedding
-from tagger.runtime.example_features import ExampleFeatures, Progress
-from tagger.runtime.gathering import Gathered, gathered, refuse_contradictions
-from tagger.runtime.squash import CENTRE, Squash, compared
+from tagger.runtime.teach.crop_lesson import Course, CropLesson
+from tagger.runtime.teach.embedding import Embedding
+from tagger.runtime.teach.example_features import ExampleFeatures, Progress
+from tagger.runtime.teach.gathering import Gathered, gathered, refuse_contradictions
+from tagger.runtime.teach.squash import CENTRE, Squash, compared
 from tagger.store.core.database import Database
 from tagger.store.core.location import locate
 from tagger.store.core.lock import lock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tagger.config.sources import Crop
 from tagger.records import ModelIdentity
-from tagger.runtime.embedding import Embedding, reason, vectors
+from tagger.runtime.teach.embedding import Embedding, reason, vectors
 from tagger.store.core.database import Database
 from tagger.store.tags import examples
 
