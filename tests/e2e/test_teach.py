@@ -1,12 +1,14 @@
 """People teach labels of their own, with the command as it is used."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.e2e.command import on_a_terminal, rows, running, tagger
+from tests.e2e.command import environment, on_a_terminal, rows, running, tagger
 
 pytestmark = pytest.mark.long
 
@@ -137,3 +139,17 @@ def test_status_tells_of_heads_and_what_they_label(home: Path) -> None:
     assert "head mood  2 labels, 6 examples, labels nothing\n" in run(home, "status").stdout
     run(home, "scan")
     assert "head mood  2 labels, 6 examples, labels inbox\n" in run(home, "status").stdout
+
+
+def test_without_scikit_learn_the_extra_is_named(home: Path) -> None:
+    command = "import sys; sys.modules['sklearn'] = None; from tagger.cli import main; main()"
+    said = subprocess.run(
+        [sys.executable, "-c", command, "teach", "mood", "--from", home / "shots"],
+        env=environment(home),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 3
+    assert "extra 'teach'" in said.stderr

@@ -1,15 +1,11 @@
 """Examples are given in folders, by queries, or in a YAML file, and what cannot be meant is refused in words."""
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from tagger.cli import app
-from tagger.errors import ConfigError, ModelError
+from tagger.errors import ConfigError
 from tagger.similar.suggest import chosen, doubts
 from tagger.teach import given
 
@@ -106,10 +102,3 @@ def test_pictures_that_are_like_one_another_or_known_are_asked_for_last() -> Non
     assert list(chosen(doubt, pictures, known, 3))[:2] == [0, 2]
     assert list(chosen(doubt, pictures, known, 9))[-1] == 3
     assert list(chosen(doubt, pictures, known[:0], 1)) == [0]
-
-
-def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    said = CliRunner().invoke(app, ["teach", "mood", "--config", os.devnull])
-    assert isinstance(said.exception, ModelError)
-    assert "extra 'teach'" in str(said.exception)
