@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from tagger.config.heads import LONGEST, head_name
+from tagger.config.head_names import LONGEST, head_name
 from tagger.errors import ConfigError
 
 NONE, UNSURE = "none", "unsure"

@@ -41,7 +41,8 @@ def test_a_daemon_without_work_has_every_stage_waiting(tmp_path: Path, inbox: Pa
     classifier = load_classifier(settings, tmp_path, tmp_path)
     with closing(Signals()) as stops, closing(Database.open(settings.database, create=True)) as store:
         worker = Worker(settings, store, classifier, stops)
-        wanted = {"health-check", "scan", "settle", "isolate", "maintain", "decode", "infer", "sink"}
+        wanted = {"health-check", "scan", "settle", "isolate", "maintain", "teach", "label"}
+        wanted |= {"decode", "infer", "sink"}
         with worker.working():
             waiting: set[str] = set()
             while waiting != wanted:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tagger.config.heads import head_name
+from tagger.config.head_names import head_name
 from tagger.heads.names import NONE, UNSURE
 from tagger.search import parse as parser
 from tagger.store.search import fields
