@@ -178,7 +178,8 @@ def _tells(root: str, volume: Volume, is_same_file: bool, folder: str) -> bool:
 
 
 def _name(path: str) -> str:
-    return path.rpartition("/")[2]
+    """Return the last part of a path as it is in the database. Raises DatabaseError where it is none."""
+    return pathtext.from_text(path).rpartition("/")[2]
 
 
 def _by_key(rows: Iterable[tuple[Any, ...]], most: int) -> dict[int, list[Sequence[Any]]]:
