@@ -115,6 +115,10 @@ class Labelling:
         self.is_done = False
 
     def _progress(self) -> Progress | None:
+        """Label some pictures; where none is left, nobody is kept from writing. Return what was done; None for nothing."""
+        with self._database.read() as connection:
+            if not head_backlog.left(connection):
+                return None
         with self._database.write() as connection:
             return head_backlog.step(connection, self._writer.heads)
 
