@@ -130,11 +130,16 @@ def labelling(
     sources: Sequence[Source],
     events: RecentEvents,
 ) -> Labelling:
-    """Return what has heads label the pictures of the sources that the settings name them for, and those that are handed in."""
+    """Return what has heads label the pictures of the sources that the settings name them for, and those that are handed in.
+
+    Those that are learned already label from the first picture on.
+    """
     wanted = {"": settings.heads} | {source.name: settings.heads_of(source) for source in sources}
     own = classifier.identities({source.name: source.crop for source in sources})
     identities = {name: own.get(name, classifier.identity) for name in wanted}
-    return Labelling(writer, wanted, identities, events)
+    labelling = Labelling(writer, wanted, identities, events)
+    labelling.take_up()
+    return labelling
 
 
 def teaching(settings: Settings, labelling: Labelling, events: RecentEvents) -> Teaching:

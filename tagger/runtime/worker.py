@@ -103,7 +103,6 @@ class Worker:
         On leaving, what is in hand is finished, in the order of the way; after an error nothing is.
         """
         garbage.look_for_new()
-        self.labelling.take_up()
         self._database.write_retry.give_up_at(math.inf)
         stages = [
             Stage(name, step, self.supervisor, self._signals.crashed) for name, step in self._steps().items()
