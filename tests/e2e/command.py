@@ -123,7 +123,7 @@ def running(
         stderr=subprocess.PIPE,
         text=True,
     )
-    hung = Timer(PATIENCE, process.kill)
+    hung = Timer(3 * PATIENCE, process.kill)  # it may serve all tests of a module
     hung.start()
     try:
         daemon = Daemon(process)

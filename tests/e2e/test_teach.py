@@ -106,7 +106,7 @@ def test_an_interruption_leaves_what_was_there(home: Path) -> None:
     before = (home / "heads/mood.json").read_bytes()
     painted(home / "more/warm", {"rose": (255, 120, 120)})
     taught = ("mood", "--config", home / "config.yaml", "--from", home / "more")
-    with running(home, *taught, command="teach", until="", TAGGER_FAILPOINTS="decode=stop") as teaching:
+    with running(home, *taught, command="teach", until="", TAGGER_FAILPOINTS="decode=stop:1") as teaching:
         teaching.wait_until_stopped()
         teaching.process.send_signal(signal.SIGINT)
         teaching.go_on()
