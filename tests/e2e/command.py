@@ -122,6 +122,8 @@ def running(
         cwd=home,
         stderr=subprocess.PIPE,
         text=True,
+        # All that runs in the background of a script ignores it, and so would what these tests start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     hung = Timer(3 * PATIENCE, process.kill)  # it may serve all tests of a module
     hung.start()
