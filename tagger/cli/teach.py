@@ -13,6 +13,7 @@ from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_paths, say
 from tagger.cli.progress import progress
 from tagger.errors import ConfigError, ModelError
+from tagger.wording.extras import TAKE_TEACH
 from tagger.wording.plural import counted
 
 if TYPE_CHECKING:
@@ -193,6 +194,4 @@ def _refuse_without_scikit_learn() -> None:
     from importlib.util import find_spec
 
     if find_spec("sklearn") is None:
-        raise ModelError(
-            "scikit-learn", "is not installed", "install Tagger's extra 'teach', or pip install scikit-learn"
-        )
+        raise ModelError("scikit-learn", "is not installed, and learns heads", TAKE_TEACH)

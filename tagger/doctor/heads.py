@@ -7,7 +7,7 @@ from pathlib import Path
 from tagger.config.settings import Settings
 from tagger.doctor.finding import Finding
 from tagger.errors import DatabaseError, ModelError
-from tagger.heads import files
+from tagger.heads import files, report
 from tagger.heads.head import Head
 from tagger.records import ModelIdentity
 from tagger.store.core.database import Database
@@ -48,6 +48,6 @@ def _finding(folder: Path, name: str, models: list[ModelIdentity]) -> Finding:
 
 def _told(head: Head) -> str:
     examples = sum(map(len, head.examples.values()))
-    accuracy = (head.report.get("accuracy") or {}).get("value")
-    right = f", {accuracy:.0%} right" if isinstance(accuracy, float) else ""
+    known = report.told(head.report)
+    right = f", {known.accuracy.value:.0%} right" if known and known.accuracy else ""
     return f"{counted(len(head.labels), 'label')} from {counted(examples, 'example')}{right}"

@@ -79,7 +79,8 @@ class Labelling:
         try:
             progress = self._progress()
         except UnavailableError:  # the next round is soon enough
-            progress = None
+            self._rest(EVERY)
+            return
         self.is_done = progress is None
         if progress:
             self._tell(progress)

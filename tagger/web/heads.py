@@ -18,7 +18,7 @@ from tagger.web.context import ReadingContext, TaggerContext
 from tagger.web.lookup import picture_of
 from tagger.web.problems import ProblemError
 
-State = Literal["in use", "not in use", "not learned", "learning", "for another model", "damaged"]
+HeadState = Literal["in use", "not in use", "not learned", "learning", "for another model", "damaged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class HeadStanding:
     readers: Mapping[ModelIdentity, Sequence[str]]
     learned: Head | None
     trouble: str
-    state: State
+    state: HeadState
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class HeadStanding:
     @property
     def labels(self) -> list[HeadLabel]:
         """Its labels, as people gave them."""
-        return [one for one in self.entry.labels if one.name not in (NONE, UNSURE)]
+        return self.entry.taught
 
     @property
     def examples(self) -> dict[str, int]:
@@ -72,7 +72,7 @@ def standing(context: ReadingContext, name: str) -> HeadStanding:
     """Return how one head stands. Raises ConfigError for what no head can be called, and ProblemError where there is no such head."""
     found = standing_of(context, context.database, name)
     if not found.entry.id and not found.learned and name not in context.heads:
-        raise ProblemError(404, f"there is no head {name}; /heads lists those that there are")
+        raise ProblemError(404, f"there is no head {name}; GET /heads lists those that there are")
     return found
 
 
@@ -138,7 +138,7 @@ def _standing(context: ReadingContext, database: Database, entry: HeadEntry) -> 
     return replace(found, state=_state(found, context.is_learning(entry.name)))
 
 
-def _state(found: HeadStanding, is_learning: bool) -> State:
+def _state(found: HeadStanding, is_learning: bool) -> HeadState:
     if is_learning:
         return "learning"
     if not found.learned:

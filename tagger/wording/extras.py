@@ -3,4 +3,6 @@
 import shlex
 import sys
 
-TAKE_HEIC = f"{shlex.quote(sys.executable)} -m pip install pillow-heif, then tagger retry --all"
+_INSTALL = f"{shlex.quote(sys.executable)} -m pip install"
+TAKE_HEIC = f"{_INSTALL} pillow-heif, then tagger retry --all"
+TAKE_TEACH = f"{_INSTALL} scikit-learn, which is all of Tagger's extra 'teach'"

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tagger.heads import files
+from tagger.heads.head import Head
 from tests.e2e.command import rows, tagger
 from tests.e2e.site import Site, picture, serve, served, site_of
 
@@ -52,7 +55,7 @@ def site(tmp_path: Path) -> Iterator[Taught]:
 @pytest.mark.long
 def test_pictures_that_people_name_teach_a_head_that_labels_all_others(site: Taught) -> None:
     pytest.importorskip("sklearn")
-    assert site.get("/heads") == []
+    assert [(one["name"], one["state"]) for one in site.get("/heads")] == [("mood", "not learned")]
     for kind in KINDS:
         assert site.give(kind, [f"{kind}{at}" for at in range(5)]).json() == {"images": 5}
     [before] = site.get("/heads")
@@ -63,7 +66,7 @@ def test_pictures_that_people_name_teach_a_head_that_labels_all_others(site: Tau
     if "labelled that had been stored" not in site.daemon.log:  # which comes first is chance
         site.daemon.wait_for("labelled that had been stored")
     learned = site.get("/heads/mood")
-    assert (learned["state"], learned["sources"], learned["left"]) == ("learned", ["inbox"], 0)
+    assert (learned["state"], learned["sources"], learned["left"]) == ("in use", ["inbox"], 0)
     assert learned["accuracy_low"] <= learned["accuracy"] <= learned["accuracy_high"]
     assert learned["report"]["confusion"]
     assert [site.said(name) for name in ("warm5", "cold5")] == [[("warm", "model")], [("cold", "model")]]
@@ -87,7 +90,17 @@ def test_what_cannot_be_an_example_is_refused_in_words(site: Taught) -> None:
     for answer, words in refused:
         assert 400 <= answer.status_code < 500
         assert words in answer.json()["detail"]
-    assert site.get("/heads") == []
+    assert [one["labels"] for one in site.get("/heads")] == [[]]
+
+
+def test_a_head_whose_files_are_damaged_or_of_another_make_is_told_of(site: Taught) -> None:
+    site.give("warm", ["warm0"])
+    head = Head("mood", ("warm",), False, (), datetime.now(UTC), report={"accuracy": 5})
+    files.write(site.home / "heads", head)
+    assert site.get("/heads/mood")["report"] is None
+    (site.home / "heads/mood.json").write_text("{")
+    [told] = site.get("/heads")
+    assert (told["state"], "tagger teach mood" in told["wrong"]) == ("damaged", True)
 
 
 @pytest.mark.long

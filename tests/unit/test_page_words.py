@@ -7,7 +7,7 @@ from typing import get_args
 import tagger.web.page
 from tagger.search.conditions import NAMES
 from tagger.store.core.schema import State
-from tagger.web.heads import State as HeadState
+from tagger.web.heads import HeadState as HeadState
 from tagger.web.page.words import CHINESE
 
 TEMPLATES = Path(tagger.web.page.__file__).with_name("templates")

@@ -111,7 +111,7 @@ _FILES = (
     .outerjoin(reading, reading.c.file_id == file.c.id)
     .where(file.c.id.in_(_IDS))
 )  # fmt: skip
-_TAGS = (
+_EVERY_TAG = (
     select(
         tag.c.file_id,
         label.c.id,
@@ -122,28 +122,14 @@ _TAGS = (
         func.coalesce(tag.c.by, "model"),
     )
     .join(label, label.c.id == tag.c.label_id)
-    .where(tag.c.file_id.in_(_IDS), tag.c.rank < RANKS)
+    .where(tag.c.file_id.in_(_IDS))
     .order_by(tag.c.file_id, tag.c.model_id, tag.c.rank)
 )
+_TAGS = _EVERY_TAG.where(tag.c.rank < RANKS)
 _ITS_LABEL = label.alias("its_label")
 _CAN_FLAG = exists(1).where(_ITS_LABEL.c.head == label.c.head, _ITS_LABEL.c.role == FLAGGED)
 _STATE = case((label.c.role.in_((FLAGGED, UNSURE)), label.c.role), (_CAN_FLAG, CLEAR))
-_HEADS = (
-    select(
-        tag.c.file_id,
-        label.c.id,
-        label.c.key,
-        label.c.name,
-        func.coalesce(label.c.name_zh, ""),
-        tag.c.score,
-        func.coalesce(tag.c.by, "model"),
-        label.c.head,
-        _STATE,
-    )
-    .join(label, label.c.id == tag.c.label_id)
-    .where(tag.c.file_id.in_(_IDS), tag.c.rank >= RANKS)
-    .order_by(tag.c.file_id, tag.c.model_id, tag.c.rank)
-)
+_HEADS = _EVERY_TAG.add_columns(label.c.head, _STATE).where(tag.c.rank >= RANKS)
 _CATEGORIES = (
     select(
         category_score.c.file_id, category.c.id, category.c.key, category.c.name,

@@ -68,9 +68,9 @@ def relabel(connection: Connection, folder: Path | None, ids: Sequence[int], nam
             learned = files.read(folder, name) if folder else None
         except ModelError:
             continue
-        if learned is None:
+        known = heads.stored(connection, learned) if learned else None
+        if learned is None or known is None:
             continue
-        known = heads.known(connection, learned)
         for *of_picture, vector, model_name, weights, preprocessing in _PICTURES.rows(
             connection, files=json.dumps(list(ids)), head=known.id
         ):

@@ -174,6 +174,13 @@ def known(connection: Connection, learned: Head) -> KnownHead:
     return KnownHead(id_, learned, label_ids(connection, learned.name))
 
 
+def stored(connection: Connection, learned: Head) -> KnownHead | None:
+    """Return a head as the database knows it; None where it does not know all of its labels yet, for the daemon has still to."""
+    ids = label_ids(connection, learned.name)
+    id_ = connection.scalar(select(head.c.id).where(head.c.name == learned.name))
+    return KnownHead(id_, learned, ids) if id_ and ids.keys() >= {*learned.labels, NONE, UNSURE} else None
+
+
 def label_ids(connection: Connection, name: str) -> dict[str, int]:
     """Return the ids of a head's labels, `none` and `unsure` included, by their names within the head."""
     rows = connection.execute(select(label.c.key, label.c.id).where(label.c.head == name))

@@ -4,36 +4,27 @@ An example is a correction (`corrections`): what somebody says of a picture hold
 next time. Learning is another process's work, which is asked for here and told of by `GET /events`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from tagger.errors import ModelError
-from tagger.heads import files
-from tagger.heads.head import Head
-from tagger.heads.names import NONE, UNSURE
-from tagger.pipeline.teaching import Teaching
+from tagger.heads.names import NONE
+from tagger.heads.report import ToldReport
 from tagger.store.core.database import Database
-from tagger.store.tags import head_list
-from tagger.store.tags.head_list import HeadEntry, HeadLabel
+from tagger.web import heads
 from tagger.web.api.answers import Corrected
 from tagger.web.context import ReadingContext, TaggerContext
-from tagger.web.heads import say
-from tagger.web.heads import teach as have_learned
+from tagger.web.heads import HeadStanding, HeadState
 from tagger.web.problems import READS_ONLY, RESPONSES, ProblemError
 from tagger.web.small_body import SmallBody
 
 MOST = 100
 """Pictures of one request."""
-
-HeadState = Literal["not learned", "learned", "learning", "damaged"]
 
 
 class HeadLabelAnswer(BaseModel):
@@ -74,7 +65,7 @@ class HeadReport(HeadAnswer):
 
     model_config = ConfigDict(title="HeadReport")
 
-    report: dict[str, Any] = {}
+    report: ToldReport | None = None
 
 
 class GivenExamples(BaseModel):
@@ -97,66 +88,30 @@ class HeadAsked(BaseModel):
     head: str
 
 
-@dataclass(frozen=True)
-class Heads:
-    """Tells how heads stand: by the database, by their files, and by who learns."""
-
-    database: Database
-    teaching: Teaching | None
-
-    def listed(self) -> list[HeadAnswer]:
-        """Return all heads, by their names."""
-        return [HeadAnswer(**_told(entry, *self._learned(entry))) for entry in self._entries()]
-
-    def report(self, name: str) -> HeadReport:
-        """Return one head with what teaching it told. Raises ProblemError where there is none."""
-        for entry in self._entries():
-            if entry.name == name:
-                state, learned, wrong = self._learned(entry)
-                return HeadReport(
-                    **_told(entry, state, learned, wrong), report=dict(learned.report) if learned else {}
-                )
-        raise ProblemError(404, f"there is no head {name[:60]!r}; GET /heads lists those that there are")
-
-    def _entries(self) -> list[HeadEntry]:
-        with self.database.read() as connection:
-            return head_list.heads(connection)
-
-    def _learned(self, entry: HeadEntry) -> tuple[HeadState, Head | None, str]:
-        try:
-            learned = files.read(files.beside(self.database.path) or Path(), entry.name)
-        except ModelError as error:
-            return "damaged", None, str(error)
-        if self.teaching and self.teaching.is_at(entry.name):
-            return "learning", learned, ""
-        return ("learned" if learned else "not learned"), learned, ""
-
-
 def router(context: ReadingContext) -> APIRouter:
     """Return the routes that read."""
     routes = APIRouter(responses=RESPONSES, route_class=SmallBody)
-    told = Heads(context.database, context.teaching if isinstance(context, TaggerContext) else None)
 
     @routes.get("/heads")
     def listed() -> list[HeadAnswer]:
-        """Return the heads that people gave examples of, whether they are learned or not."""
-        return told.listed()
+        """Return the heads that the config names or people gave examples of, whether they are learned or not."""
+        return [HeadAnswer(**_told(one)) for one in heads.standings(context)]
 
     @routes.get("/heads/{name}")
     def report(name: str) -> HeadReport:
         """Return one head with all that teaching it told."""
-        return told.report(name)
+        found = heads.standing(context, name)
+        return HeadReport(**_told(found), report=found.report)
 
     return routes
 
 
 def teaching_router(context: TaggerContext) -> APIRouter:
     """Return the routes that teach, where a daemon tags."""
-    told = Heads(context.database, context.teaching)
 
     def ask(name: str) -> HeadAsked:
-        told.report(name)
-        have_learned(context, name)
+        heads.standing(context, name)
+        heads.teach(context, name)
         return HeadAsked(head=name)
 
     return _routes(partial(_give, context.database), ask)
@@ -185,41 +140,36 @@ def _routes(give: Callable[[str, GivenExamples], int], ask: Callable[[str], Head
 
 
 def _give(database: Database, name: str, said: GivenExamples) -> int:
-    return say(database, name, said.label, said.images, said.any, said.remove)
+    return heads.say(database, name, said.label, said.images, said.any, said.remove)
 
 
 def _refused(*_: object) -> Any:
     raise ProblemError(403, READS_ONLY)
 
 
-def _told(entry: HeadEntry, state: HeadState, learned: Head | None, wrong: str) -> dict[str, Any]:
-    report: Mapping[str, Any] = learned.report if learned else {}
-    accuracy = report.get("accuracy") or {}
+def _told(found: HeadStanding) -> dict[str, Any]:
+    right = found.report.accuracy if found.report else None
     return {
-        "name": entry.name,
-        "any": entry.any,
-        "state": state,
-        "labels": list(_labels(entry, report)),
-        "sources": list(entry.sources),
-        "left": entry.left,
-        "learned_at": learned.learned_at if learned else None,
-        "accuracy": accuracy.get("value"),
-        "accuracy_low": accuracy.get("low"),
-        "accuracy_high": accuracy.get("high"),
-        "wrong": wrong,
+        "name": found.name,
+        "any": found.entry.any,
+        "state": found.state,
+        "labels": list(_labels(found)),
+        "sources": list(found.entry.sources),
+        "left": found.entry.left,
+        "learned_at": found.learned.learned_at if found.learned else None,
+        "accuracy": right and right.value,
+        "accuracy_low": right and right.low,
+        "accuracy_high": right and right.high,
+        "wrong": found.trouble,
     }
 
 
-def _labels(entry: HeadEntry, report: Mapping[str, Any]) -> Iterator[HeadLabelAnswer]:
-    shares = report.get("per_label") or {}
-    for one in entry.labels:
-        if _is_taught(one):
-            accuracy = (shares.get(one.name) or {}).get("value")
+def _labels(found: HeadStanding) -> Iterator[HeadLabelAnswer]:
+    """Yield the labels that people give; `none` is one of them where somebody has given it."""
+    shares = found.report.per_label if found.report else {}
+    for one in found.entry.labels:
+        if one in found.labels or (one.name == NONE and one.examples):
+            accuracy = shares[one.name].value if one.name in shares else None
             yield HeadLabelAnswer(
                 key=one.key, label=one.name, name_zh=one.name_zh, examples=one.examples, accuracy=accuracy
             )
-
-
-def _is_taught(one: HeadLabel) -> bool:
-    """Return whether it is a label that people give: nobody gives `unsure`, and `none` counts where somebody has."""
-    return one.name != UNSURE and (one.name != NONE or one.examples > 0)
