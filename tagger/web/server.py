@@ -79,6 +79,7 @@ class Server:
 
     def _serve(self, listener: socket.socket) -> None:
         try:
-            self._server.run(sockets=[listener])
+            with listener:  # uvicorn leaves it open where it is told to end before it has begun
+                self._server.run(sockets=[listener])
         except BaseException:  # a web server that dies must not take the tagging with it
             log.exception("the web server ended; files are tagged all the same")

@@ -150,7 +150,7 @@ def test_a_label_is_corrected_by_the_name_that_finds_it(shelf: Shelf) -> None:
     assert shelf.sql(right, stamp.path) == [("mood/battle",), ("n00000000",), ("scene/tabby",)]
     with pytest.raises(ConfigError, match="several labels") as error:
         corrections.apply(shelf.database, [stamp.path], Correction(wrong=("battle",)), NOON)
-    assert error.value.hint == 'say which: "scene:battle", "mood:battle"'
+    assert error.value.hint == 'say which: "mood:battle", "scene:battle"'
 
 
 def test_verdicts_on_labels_of_heads_calibrate_nothing(shelf: Shelf) -> None:

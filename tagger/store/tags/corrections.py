@@ -185,7 +185,7 @@ def _label(connection: Connection, name: str) -> int:
     query = select(word.c.label_id, word.c.rank, label.c.name, label.c.key, label.c.head)
     ways = [storable(way) for way in (name.casefold(), name.casefold().replace(":", "/", 1))]
     query = query.join(label, label.c.id == word.c.label_id).where(word.c.text.in_(ways))
-    rows = connection.execute(query.order_by(word.c.rank)).all()
+    rows = connection.execute(query.order_by(word.c.rank, label.c.key)).all()
     best = [row for row in rows if row.rank == rows[0].rank]
     best = [row for row in best if row.head is None] or best
     if len(best) > 1:
