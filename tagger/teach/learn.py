@@ -3,12 +3,8 @@
 Examples are scored by what was learned of the others (`folds`), and these scores say how good the head is, from which score on
 a label is given, and by what logits are divided. Then it is learned of all, and everything is folded into one matrix and one row.
 
-Pictures of the library stand for none. Those that lie as near to an example as examples of its label do to one another
-probably have the label, and are left out. In a library of which a third has the labels, that brings foreign pictures that get
-a label from 5.3 to 0.4 % (day and night, 5 examples each, 90 % of known ones kept); where none has, it costs nothing. As half
-of the pictures that have a label lie nearer to an example than the median, twice as many as do are left out at least: of a library
-of which six in ten have the labels, with 20 examples each, 93 in place of 76 % get the right one (games), 95 of 75 (day and
-night) and 93 of 88 (rooms), and 3 to 7 % of foreign pictures get one.
+Pictures of the library stand for none, but for those that lie nearly as near to a label as its examples do (`nearness`):
+they probably have it. Where hardly any is left, none is known, and nearness alone tells it (`logistic.fitted`).
 """
 
 from collections.abc import Mapping
@@ -19,16 +15,15 @@ from numpy.typing import NDArray
 
 from tagger.heads.head import Fit
 from tagger.records import ModelIdentity
-from tagger.teach import folds, logistic, thresholds
+from tagger.teach import folds, logistic, nearness, thresholds
 from tagger.teach.examples import MOST_BACKGROUND, Aims, Examples, Truth, Vectors
 
-_NEAR = 0.9
-"""Of the cosine between an example and the next of its label: the part from which on a picture of the library is as near."""
+_NEARLY = 0.9
+"""Of how near the label's own pictures usually lie: the part from which on a picture of the library is left out."""
 _FEW = 20
 """Pictures that are too few to tell what a library is like."""
-_ENOUGH = 500
-"""Examples of a label that tell how near they lie to one another."""
-_AT_ONCE = 512
+_FAR = 0.1
+"""So many, of those that are left out, may lie farther off than the label's own pictures usually do, and have it nonetheless."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,19 +75,16 @@ def judge(
 def far(examples: Examples) -> Vectors:
     """Return the background without what is probably one of the labels.
 
-    Where hardly any is left, it is none of it, or the farther half where a label can be told from nothing else.
+    Where hardly any is left, it is none of it, or the farther half where several labels may be given and one has all examples.
     """
     background = examples.background[:MOST_BACKGROUND]
     labelled = examples.only(examples.classes < len(examples.labels))
-    if not len(background):
-        return background
-    nearest, cosine = _nearest(background, labelled.vectors)
-    beyond = cosine / _usual(labelled)[nearest]
-    order, likely = np.argsort(beyond), 2 * int((beyond >= 1).sum())
-    count = min(int((beyond < _NEAR).sum()), len(background) - likely)
-    if count < min(_FEW, len(background)):
-        count = len(background) // 2 + 1 if examples.truth.all(axis=0).any() else 0
-    return background[np.sort(order[:count])]
+    near = nearness.to_a_label(background, labelled)
+    left = near < _NEARLY * nearness.usual(labelled)
+    if left.sum() >= max(min(_FEW, len(left)), _FAR * (~left).sum()):
+        return background[left]
+    count = (len(left) + 1) // 2 if examples.any and examples.truth.all(axis=0).any() else 0
+    return background[np.sort(np.argsort(near)[:count])]
 
 
 def _crossed(
@@ -146,26 +138,3 @@ def _thresholds(
             recalls[label] = thresholds.recalled(own[truth[:, at], at], without, aims.recalls[label])
             unsure[label] = thresholds.unsure_share(without, *recalls[label])
     return *thresholds.with_recalls(examples.labels, common, recalls), unsure
-
-
-def _nearest(rows: Vectors, examples: Vectors) -> tuple[NDArray[np.intp], Vectors]:
-    """Return which example each row is nearest to, and their cosine."""
-    nearest, cosine = np.zeros(len(rows), np.intp), np.zeros(len(rows), np.float32)
-    for start in range(0, len(rows), _AT_ONCE):
-        cosines = rows[start : start + _AT_ONCE] @ examples.T
-        nearest[start : start + _AT_ONCE] = cosines.argmax(axis=1)
-        cosine[start : start + _AT_ONCE] = cosines.max(axis=1)
-    return nearest, cosine
-
-
-def _usual(labelled: Examples) -> Vectors:
-    """Return for each example the median cosine, within its label, of an example and the next one."""
-    found = np.full(len(labelled.vectors), np.nan, np.float32)
-    for has in labelled.truth.T:
-        own = np.flatnonzero(has)[:_ENOUGH]
-        if len(own) > 1:
-            cosines = labelled.vectors[own] @ labelled.vectors[own].T
-            np.fill_diagonal(cosines, -1)
-            found[has] = np.median(cosines.max(axis=1))
-    usual = np.nanmedian(found) if np.isfinite(found).any() else 1.0
-    return np.where(np.isfinite(found), found, np.float32(usual))

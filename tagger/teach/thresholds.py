@@ -50,8 +50,6 @@ def _loss(found: Scores, truth: Truth, weights: NDArray[np.float64], any_: bool)
 
 def least(known: Scores, foreign: Scores, at_most: float) -> float:
     """Return the score from which on labels are given: of the best label of known pictures, and of foreign ones."""
-    if not len(foreign):
-        return 0.0
     enough = _above(foreign, at_most)
     usual = float(np.quantile(known, _LOST)) if len(known) else _UNKNOWN
     return max(enough, min(_SURE, usual))

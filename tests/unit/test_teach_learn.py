@@ -29,6 +29,12 @@ def pictures(direction: int | None, count: int, seed: int = 0, spread: float = S
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
+def scene(label: int, at: int, count: int) -> Numbers:
+    """Return features of pictures that have a label and show one scene, by its own direction."""
+    rows = pictures(label, count, seed=at) + 0.5 * pictures(at, count, seed=label, spread=0.2)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
 def examples(
     *counts: int,
     none: int = 0,
@@ -81,10 +87,22 @@ def test_one_label_is_told_from_the_library() -> None:
     assert said(given, lesson, pictures(None, 100, seed=2)).count("none") >= 90
 
 
-def test_without_a_library_and_examples_of_none_each_picture_gets_a_label() -> None:
+def test_without_a_library_and_examples_of_none_what_lies_far_from_all_labels_gets_none() -> None:
     given = examples(10, 10, background=0)
-    names = said(given, learn(given, MODEL, Aims()), pictures(None, 50, seed=2))
-    assert "none" not in names
+    lesson = learn(given, MODEL, Aims())
+    assert said(given, lesson, pictures(None, 50, seed=2)).count("none") >= 45
+    assert said(given, lesson, pictures(0, 50, seed=1)).count("label 0") >= 45
+
+
+def test_a_library_full_of_other_scenes_than_the_examples_does_not_speak_against_their_label() -> None:
+    shown = [(label, at) for label in (0, 1) for at in (10, 11, 12, 13)]
+    rows, groups = np.concatenate([scene(*each, 2) for each in shown]), np.repeat([at for _, at in shown], 2)
+    given = replace(examples(8, 8), vectors=rows, groups=[str(at) for at in groups])
+    others = np.concatenate([scene(label, at, 40) for label in (0, 1) for at in (20, 21)])
+    given = replace(given, background=np.concatenate([others, pictures(None, 30)]))
+    names = said(given, learn(given, MODEL, Aims()), others)
+    assert names[:80].count("label 0") >= 72
+    assert names[80:].count("label 1") >= 72
 
 
 def test_examples_of_none_tell_what_looks_alike_and_is_not_meant() -> None:
