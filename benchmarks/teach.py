@@ -80,7 +80,7 @@ class Labelled:
 
 
 def main() -> None:
-    home = Path(sys.argv[1])
+    home = Path(sys.argv[1]).resolve()
     settings = Settings(model=ModelSettings(name=MODEL), features=True)
     classifier = load_classifier(settings, data_home(), cache_home())
     print(
