@@ -122,8 +122,11 @@ def _suspects(one: "CropLesson") -> Iterator[str]:
 
 
 def _about_none(report: "Evaluation") -> Iterator[str]:
-    if not report.examples.get(NONE):
-        yield "What is like the labels, but none of them, needs examples of its own: give some as none."
+    if report.examples.get(NONE):
+        return
+    if report.foreign is None:
+        yield "Tag pictures of other things, too: hardly anything in the library is surely none of the labels."
+    yield "What is like the labels, but none of them, needs examples of its own: give some as none."
 
 
 def _squash(squash: "Squash", head: str) -> str:

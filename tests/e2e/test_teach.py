@@ -48,7 +48,13 @@ def labels(home: Path) -> dict[str, str]:
 def test_it_says_how_well_it_went_and_what_to_do_next(home: Path) -> None:
     said = run(home, "teach", "mood", "--from", home / "shots")
     assert (said.returncode, said.stderr) == (0, "")
-    for words in ("6 given, 6 different", "warm", "right:", "examples of its own: give some as none"):
+    for words in (
+        "6 given, 6 different",
+        "warm",
+        "right:",
+        "Tag pictures of other things",
+        "examples of its own: give some as none",
+    ):
         assert words in said.stdout
     assert "put heads: [mood] into the config; then tagger scan or tagger run" in said.stdout
     configure(home, "heads: [mood]\n")

@@ -72,4 +72,6 @@ def _right(examples: Examples) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     judged = judge(examples, examples.background, Aims())
     if examples.any:
         return ((judged.scores > _EVEN) == examples.truth).all(axis=1), judged.known
-    return judged.scores.argmax(axis=1) == examples.classes, judged.known
+    classes = examples.classes
+    own = judged.scores[:, : classes.max() + 1]  # without none, where no example has it
+    return own.argmax(axis=1) == classes, judged.known
