@@ -3,7 +3,6 @@
 What is in hand is left alone.
 """
 
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,7 @@ from tagger.host import mounts
 from tagger.host.mounts import Volume
 from tagger.store.core.database import Database
 from tagger.store.core.file_moves import file_move
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import (
     State,
@@ -44,8 +44,7 @@ from tagger.store.core.schema import (
 _PAGE = 1000
 _SOME, _MANY = 200, 10_000
 
-_IDS = func.json_each(bindparam("ids")).table_valued("value")
-_PLACES = select(category.c.id, file.c.captured_at, file.c.id).where(file.c.id.in_(select(_IDS.c.value)))
+_PLACES = select(category.c.id, file.c.captured_at, file.c.id).where(file.c.id.in_(listed("ids")))
 _SCORES = tuple_(category_score.c.category_id, category_score.c.captured_at, category_score.c.file_id)
 _OLD = tuple_(old_tag.c.file_id, old_tag.c.model_id, old_tag.c.rank)
 _SOME_OLD = select(*old_tag.primary_key).limit(bindparam("limit"))
@@ -53,10 +52,10 @@ _DROP_OLD = Prepared(delete(old_tag).where(_OLD.in_(_SOME_OLD)).returning(old_ta
 _FORGET = [
     Prepared(delete(category_score).where(_SCORES.in_(_PLACES))),
     *(
-        Prepared(delete(table).where(table.c.file_id.in_(select(_IDS.c.value))))
+        Prepared(delete(table).where(table.c.file_id.in_(listed("ids"))))
         for table in (tag, reading, feature, old_tag, file_attribute, file_move)
     ),
-    Prepared(delete(file).where(file.c.id.in_(select(_IDS.c.value)))),
+    Prepared(delete(file).where(file.c.id.in_(listed("ids")))),
 ]
 
 
@@ -138,7 +137,7 @@ def prune_old_tags(database: Database) -> int:
 
 def _forget(connection: Connection, ids: Sequence[int]) -> None:
     for statement in _FORGET:
-        statement.rows(connection, ids=json.dumps(ids))
+        statement.rows(connection, ids=as_list(ids))
 
 
 def _expired_after(database: Database, oldest: Mapping[str, int], after: int) -> tuple[int | None, list[int]]:

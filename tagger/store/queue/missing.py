@@ -4,7 +4,6 @@ A row whose file was not met is only perhaps missing, and the caller looks again
 `absence` believes it. What was met is kept as one byte per row: a set of paths would take a hundred times as much.
 """
 
-import json
 import logging
 from collections.abc import Collection, Iterator, Set
 
@@ -12,6 +11,7 @@ from sqlalchemy import Integer, bindparam, func, select
 
 from tagger.host.mounts import Volume
 from tagger.store.core import file_moves
+from tagger.store.core.listed import as_list
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file
 from tagger.store.core.write_retry import retried
@@ -64,7 +64,7 @@ class MissingFiles:
         """Mark those of these rows as gone of which it is believed that their files are not there, in a folder on this volume."""
         believed = sorted(self._believed_missing(frozenset(missing), volume))
         for start in range(0, len(believed), _PAGE):
-            self._queue.mark_missing(json.dumps(believed[start : start + _PAGE]), self._moves)
+            self._queue.mark_missing(as_list(believed[start : start + _PAGE]), self._moves)
         if believed:
             log.info("%s: gone: %d; their tags are kept until tagger prune", self._name, len(believed))
 

@@ -1,22 +1,19 @@
 """What people ask to be tagged once more, also while a worker runs."""
 
-import json
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, false, func, or_, select, true, update
+from sqlalchemy import ColumnElement, String, and_, false, func, or_, select, true, update
 
 from tagger.store.core import pathtext
 from tagger.store.core.database import Database
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file, reading, source
 from tagger.store.queue import transitions
 
 _PAGE = 1000
-_IDS = func.json_each(bindparam("ids")).table_valued("value")
 # By no categories that there are: so no copy of the picture, either, passes for tagged.
-_OUTDATE = Prepared(
-    update(reading).where(reading.c.file_id.in_(select(_IDS.c.value))).values(taxonomy_id=None), []
-)
+_OUTDATE = Prepared(update(reading).where(reading.c.file_id.in_(listed("ids"))).values(taxonomy_id=None), [])
 
 
 def retry_all(database: Database) -> int:
@@ -38,7 +35,7 @@ def retag(database: Database, files: Sequence[int]) -> int:
     """
     stale = 0
     for start in range(0, len(files), _PAGE):
-        page = json.dumps(list(files[start : start + _PAGE]))
+        page = as_list(files[start : start + _PAGE])
         with database.write() as connection:
             _OUTDATE.rows(connection, ids=page)
             stale += transitions.retag(connection, page)

@@ -4,16 +4,16 @@ Paths travel absolute and rest relative to their source's root, spelled as text;
 into the other.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, func, not_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, not_, select
 
 from tagger.records import Stamp
 from tagger.store.core import pathtext
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import State, file, reading, source
 
@@ -40,8 +40,7 @@ class Row(NamedTuple):
 
 def at_paths(*columns: ColumnElement[Any], where: ColumnElement[bool] | None = None) -> Prepared:
     """Return a question for the rows of a source's `paths`, a JSON list: one parameter, however many there are."""
-    paths = func.json_each(bindparam("paths")).table_valued("value")
-    inside = file.c.path.in_(select(paths.c.value))
+    inside = file.c.path.in_(listed("paths"))
     query = select(*columns).where(file.c.source_id == bindparam("source"), inside)
     return Prepared(query if where is None else query.where(where))
 
@@ -138,6 +137,4 @@ def _at(
     for source_id, path, *_ in places:
         paths[source_id].append(path)
     for source_id, names in paths.items():
-        yield from query.rows(
-            connection, source=source_id, paths=json.dumps(names), **values.get(source_id, {})
-        )
+        yield from query.rows(connection, source=source_id, paths=as_list(names), **values.get(source_id, {}))

@@ -44,7 +44,6 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    func,
     not_,
     or_,
     select,
@@ -55,6 +54,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from tagger.records import Failed, Origin, Stamp
 from tagger.store.core.columns import instant_text
 from tagger.store.core.file_moves import file_move
+from tagger.store.core.listed import listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import State, file, in_state
 from tagger.store.queue.moves import Former
@@ -86,8 +86,7 @@ RESULTS = tuple(column.name for column in file.c if column.name not in (*_KEYS, 
 
 _MOST_URGENT = (file.c.urgency.desc(), file.c.mtime_ns.desc())
 _NEW = (*COLUMNS, file.c.seen_at, file.c.state, file.c.urgency, file.c.attempts)
-_IDS = func.json_each(bindparam("ids")).table_valued("value")
-_THESE = file.c.id.in_(select(_IDS.c.value))
+_THESE = file.c.id.in_(listed("ids"))
 
 AT_REST = or_(file.c.state == State.DONE, *map(in_state, (State.FAILED, State.QUARANTINED, State.GONE)))
 """What is pending or in hand is left out of the search for missing files: its reader finds out by itself."""

@@ -1,17 +1,16 @@
 """Stored features, by which pictures are compared: those of a picture, and all those of one model."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, ScalarSelect, String, bindparam, cast, exists, func, select
+from sqlalchemy import Connection, LargeBinary, String, bindparam, cast, exists, select
 
 from tagger.errors import ConfigError
 from tagger.records import Features, ModelIdentity
 from tagger.store.core.database import Database
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import State, feature, file, in_state, model, reading
 from tagger.store.queue.stamps import Roots
@@ -24,20 +23,16 @@ HOW_THEY_ARE_MADE = (
 )
 
 
-def _listed(name: str) -> ScalarSelect[Any]:
-    return select(func.json_each(bindparam(name)).table_valued("value").c.value).scalar_subquery()
-
-
 _VECTOR = cast(feature.c.vector, LargeBinary)  # whatever a damaged one is
 _VECTORS = Prepared(
     select(feature.c.file_id, _VECTOR)
     .join(reading, reading.c.file_id == feature.c.file_id)
-    .where(feature.c.file_id.in_(_listed("ids")), reading.c.model_id.in_(_listed("models")))
+    .where(feature.c.file_id.in_(listed("ids")), reading.c.model_id.in_(listed("models")))
 )
 _SOME = Prepared(
     select(_VECTOR)
     .join(reading, reading.c.file_id == feature.c.file_id)
-    .where(reading.c.model_id.in_(_listed("models")))
+    .where(reading.c.model_id.in_(listed("models")))
     .limit(100)
 )
 _GONE = Prepared(select(file.c.id).where(in_state(State.GONE)))
@@ -80,7 +75,7 @@ class StoredFeatures:
     def __init__(self, connection: Connection, weights: ModelIdentity) -> None:
         self._connection = connection
         asked = {"name": weights.name, "weights_sha256": weights.weights_sha256}
-        self._models = json.dumps([id_ for (id_,) in _SAME_WEIGHTS.rows(connection, **asked)])
+        self._models = as_list([id_ for (id_,) in _SAME_WEIGHTS.rows(connection, **asked)])
 
     def codes(self) -> Iterator[tuple[int, bytes]]:
         """Yield codes as `codes.every` does: other models' are among them, and those of pictures that are gone."""
@@ -92,7 +87,7 @@ class StoredFeatures:
 
     def vectors(self, ids: Sequence[int]) -> list[tuple[int, bytes]]:
         """Return the vectors of those of these files that the model has read, in no order."""
-        rows = _VECTORS.rows(self._connection, ids=json.dumps(list(ids)), models=self._models)
+        rows = _VECTORS.rows(self._connection, ids=as_list(ids), models=self._models)
         return [(id_, unpacked(stored)) for id_, stored in rows]
 
     def width(self) -> int:

@@ -1,13 +1,12 @@
 """Pictures in the database: all that is known of one, and its file."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, case, exists, func, literal, select, tuple_
+from sqlalchemy import Connection, case, exists, func, literal, select, tuple_
 
 from tagger.heads.names import CLEAR, FLAGGED, NONE, UNSURE
 from tagger.records import Health
@@ -16,6 +15,7 @@ from tagger.store.core import conditions
 from tagger.store.core.columns import Instant
 from tagger.store.core.database import Database
 from tagger.store.core.heads import RANKS
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.schema import State, category, category_score, file, label, reading, source, tag
 
 
@@ -100,7 +100,6 @@ class Original:
 
 _Kind = TypeVar("_Kind", bound=Scored)
 _HEALTH = [file.c[name] for name in Health.__dataclass_fields__]
-_IDS = select(func.json_each(bindparam("ids")).table_valued("value").c.value)
 _FILES = (
     select(
         file.c.id, source.c.root, file.c.path, source.c.name, file.c.state, file.c.captured_at, file.c.seen_at,
@@ -109,7 +108,7 @@ _FILES = (
     )
     .join(source, source.c.id == file.c.source_id)
     .outerjoin(reading, reading.c.file_id == file.c.id)
-    .where(file.c.id.in_(_IDS))
+    .where(file.c.id.in_(listed("ids")))
 )  # fmt: skip
 _EVERY_TAG = (
     select(
@@ -122,7 +121,7 @@ _EVERY_TAG = (
         func.coalesce(tag.c.by, "model"),
     )
     .join(label, label.c.id == tag.c.label_id)
-    .where(tag.c.file_id.in_(_IDS))
+    .where(tag.c.file_id.in_(listed("ids")))
     .order_by(tag.c.file_id, tag.c.model_id, tag.c.rank)
 )
 _TAGS = _EVERY_TAG.where(tag.c.rank < RANKS)
@@ -143,7 +142,7 @@ _CATEGORIES = (
         & (category_score.c.captured_at == file.c.captured_at)
         & (category_score.c.file_id == file.c.id),
     )
-    .where(file.c.id.in_(_IDS))
+    .where(file.c.id.in_(listed("ids")))
     .order_by(category_score.c.score.desc())
 )  # fmt: skip
 
@@ -179,7 +178,7 @@ def picture(database: Database, id_: int) -> FoundPicture | None:
 
 def pictures(connection: Connection, ids: Sequence[int]) -> Iterator[FoundPicture]:
     """Yield the pictures of these ids, in this order; one that is gone from the database meanwhile is left out."""
-    asked = {"ids": json.dumps(ids)}
+    asked = {"ids": as_list(ids)}
     tags, categories = (_by_file(connection, query, asked, Scored) for query in (_TAGS, _CATEGORIES))
     heads = _by_file(connection, _HEADS, asked, HeadScored)
     rows = {row[0]: row for row in connection.execute(_FILES, asked)}

@@ -1,15 +1,15 @@
 """Questions about pictures that find copies among them: which there are, which have the same content, what is known of each."""
 
-import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby, pairwise
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 
 from tagger.store.core.database import Database
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.schema import State, file, reading, source
 
 
@@ -43,7 +43,7 @@ _FACTS = (
     )
     .join(source, source.c.id == file.c.source_id)
     .join(reading, reading.c.file_id == file.c.id)
-    .where(file.c.id.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value)))
+    .where(file.c.id.in_(listed("ids")))
 )  # fmt: skip
 
 
@@ -67,5 +67,5 @@ def same_content(database: Database) -> Iterator[tuple[int, int]]:
 def facts(database: Database, ids: Sequence[int]) -> list[Copy]:
     """Return what is known of these files, in no order; one that is gone meanwhile is left out."""
     with database.read() as connection:
-        rows = connection.execute(_FACTS, {"ids": json.dumps(list(ids))})
+        rows = connection.execute(_FACTS, {"ids": as_list(ids)})
         return [Copy(id_, f"{root.rstrip('/')}/{path}", *rest) for id_, root, path, *rest in rows]

@@ -3,14 +3,13 @@
 A correction becomes verdicts on the picture's content, and the tags of all its copies are written anew with them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.errors import ConfigError, ErrorKind
@@ -19,6 +18,7 @@ from tagger.records import Features
 from tagger.search import suggestions
 from tagger.store.core.columns import instant_text
 from tagger.store.core.database import Database
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.pathtext import storable
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import (
@@ -74,19 +74,18 @@ _DELETE_VERDICT = Prepared(
     )
 )
 _CONTENT = at_paths(file.c.sha256)
-_CONTENTS = func.json_each(bindparam("contents")).table_valued("value")
 _READ = Prepared(
     select(
         file.c.id, file.c.sha256, file.c.captured_at, file.c.seen_at, reading.c.model_id, reading.c.taxonomy_id,
         reading.c.top_score, reading.c.margin, reading.c.entropy, reading.c.outdoor, reading.c.said, reading.c.look,
     )
     .join(reading, reading.c.file_id == file.c.id)
-    .where(file.c.id.in_(select(func.json_each(bindparam("files")).table_valued("value").c.value)))
+    .where(file.c.id.in_(listed("files")))
 )  # fmt: skip
 _FILES = Prepared(
     select(file.c.id)
     .join(reading, reading.c.file_id == file.c.id)
-    .where(file.c.sha256.in_(select(_CONTENTS.c.value)))
+    .where(file.c.sha256.in_(listed("contents")))
 )
 _TAGS = Prepared(
     select(tag.c.label_id, tag.c.score)
@@ -131,7 +130,7 @@ def _apply_to(
     with database.write() as connection:
         for sha256 in contents:
             _store(connection, sha256, correction, labels, now)
-        files = [id_ for (id_,) in _FILES.rows(connection, contents=json.dumps(contents))]
+        files = [id_ for (id_,) in _FILES.rows(connection, contents=as_list(contents))]
         own_heads = head_corrections.heads_of(connection, labels.values())
         every = _Rewrite(head_files.beside(database.path), own_heads, _has_others(connection, labels), now)
         every.write(connection, files[:size])
@@ -220,7 +219,7 @@ def _labels_in(connection: Connection, name: str) -> Sequence[str]:
 def _content(connection: Connection, path: str) -> str:
     """Return the hash of the file that was tagged at this path. Raises ConfigError where none was."""
     for source, below in Roots(connection).places(path):
-        for (sha256,) in _CONTENT.rows(connection, source=source, paths=json.dumps([below])):
+        for (sha256,) in _CONTENT.rows(connection, source=source, paths=as_list([below])):
             if sha256:
                 return str(sha256)
     hint = "name one that was tagged; tagger search prints their paths"
@@ -242,7 +241,7 @@ def _store(
 
 def _write_anew(connection: Connection, files: Sequence[int], now: datetime) -> None:
     """Replace these files' readings by what all verdicts of now make of them, those that came meanwhile included."""
-    rows = _READ.rows(connection, files=json.dumps(files))
+    rows = _READ.rows(connection, files=as_list(files))
     given = verdicts.verdicts_on(connection, sorted({sha256 for _, sha256, *_ in rows}))
     new = [_corrected(connection, given, *row) for row in rows]
     said_by_heads = heads.said(connection, files)

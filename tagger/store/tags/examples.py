@@ -4,7 +4,6 @@ An example is a verdict: what people say of a content, by whatever way. So examp
 head itself, and one that is given on the page is the same as one that is given in a folder.
 """
 
-import json
 import random
 from array import array
 from collections import defaultdict
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, LargeBinary, Subquery, bindparam, cast, delete, func, select
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.heads.names import NONE, UNSURE
@@ -23,6 +22,7 @@ from tagger.records import Label, ModelIdentity
 from tagger.store.core import pathtext
 from tagger.store.core.columns import instant_text
 from tagger.store.core.heads import example, example_vector, head
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import feature, file, label, model, reading, source, verdict
 from tagger.store.tags import heads
@@ -33,10 +33,6 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE = 500
 _SPARE = 4
 """So many times the pictures that are wanted are looked for: some have no features, or another model's."""
-
-
-def _listed(name: str) -> Subquery:
-    return select(func.json_each(bindparam(name)).table_valued("value").c.value).subquery()
 
 
 _IS_IT = (
@@ -57,7 +53,7 @@ _LABELS = Prepared(
 _PLACES = Prepared(
     select(file.c.sha256, source.c.root, file.c.path, source.c.name, file.c.camera, file.c.captured_at, file.c.captured_from)
     .join(source, source.c.id == file.c.source_id)
-    .where(file.c.sha256.in_(select(_listed("contents"))))
+    .where(file.c.sha256.in_(listed("contents")))
     .order_by(file.c.id)
 )  # fmt: skip
 _STORED = Prepared(
@@ -65,17 +61,17 @@ _STORED = Prepared(
     .join(reading, reading.c.file_id == file.c.id)
     .join(model, model.c.id == reading.c.model_id)
     .join(feature, feature.c.file_id == file.c.id)
-    .where(file.c.sha256.in_(select(_listed("contents"))), *_IS_IT)
+    .where(file.c.sha256.in_(listed("contents")), *_IS_IT)
 )
 _KEPT = Prepared(
     select(example_vector.c.sha256, cast(example_vector.c.vector, LargeBinary))
     .join(model, model.c.id == example_vector.c.model_id)
-    .where(example_vector.c.sha256.in_(select(_listed("contents"))), *_IS_IT)
+    .where(example_vector.c.sha256.in_(listed("contents")), *_IS_IT)
 )
 _IDS = Prepared(
     select(file.c.id)
     .join(source, source.c.id == file.c.source_id)
-    .where(source.c.name.in_(select(_listed("sources"))))
+    .where(source.c.name.in_(listed("sources")))
 )
 _BY_ID = Prepared(
     select(file.c.id, file.c.sha256, source.c.root, file.c.path, cast(feature.c.vector, LargeBinary))
@@ -83,7 +79,7 @@ _BY_ID = Prepared(
     .join(reading, reading.c.file_id == file.c.id)
     .join(model, model.c.id == reading.c.model_id)
     .join(feature, feature.c.file_id == file.c.id)
-    .where(file.c.id.in_(select(_listed("ids"))), file.c.missing_since.is_(None), *_IS_IT)
+    .where(file.c.id.in_(listed("ids")), file.c.missing_since.is_(None), *_IS_IT)
 )
 _COUNT = Prepared(
     select(func.count())
@@ -91,12 +87,12 @@ _COUNT = Prepared(
     .join(model, model.c.id == reading.c.model_id)
     .join(file, file.c.id == reading.c.file_id)
     .join(source, source.c.id == file.c.source_id)
-    .where(source.c.name.in_(select(_listed("sources"))), *_IS_IT)
+    .where(source.c.name.in_(listed("sources")), *_IS_IT)
 )
 _CONTENTS = Prepared(
     select(file.c.sha256, source.c.root, file.c.path)
     .join(source, source.c.id == file.c.source_id)
-    .where(file.c.id.in_(select(_listed("ids"))), file.c.sha256.is_not(None))
+    .where(file.c.id.in_(listed("ids")), file.c.sha256.is_not(None))
     .order_by(file.c.id)
 )
 
@@ -113,9 +109,7 @@ _SAY = _replacing(verdict, "sha256", "label_id")
 _PLACE = _replacing(example, "sha256")
 _KEEP = _replacing(example_vector, "sha256", "model_id")
 _TAKE_BACK = Prepared(
-    delete(verdict).where(
-        verdict.c.sha256.in_(select(_listed("contents"))), verdict.c.label_id.in_(select(_listed("labels")))
-    )
+    delete(verdict).where(verdict.c.sha256.in_(listed("contents")), verdict.c.label_id.in_(listed("labels")))
 )
 _FORGET_PLACES = Prepared(delete(example).where(example.c.sha256.not_in(select(verdict.c.sha256))))
 _FORGET_VECTORS = Prepared(
@@ -179,7 +173,7 @@ def give(
     for own, pictures in given.items():
         contents = [sha256 for sha256, _ in pictures]
         others = [id_ for other, id_ in ids.items() if not any_ or NONE in (own, other)]
-        _TAKE_BACK.rows(connection, contents=json.dumps(contents), labels=json.dumps(others))
+        _TAKE_BACK.rows(connection, contents=as_list(contents), labels=as_list(others))
     decided_at = instant_text(now)
     for own, pictures in given.items():
         _SAY.each(
@@ -221,7 +215,7 @@ def of(connection: Connection, name: str) -> list[KnownExample]:
 def places(connection: Connection, contents: Iterable[str]) -> dict[str, list[KnownPlace]]:
     """Return where contents lie in the library, as far as they do."""
     found: dict[str, list[KnownPlace]] = defaultdict(list)
-    rows = _PLACES.rows(connection, contents=json.dumps(list(contents)))
+    rows = _PLACES.rows(connection, contents=as_list(contents))
     for sha256, root, path, name, camera, captured_at, by in rows:
         is_dated = captured_at and by not in ("mtime", "unknown")
         group = f"{name}\0{camera or ''}\0{captured_at[:10]}" if is_dated else None
@@ -231,13 +225,13 @@ def places(connection: Connection, contents: Iterable[str]) -> dict[str, list[Kn
 
 def contents(connection: Connection, ids: Iterable[int]) -> list[tuple[str, str]]:
     """Return the hashes and paths of files by their ids."""
-    rows = _CONTENTS.rows(connection, ids=json.dumps(list(ids)))
+    rows = _CONTENTS.rows(connection, ids=as_list(ids))
     return [(sha256, _whole(root, path)) for sha256, root, path in rows]
 
 
 def vectors(connection: Connection, identity: ModelIdentity, contents: Sequence[str]) -> dict[str, bytes]:
     """Return the features of contents that are stored, as this model reads them: float16 numbers, by the contents' hashes."""
-    asked = {"contents": json.dumps(list(contents)), **_as_values(identity)}
+    asked = {"contents": as_list(contents), **_as_values(identity)}
     rows = [*_KEPT.rows(connection, **asked), *_STORED.rows(connection, **asked)]
     return {sha256: vector for sha256, stored in rows if (vector := unpacked(stored))}
 
@@ -263,11 +257,11 @@ def some(
 
     The same seed gives the same pictures as long as the library stays the same.
     """
-    ids = array("q", (id_ for (id_,) in _IDS.rows(connection, sources=json.dumps(list(sources)))))
+    ids = array("q", (id_ for (id_,) in _IDS.rows(connection, sources=as_list(sources))))
     chosen = random.Random(seed).sample(ids, min(len(ids), _SPARE * most))  # noqa: S311
     left = most
     for first in range(0, len(chosen), _PAGE):
-        page = json.dumps(chosen[first : first + _PAGE])
+        page = as_list(chosen[first : first + _PAGE])
         rows = _BY_ID.rows(connection, ids=page, **_as_values(identity))
         found = [(*row, vector) for *row, stored in rows if (vector := unpacked(stored))]
         for id_, sha256, root, path, vector in found[:left]:
@@ -285,8 +279,8 @@ def numbers(vectors: Sequence[bytes]) -> NDArray[np.float32]:
 
 def count(connection: Connection, identities: Iterable[ModelIdentity], sources: Sequence[str]) -> int:
     """Return how many of these sources' pictures were read by these models."""
-    listed = json.dumps(list(sources))
-    return sum(_COUNT.rows(connection, sources=listed, **_as_values(one))[0][0] for one in identities)
+    named = as_list(sources)
+    return sum(_COUNT.rows(connection, sources=named, **_as_values(one))[0][0] for one in identities)
 
 
 def _whole(root: str, path: str) -> str:

@@ -5,7 +5,6 @@ head and source. Whatever is stored meanwhile is labelled by whoever stores it (
 between goes on where it was. A head that a source no longer has is taken away in the same walk.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, func, s
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.store.core.heads import head, head_source
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import feature, file, reading, source
 from tagger.store.tags import heads
@@ -39,7 +39,7 @@ _NEXT = Prepared(
     .where(
         file.c.id < bindparam("below"),
         file.c.id >= bindparam("from_"),
-        file.c.source_id.in_(select(func.json_each(bindparam("sources")).table_valued("value").c.value)),
+        file.c.source_id.in_(listed("sources")),
     )
     .order_by(file.c.id.desc())
     .limit(AT_A_TIME)
@@ -95,9 +95,7 @@ def step(connection: Connection, in_use: HeadsInUse) -> Progress | None:
     now = [one for one in due if one.below == below]
     from_ = max((one.below for one in due if one.below < below), default=0)
     from_ = max(from_, below - WINDOW)
-    rows = _NEXT.rows(
-        connection, below=below, from_=from_, sources=json.dumps([one.source_id for one in now])
-    )
+    rows = _NEXT.rows(connection, below=below, from_=from_, sources=as_list([one.source_id for one in now]))
     left = rows[-1][0] if len(rows) == AT_A_TIME else from_
     labelled = dict(_label(connection, in_use, now, rows))
     for one in now:

@@ -5,16 +5,16 @@ head that is not learned yet, or that the picture's source has not, has no tags;
 an example for the next time that the head is learned.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, func, select
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, select
 
 from tagger.errors import ModelError
 from tagger.heads import files
 from tagger.records import ModelIdentity
 from tagger.store.core.heads import head, head_source
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import feature, file, label, model, reading, verdict
 from tagger.store.tags import heads
@@ -33,7 +33,7 @@ _PICTURES = Prepared(
     .join(model, model.c.id == reading.c.model_id)
     .join(head_source, head_source.c.source_id == file.c.source_id)
     .where(
-        file.c.id.in_(select(func.json_each(bindparam("files")).table_valued("value").c.value)),
+        file.c.id.in_(listed("files")),
         head_source.c.head_id == bindparam("head"),
         head_source.c.sha256 != "",
     )
@@ -72,7 +72,7 @@ def relabel(connection: Connection, folder: Path | None, ids: Sequence[int], nam
         if learned is None or known is None:
             continue
         for *of_picture, vector, model_name, weights, preprocessing in _PICTURES.rows(
-            connection, files=json.dumps(list(ids)), head=known.id
+            connection, files=as_list(ids), head=known.id
         ):
             picture = PictureRow(*of_picture)
             if fit := learned.fit_for(ModelIdentity(model_name, weights, preprocessing)):

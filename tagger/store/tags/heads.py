@@ -3,18 +3,18 @@
 `store.core.heads` has the tables, and why they are so.
 """
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from numpy import float16, float32, frombuffer
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.heads.head import Fit, Head, HeadTag, key_of
 from tagger.heads.names import FLAGGED, NONE, UNSURE
 from tagger.records import Label
 from tagger.store.core.heads import RANKS, head
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.registry import register_labels
 from tagger.store.core.schema import label, tag, word
@@ -25,7 +25,7 @@ _MOST = RANKS - 1
 _EVERY = 2**62
 _SAID = Prepared(
     select(tag).where(
-        tag.c.file_id.in_(select(func.json_each(bindparam("files")).table_valued("value").c.value)),
+        tag.c.file_id.in_(listed("files")),
         tag.c.rank >= RANKS,
     )
 )
@@ -195,9 +195,7 @@ def add(connection: Connection, rows: Iterable[dict[str, object]]) -> None:
 def said(connection: Connection, files: Sequence[int]) -> list[dict[str, object]]:
     """Return the rows of `tag` that heads said of these files, by their ids."""
     names = [column.name for column in tag.c]
-    return [
-        dict(zip(names, row, strict=True)) for row in _SAID.rows(connection, files=json.dumps(list(files)))
-    ]
+    return [dict(zip(names, row, strict=True)) for row in _SAID.rows(connection, files=as_list(files))]
 
 
 def forget_all(connection: Connection, picture: PictureRow) -> None:

@@ -3,25 +3,24 @@
 All that it takes is in the database, so no picture is read for it. It goes page by page, so that new files are stored between.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Integer, bindparam, func, select, update
+from sqlalchemy import Connection, Integer, bindparam, select, update
 
 from tagger.config.path_rules import PathRules
 from tagger.store.core.database import Database
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import file, source
 from tagger.store.core.write_retry import retried
 from tagger.store.tags import file_metadata, readings
 
 _PAGE = 1000
-_IDS = func.json_each(bindparam("ids")).table_valued("value")
 _DATED = select(
     file.c.id, file.c.captured_at, file.c.path, file.c.taken_at, file.c.taken_from, file.c.mtime_ns
 ).where(file.c.captured_at.is_not(None))
-_THESE_FILES = Prepared(_DATED.where(file.c.id.in_(select(_IDS.c.value))))
+_THESE_FILES = Prepared(_DATED.where(file.c.id.in_(listed("ids"))))
 _NEXT_FILES = Prepared(
     _DATED.where(
         file.c.source_id + 0 == bindparam("source"),  # in the order of their ids, not of the source's index
@@ -54,7 +53,7 @@ class Redate:
 
     def moved(self, connection: Connection, ids: Sequence[int]) -> None:
         """Date these files anew, within a transaction: their paths are others now, and may tell something else."""
-        for row in _THESE_FILES.rows(connection, ids=json.dumps(ids)):
+        for row in _THESE_FILES.rows(connection, ids=as_list(ids)):
             self._date(connection, *row)
 
     @retried

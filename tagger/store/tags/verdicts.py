@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from sqlalchemy import Connection, bindparam, exists, func, select
+from sqlalchemy import Connection, exists, select
 
+from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import category_label, label, verdict
 from tagger.store.tags.readings import Said
@@ -22,11 +23,10 @@ _LEAST = 0.2
 """As for all categories: `vision.categories.FLOOR`."""
 
 _SOME = Prepared(select(exists(select(verdict.c.label_id))))
-_CONTENTS = func.json_each(bindparam("contents")).table_valued("value")
 _ON = Prepared(
     select(verdict.c.sha256, verdict.c.label_id, verdict.c.is_right, label.c.head.is_not(None))
     .join(label, label.c.id == verdict.c.label_id)
-    .where(verdict.c.sha256.in_(select(_CONTENTS.c.value)))
+    .where(verdict.c.sha256.in_(listed("contents")))
 )
 _MEMBERS = Prepared(select(category_label.c.label_id, category_label.c.category_id))
 
@@ -58,7 +58,7 @@ def verdicts_on(connection: Connection, contents: Sequence[str]) -> VerdictIndex
     on_heads: dict[str, dict[int, bool]] = defaultdict(dict)
     if not _SOME.rows(connection)[0][0]:
         return VerdictIndex(by_content, {})
-    for sha256, label_id, is_right, of_head in _ON.rows(connection, contents=json.dumps(contents)):
+    for sha256, label_id, is_right, of_head in _ON.rows(connection, contents=as_list(contents)):
         (on_heads if of_head else by_content)[sha256][label_id] = bool(is_right)
     return VerdictIndex(by_content, _categories_of(connection) if by_content else {}, on_heads)
 
