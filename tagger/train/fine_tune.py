@@ -106,10 +106,16 @@ def _refuse_what_is_there(task: TrainTask) -> None:
 
 
 def _tell_of(data: DataSet, tell: Tell) -> None:
-    parts = f"{len(data.training)} to learn from, {len(data.validation)} to say when to stop, {len(data.test)} to be judged by"
-    tell(f"{counted(data.count, 'picture')} of {len(data.labels)} labels: {parts}")
+    learned, stopping, judging = (f"{len(part):,}" for part in (data.training, data.validation, data.test))
+    tell(f"{counted(data.count, 'picture')} of {len(data.labels)} labels, {data.different:,} different")
+    tell(f"{learned} to learn from, {stopping} to say when to stop, {judging} to be judged by")
+    if data.left_out:
+        tell(f"{counted(data.left_out, 'picture')} left out, which look nearly like some that stop or judge")
     if data.copies:
         tell(f"{counted(data.copies, 'file')} left out, which are copies of others")
+    if data.of_one_look:
+        few = "too few different pictures to keep those apart that look nearly the same"
+        tell(f"{', '.join(data.of_one_look)}: {few}; it will seem better than it is")
 
 
 def _tell_unreadable(unreadable: Mapping[str, str], tell: Tell) -> None:
@@ -138,9 +144,9 @@ def _network(task: TrainTask, weights: Weights, data: DataSet, teacher: Teacher 
 
 def _run(task: TrainTask, weights: Weights, data: DataSet, teacher: Teacher | None) -> Mapping[str, str]:
     """Return what a checkpoint must have been made with to be gone on from."""
-    contents = sorted(one.sha256 for one in (*data.training, *data.validation, *data.test))
+    parts = [[one.sha256 for one in part] for part in (data.training, data.validation, data.test)]
     return {
-        "pictures": hashlib.sha256("".join(contents).encode()).hexdigest(),
+        "pictures or division of them": hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
         "labels": json.dumps(data.labels),
         "model": f"{weights.identity}",
         "options": json.dumps(asdict(task.recipe)),
@@ -168,7 +174,7 @@ def _finished(learner: Learner, task: TrainTask, weights: Weights, data: DataSet
     """Write the best epoch's model; the weights last, so that whoever finds them finds all. Then the checkpoint is not needed."""
     learner.take_the_best()
     scaled = temperature(*learner.judged(data.validation))
-    result = TestResult.of(data.labels, *learner.judged(data.test))
+    result = TestResult.of(data.labels, *learner.judged(data.test), data.of_one_look)
     tensors = safetensors.torch.save(dict(learner.network.numbers()))
     checkpoint.put(task.picture, confusion.png(result))
     checkpoint.put(task.labels_file, _labels(data.labels, weights, scaled, tensors))

@@ -19,8 +19,9 @@ from torch.nn import functional
 from tagger.errors import ModelError
 from tagger.train.augment import Views
 from tagger.train.checkpoint import TrainingCourse
+from tagger.train.division import LabelledPicture
 from tagger.train.network import Network
-from tagger.train.pictures import DataSet, LabelledPicture, Progress
+from tagger.train.pictures import DataSet, Progress
 from tagger.train.reader import PictureReader
 from tagger.train.recipe import Recipe
 from tagger.train.teacher import Teacher

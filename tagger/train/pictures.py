@@ -1,26 +1,22 @@
 """The pictures to learn from: found, looked at once, and divided.
 
-Each is decoded once before the first epoch: what cannot be read is then named at the beginning, and copies are known by their
-content. The three parts are of different contents, and which part a content is in depends on itself alone: it stays there whatever
-else comes or goes, and whatever its file is called. Rejected: a random division by a seed, which one more picture changes altogether,
-so that the network is judged by what it learned before.
+Each is decoded once before the first epoch: what cannot be read is then named at the beginning, copies are known by their content, and
+near copies by their look.
 """
 
 import os
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tagger.errors import ConfigError
 from tagger.heads.names import check_label
+from tagger.train.division import FEWEST, Division, LabelledPicture, divided
+from tagger.train.likeness import Look, look
 from tagger.train.reader import PictureReader
 from tagger.vision.decode import SUFFIXES
 
-FEWEST = 3
-"""Different pictures of a label: one to learn from, one to stop by, one to be judged by."""
-TESTED, VALIDATED = 0.2, 0.15
-"""The parts of a label's pictures that judge the network at the end, and that say when to stop."""
 _SEEN_AT_ONCE = 256
 _AS_FOLDERS = "make a folder for each label in it, such as battle, and put its pictures into each"
 
@@ -29,46 +25,55 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPicture:
-    """A picture's path, the index of its label, and the sha256 of its content."""
-
-    path: str
-    label: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class DataSet:
     """Labels in class order, and pictures: to learn from, to say when to stop, and to be judged by.
 
-    Of each content that was there more than once, `copies` counts all but the first.
+    Of each content that was there more than once, `copies` counts all but the first. Of `count` contents, as many are `different` as do
+    not look nearly like another of their label. All pictures of the labels in `of_one_look` do, so neighbours of theirs are in all parts.
     """
 
     labels: tuple[str, ...]
     training: tuple[LabelledPicture, ...]
     validation: tuple[LabelledPicture, ...]
     test: tuple[LabelledPicture, ...]
-    copies: int = 0
+    count: int
+    different: int
+    of_one_look: tuple[str, ...]
+    copies: int
+
+    @classmethod
+    def of(cls, labels: Sequence[str], divisions: Sequence[Division], count: int, copies: int) -> "DataSet":
+        """Return all labels' pictures together; there is one division for each label."""
+        return cls(
+            labels=tuple(labels),
+            training=tuple(one for its in divisions for one in its.training),
+            validation=tuple(one for its in divisions for one in its.validation),
+            test=tuple(one for its in divisions for one in its.test),
+            count=count,
+            different=sum(its.different for its in divisions),
+            of_one_look=tuple(
+                label for label, its in zip(labels, divisions, strict=True) if its.is_of_one_look
+            ),
+            copies=copies,
+        )
 
     @property
-    def count(self) -> int:
-        """Return how many pictures there are in all parts."""
-        return len(self.training) + len(self.validation) + len(self.test)
+    def left_out(self) -> int:
+        """Return how many contents are in no part, for each looks nearly like one that judges or says when to stop."""
+        return self.count - len(self.training) - len(self.validation) - len(self.test)
 
 
 def gathered(folder: Path, reader: PictureReader, progress: Progress) -> DataSet:
     """Return the pictures of a folder of folders, one for each label. Raises ConfigError, which says what is missing."""
     folders = labels_of(folder)
     files = [(path, label) for label, inside in enumerate(folders.values()) for path in below(inside)]
-    read = _looked_at(files, reader, progress)
+    read, looks = _looked_at(files, reader, progress)
     different = _different(read, list(folders))
-    names = tuple(folders)
     _refuse_too_few(folders, different, reader.unreadable)
-    parts = [_divided([one for one in different if one.label == label]) for label in range(len(names))]
-    training, validation, test = (
-        tuple(one for part in which for one in part) for which in zip(*parts, strict=True)
-    )
-    return DataSet(names, training, validation, test, len(read) - len(different))
+    divisions = [
+        divided([one for one in different if one.label == label], looks) for label in range(len(folders))
+    ]
+    return DataSet.of([*folders], divisions, len(different), len(read) - len(different))
 
 
 def labels_of(folder: Path) -> Mapping[str, Path]:
@@ -104,14 +109,18 @@ def below(folder: Path) -> Iterator[str]:
 
 def _looked_at(
     files: Sequence[tuple[str, int]], reader: PictureReader, progress: Progress
-) -> list[LabelledPicture]:
+) -> tuple[list[LabelledPicture], Mapping[str, Look]]:
+    """Return the pictures that can be read, and their looks by their contents."""
     found: list[LabelledPicture] = []
+    looks: dict[str, Look] = {}
     for first in range(0, len(files), _SEEN_AT_ONCE):
         page = files[first : first + _SEEN_AT_ONCE]
-        seen = reader.read(path for path, _ in page)
-        found += [LabelledPicture(*file, one.sha256) for file, one in zip(page, seen, strict=True) if one]
+        for file, seen in zip(page, reader.read(path for path, _ in page), strict=True):
+            if seen:
+                found.append(LabelledPicture(*file, seen.sha256))
+                looks[seen.sha256] = look(seen.pixels)
         progress("looking at the pictures", first + len(page), len(files))
-    return found
+    return found, looks
 
 
 def _different(read: Sequence[LabelledPicture], labels: Sequence[str]) -> list[LabelledPicture]:
@@ -128,26 +137,10 @@ def _different(read: Sequence[LabelledPicture], labels: Sequence[str]) -> list[L
 def _refuse_too_few(
     folders: Mapping[str, Path], different: Sequence[LabelledPicture], unreadable: Mapping[str, str]
 ) -> None:
-    counts: defaultdict[int, int] = defaultdict(int)
-    for one in different:
-        counts[one.label] += 1
+    counts = Counter(one.label for one in different)
     for label, folder in enumerate(folders.values()):
         if counts[label] < FEWEST:
-            bad = next(
-                (
-                    f"; {path}: {reason}"
-                    for path, reason in unreadable.items()
-                    if path.startswith(f"{folder}/")
-                ),
-                "",
-            )
-            what = f"{counts[label]} different pictures in it can be read, and {FEWEST} are the fewest{bad}"
-            raise ConfigError(str(folder), what, "put more into it, some hundreds if you have them")
-
-
-def _divided(pictures: Sequence[LabelledPicture]) -> tuple[Sequence[LabelledPicture], ...]:
-    """Return a label's pictures in three parts. A hash is as good as a draw, and the same each time."""
-    shuffled = sorted(pictures, key=lambda one: one.sha256)
-    tested = max(1, round(TESTED * len(shuffled)))
-    validated = tested + max(1, round(VALIDATED * len(shuffled)))
-    return shuffled[validated:], shuffled[tested:validated], shuffled[:tested]
+            bad = [f"; {path}: {why}" for path, why in unreadable.items() if path.startswith(f"{folder}/")]
+            what = f"{counts[label]} different pictures in it can be read, and {FEWEST} are the fewest"
+            hint = "put more into it, some hundreds if you have them"
+            raise ConfigError(str(folder), "".join([what, *bad[:1]]), hint)

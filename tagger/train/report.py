@@ -19,30 +19,40 @@ Truth = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TestResult:
-    """`confusion` counts pictures: a row for what they show, a column for what the network says, in the labels' order."""
+    """`confusion` counts pictures: a row for what they show, a column for what the network says, in the labels' order.
+
+    Those of the labels in `of_one_look` look nearly like some that taught it.
+    """
 
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]
+    of_one_look: Sequence[str] = ()
 
     @classmethod
-    def of(cls, labels: Sequence[str], logits: Logits, truth: Truth) -> "TestResult":
+    def of(
+        cls, labels: Sequence[str], logits: Logits, truth: Truth, of_one_look: Sequence[str] = ()
+    ) -> "TestResult":
         """Return the result of what was said of pictures whose labels are known."""
         confusion = np.zeros((len(labels), len(labels)), np.int64)
         np.add.at(confusion, (truth, logits.argmax(1)), 1)
-        return cls(tuple(labels), confusion)
+        return cls(tuple(labels), confusion, of_one_look)
 
     def lines(self) -> Iterator[str]:
         """Yield it in words, to be printed."""
         right, count = int(self.confusion.trace()), int(self.confusion.sum())
         low, high = interval(right, count)
-        yield f"right: {right / count:.1%} (between {low:.0%} and {high:.0%}) of {count} pictures that it did not learn from"
+        yield f"right: {right / count:.1%} (between {low:.0%} and {high:.0%}) of {count:,} different pictures that it did not learn from"
+        yield from self._label_lines()
+        yield from (f"  {count} of {label} are taken for {other}" for count, label, other in self._worst())
+
+    def _label_lines(self) -> Iterator[str]:
         wide = max(map(len, self.labels))
         for at, label in enumerate(self.labels):
             own, of = int(self.confusion[at, at]), int(self.confusion[at].sum())
             if of:
                 low, high = interval(own, of)
-                yield f"  {at + 1:>4} {label:{wide}}  {own / of:>4.0%} of {of} (between {low:.0%} and {high:.0%})"
-        yield from (f"  {count} of {label} are taken for {other}" for count, label, other in self._worst())
+                seen = ", and it learned from some that look the same" if label in self.of_one_look else ""
+                yield f"  {at + 1:>4} {label:{wide}}  {own / of:>4.0%} of {of} (between {low:.0%} and {high:.0%}){seen}"
 
     def _worst(self) -> list[tuple[int, str, str]]:
         wrong = self.confusion - np.diag(self.confusion.diagonal())

@@ -45,8 +45,12 @@ def test_what_it_makes_tags_pictures(home: Path) -> None:
     assert said.returncode == 0, said.stderr
     assert "begins with built-in resnet18" in said.stderr
     assert "1 file cannot be read" in said.stderr and "torn.jpg" in said.stderr
+    assert (
+        "20 pictures of 2 labels, 20 different\n12 to learn from, 4 to say when to stop, 4 to be"
+        in said.stderr
+    )
     assert "epoch 1 of 3, last layer" in said.stderr and "epoch 2 of 3, all layers" in said.stderr
-    assert "of 4 pictures that it did not learn from" in said.stdout
+    assert "of 4 different pictures that it did not learn from" in said.stdout
     with Image.open(home / "mood.confusion.png") as table:
         assert table.format == "PNG"
     assert not (home / "mood.checkpoint.safetensors").exists()

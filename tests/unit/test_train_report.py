@@ -22,10 +22,17 @@ def result() -> Result:
 
 def test_it_says_how_often_it_is_right_and_what_is_confused() -> None:
     said = "\n".join(result().lines())
-    assert "right: 78.6% (between 52% and 92%) of 14 pictures" in said
+    assert "right: 78.6% (between 52% and 92%) of 14 different pictures" in said
     assert "75% of 8" in said
     assert "2 of day are taken for night" in said
     assert "1 of 黄昏 are taken for day" in said
+
+
+def test_of_a_label_whose_pictures_all_look_the_same_it_says_so() -> None:
+    lines = list(Result(LABELS, np.eye(3, dtype=np.int64), ("night",)).lines())
+    assert [line.split()[1] for line in lines if "it learned from some that look the same" in line] == [
+        "night"
+    ]
 
 
 def test_a_label_without_a_picture_is_left_out() -> None:
