@@ -123,16 +123,10 @@ class Learner:
         self.network.freeze(epoch < self._recipe.frozen)
         batches = self._drawn(chance)
         steps = max(len(batches), self._teacher.steps(self._recipe.batch) if self._teacher else 0)
-        lessons = (
-            self._teacher.lessons(self._recipe.batch, chance, self._reader)
-            if self._teacher
-            else itertools.repeat([])
-        )
+        drawn = self._batches(itertools.islice(itertools.cycle(batches), steps))
         losses: list[float] = []
         taught = 0
-        for pictures, lesson in zip(
-            self._batches(itertools.islice(itertools.cycle(batches), steps)), lessons, strict=False
-        ):
+        for pictures, lesson in zip(drawn, self._lessons(steps, chance), strict=False):
             self._set_rate((epoch + len(losses) / steps) / self._recipe.epochs)
             losses.append(self._step(*pictures, lesson, chance))
             taught += len(lesson)
@@ -140,10 +134,15 @@ class Learner:
         if not losses:
             raise _nothing_left()
         if self._teacher and not taught:
-            raise ModelError(
-                "--unlabelled", "none of the pictures in it can be read", "name a folder of pictures"
-            )
+            what = "none of the pictures in it can be read"
+            raise ModelError("--unlabelled", what, "name a folder of pictures")
         return sum(losses) / len(losses)
+
+    def _lessons(self, steps: int, chance: torch.Generator) -> Iterator[list[NDArray[np.uint8]]]:
+        """Return what the teacher teaches by in each step; nothing where there is no teacher."""
+        if self._teacher is None:
+            return itertools.repeat([], steps)
+        return self._teacher.lessons(self._recipe.batch, steps, chance, self._reader)
 
     def _drawn(self, chance: torch.Generator) -> list[Sequence[LabelledPicture]]:
         """Return the training pictures in batches, in an order drawn by chance."""

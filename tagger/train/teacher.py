@@ -6,6 +6,7 @@ the body learns what the teacher tells apart.
 """
 
 import hashlib
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -43,10 +44,10 @@ class Teacher:
         return math.ceil(len(self._files) / batch)
 
     def lessons(
-        self, batch: int, chance: torch.Generator, reader: PictureReader
+        self, batch: int, steps: int, chance: torch.Generator, reader: PictureReader
     ) -> Iterator[list[NDArray[np.uint8]]]:
-        """Yield squares, a batch at a time and in random order, again and again; fewer or none where they cannot be read."""
-        for squares in reader.ahead(self._batches(batch, chance)):
+        """Yield as many batches of squares, in random order, again and again; fewer squares or none where they cannot be read."""
+        for squares in reader.ahead(itertools.islice(self._batches(batch, chance), steps)):
             yield [one.pixels for one in squares if one]
 
     def loss(self, images: Tensor, said: tuple[Tensor, Tensor]) -> Tensor:
