@@ -82,9 +82,15 @@ def train(
     from tagger.train.recipe import Recipe
 
     garbage.look_for()
-    recipe = Recipe(epochs, batch_size, learning_rate, patience, from_scratch)
-    target = out or Path(f"{data.resolve().name}.safetensors")
-    task = TrainTask(data, model.value, target, recipe, resume, _teacher(teacher, unlabelled), unlabelled)
+    task = TrainTask(
+        data=data,
+        model=model.value,
+        out=out or Path(f"{data.resolve().name}.safetensors"),
+        recipe=Recipe(epochs, batch_size, learning_rate, patience, from_scratch),
+        resumes=resume,
+        teacher=_teacher(teacher, unlabelled),
+        unlabelled=unlabelled,
+    )
     try:
         with progress() as show:
             result = train(task, settings, data_home(), show, lambda line: say(line, err=True))
@@ -94,7 +100,7 @@ def train(
     for line in result.lines():
         say(line)
     say(f"the confusion table: {task.picture}")
-    say(f"to use it, put this into the config: model: {{name: {model.value}, weights: {target.resolve()}}}")
+    say(f"to use it, put this into the config: model: {{name: {model.value}, weights: {task.out.resolve()}}}")
 
 
 def _teacher(name: str | None, unlabelled: Path | None) -> "ModelSettings | None":

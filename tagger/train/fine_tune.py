@@ -67,12 +67,7 @@ def train(task: TrainTask, settings: Settings, home: Path, progress: Progress, t
     torch.set_num_threads(cores.allowed(settings.limits.cores))
     weights = resolve(ModelSettings(name=task.model), home)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    begins = (
-        f"chance numbers, and sees pictures as {weights.description} does"
-        if task.recipe.from_scratch
-        else weights.description
-    )
-    tell(f"{task.model} learns on {device.type}; it begins with {begins}")
+    tell(f"{task.model} learns on {device.type}; it begins with {_beginning(task.recipe, weights)}")
     teaches = resolve(task.teacher, home) if task.teacher else None
     with PictureReader(settings.decode, weights.preprocessing) as reader:
         data = gathered(task.data, reader, progress)
@@ -105,6 +100,12 @@ def _refuse_what_is_there(task: TrainTask) -> None:
             raise ConfigError(str(there), "is there already", "name another --out, or move it away")
 
 
+def _beginning(recipe: Recipe, weights: Weights) -> str:
+    if recipe.from_scratch:
+        return f"chance numbers, and sees pictures as {weights.description} does"
+    return weights.description
+
+
 def _tell_of(data: DataSet, tell: Tell) -> None:
     learned, stopping, judging = (f"{len(part):,}" for part in (data.training, data.validation, data.test))
     tell(f"{counted(data.count, 'picture')} of {len(data.labels)} labels, {data.different:,} different")
@@ -120,7 +121,7 @@ def _tell_of(data: DataSet, tell: Tell) -> None:
 
 def _tell_unreadable(unreadable: Mapping[str, str], tell: Tell) -> None:
     if unreadable:
-        tell(f"{counted(len(unreadable), 'file')} cannot be read, and left out:")
+        tell(f"{counted(len(unreadable), 'file')} cannot be read, nor learned from:")
     for path, reason in list(unreadable.items())[:_NAMED]:
         tell(f"  {path}: {reason}")
 
