@@ -45,6 +45,11 @@ class HeadStanding:
         return self.entry.taught
 
     @property
+    def names_zh(self) -> dict[str, str]:
+        """What its labels are called in Chinese, by their names; those that are."""
+        return {one.name: one.name_zh for one in self.labels if one.name_zh}
+
+    @property
     def examples(self) -> dict[str, int]:
         """How many contents people gave each of its labels, and none; those that have some."""
         return {one.name: one.examples for one in self.entry.labels if one.examples}

@@ -11,6 +11,10 @@ import pytest
 
 from tagger.heads import files
 from tagger.heads.head import Head
+from tagger.records import Label
+from tagger.store.core.database import Database
+from tagger.store.tags import heads
+from tagger.teach.evaluate import advice
 from tests.e2e.command import rows, tagger
 from tests.e2e.site import Site, picture, serve, served, site_of
 
@@ -120,3 +124,20 @@ def test_a_server_that_only_reads_tells_of_heads_and_teaches_none(tmp_path: Path
         for path in ("/heads/mood/teach", "/heads/mood/examples"):
             answer = client.post(path, json={"label": "warm", "images": [1]})
             assert (answer.status_code, "only reads" in answer.json()["detail"]) == (403, True)
+
+
+def test_a_heads_page_is_chinese_where_its_reader_is(tmp_path: Path) -> None:
+    names = {"warm": "暖色", "cold": "冷色", "3": "三楼"}
+    with closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database, database.write() as told:
+        heads.register(told, "mood", False, [Label(f"mood/{own}", own, zh) for own, zh in names.items()])
+    confusion = [[7, 2, 0, 3], [0, 3, 0, 0], [0, 0, 9, 0], [4, 0, 0, 9]]
+    counts, none = {"warm": 12, "cold": 3, "3": 9}, dict.fromkeys(("accuracy", "half", "foreign"))
+    report = {"labels": [*names], "examples": counts, "confusion": confusion, "suspects": [], **none}
+    report |= {"next": [*advice([*names], counts, confusion, None, None, {})], "per_label": {}, "recalls": {}}
+    files.write(tmp_path / "heads", Head("mood", (*names,), False, (), datetime.now(UTC), report=report))
+    with served(tmp_path) as address, httpx.Client(base_url=address) as client:
+        page, english = (client.get(f"/teach/mood?lang={lang}").text for lang in ("zh", "en"))
+    for words in ("请给 冷色 更多示例：现有 3 个", "像 暖色 但不属于任何标签", "有 3 张没有得到标签"):
+        assert words in page
+    assert [own for own in ("warm", "cold", ">none<", "Add pictures", "Give") if own in page] == []
+    assert "Give cold more examples" in english

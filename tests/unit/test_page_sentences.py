@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tagger.search.parse import parse
 from tagger.search.query import QueryError
+from tagger.teach.evaluate import advice, wilson
 from tagger.web.page.sentences import CHINESE
 from tagger.web.page.words import chinese
 from tests.unit.test_search_parse import TOKENS
@@ -59,6 +60,15 @@ def test_what_is_named_is_named_in_chinese_too() -> None:
     assert chinese("no picture scores dog at 0.90 or more; the best is 0.71") == (
         "没有图片的 dog 分数达到 0.90；最高是 0.71"
     )
+
+
+@pytest.mark.parametrize("half", [9, 5])
+def test_what_would_help_a_head_is_said_in_chinese(half: int) -> None:
+    counts = {"battle": 3, "menu": 30, "city": 7}
+    confusion = [[0, 3, 0, 0], [0, 25, 0, 5], [0, 0, 7, 0], [0, 4, 0, 9]]
+    told = [*advice([*counts], counts, confusion, wilson(9, 10), wilson(half, 10), {"city": 4.3})]
+    assert len(told) == 6
+    assert all(is_chinese(chinese(sentence)) for sentence in told)
 
 
 def test_a_sentence_that_is_not_known_stays_as_it_is() -> None:

@@ -35,7 +35,7 @@ class Renderer:
     def page(self, request: Request, template: str, **values: Any) -> HTMLResponse:
         """Return a page. `lang` in the address chooses the language from now on."""
         lang = language(request)
-        said = {"lang": lang, "t": chinese if lang == "zh" else english, "request": request}
+        said: dict[str, Any] = {"lang": lang, "t": chinese if lang == "zh" else english, "request": request}
         said |= {"prefix": prefix_of(request)}
         said |= {"theme": _theme(request), "zh": lang == "zh"}
         text = self._templates.get_template(template).render(said | values)

@@ -5,6 +5,8 @@ searches carry the parts of their sentences, as gettext would; each room would t
 missing here stays English, and a test says so.
 """
 
+from collections.abc import Mapping
+
 TIMES = "30m, 2h or 7d, today or yesterday, or an ISO time such as 2026-03-26T13:00"
 CHINESE = {
     # What is wrong with a search.
@@ -132,11 +134,12 @@ CHINESE = {
 """A sentence's holes are filled in order."""
 
 
-def chinese(text: str) -> str:
-    """Return the sentence in Chinese, or as it is where it is not among them."""
+def chinese(text: str, names: Mapping[str, str]) -> str:
+    """Return the sentence in Chinese, or as it is where it is not among them. What it names is called as `names` have it; numbers stay."""
     for english in _LONGEST_FIRST:
         if (values := _values(english, text)) is not None:
-            return CHINESE[english].format(*values)
+            called = (one if one.isdecimal() else names.get(one, one) for one in values)
+            return CHINESE[english].format(*called)
     return text
 
 

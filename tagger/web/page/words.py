@@ -1,6 +1,7 @@
 """The page says its own words in Chinese by the English ones that stand in the templates."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from tagger.web.page import sentences
 
@@ -174,14 +175,12 @@ CHINESE = {
 }
 """A test finds what is missing, and what is no longer used."""
 
-Translate = Callable[[str], str]
 
-
-def english(text: str) -> str:
+def english(text: str, _names_zh: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return it as it is."""
     return text
 
 
-def chinese(text: str) -> str:
-    """Return the text in Chinese; what is not of ours, such as a state that came later, as it is."""
-    return CHINESE[text] if text in CHINESE else sentences.chinese(text)
+def chinese(text: str, names_zh: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the text in Chinese; what is not of ours, such as a state that came later, as it is. `names_zh` are those of what it may name."""
+    return CHINESE[text] if text in CHINESE else sentences.chinese(text, names_zh)

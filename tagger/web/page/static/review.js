@@ -27,7 +27,7 @@ export function review(place) {
       one.disabled = !item;
     }
     for (const one of place.querySelectorAll("input[name=images]")) one.value = item?.dataset.id ?? "";
-    document.getElementById("proposed").textContent = proposed();
+    document.getElementById("proposed").textContent = called(proposed());
     undo.disabled = !past.length;
     [...queue().querySelectorAll("img[loading]")].slice(0, 4).forEach((image) => {
       new Image().src = image.src;
@@ -37,6 +37,11 @@ export function review(place) {
   function count() {
     const stored = past.filter((one) => one.isStored && one.labels.length).length;
     said.textContent = stored ? `${said.dataset.count} ${stored}` : "";
+  }
+
+  // What a label's button says, which may be its Chinese name.
+  function called(label) {
+    return buttons().find((one) => one.value === label)?.lastChild.textContent.trim() ?? label;
   }
 
   function proposed() {
