@@ -4,6 +4,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.browser import chromium, tab
 
 
 @pytest.fixture
@@ -25,3 +28,15 @@ def ear(tmp_path: Path) -> Iterator[socket.socket]:
         ear.bind(str(tmp_path / "notify"))
         ear.settimeout(60)
         yield ear
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with tab(browser) as page:
+        yield page

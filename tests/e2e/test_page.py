@@ -1,16 +1,16 @@
-"""The page in a real browser: Debian's Chromium, beside a real daemon."""
+"""The page in a real browser, beside a real daemon."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import Painter
+from tests.e2e.browser import phone, sticks_out, tab
 from tests.e2e.command import rows, running, tagger
 from tests.e2e.site import TOKEN, Site, picture, serve, site_of
 
@@ -18,32 +18,6 @@ pytestmark = pytest.mark.long
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 128, 0)
 PAGES = ("/", "/pictures/1", "/try", "/status", "/docs")
-expect.set_options(timeout=30_000)
-PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab. What its console complains of fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    page, complaints = context.new_page(), list[str]()
-    page.set_default_timeout(30_000)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    yield page
-    context.close()
-    assert complaints == []
 
 
 @pytest.fixture
@@ -334,26 +308,19 @@ def test_names_of_files_are_text_and_nothing_else(
 def test_every_page_can_be_used_by_everybody(
     standing: Site, browser: Browser, language: str, scheme: "str"
 ) -> None:
-    context = browser.new_context(color_scheme=scheme, locale=language)  # type: ignore[arg-type]
-    page, complaints = context.new_page(), list[str]()
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    for path in PAGES:
-        page.goto(standing.address + path, wait_until="networkidle" if path == "/try" else "load")
-        expect(page.locator("html")).to_have_attribute("lang", "zh-Hans" if language == "zh" else "en")
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
-    context.close()
-    assert complaints == []
+    with tab(browser, color_scheme=scheme, locale=language) as page:
+        for path in PAGES:
+            page.goto(standing.address + path, wait_until="networkidle" if path == "/try" else "load")
+            expect(page.locator("html")).to_have_attribute("lang", "zh-Hans" if language == "zh" else "en")
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{path}: {found.generate_report()}"
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/?q=reed"])
 def test_on_a_phone_nothing_sticks_out(standing: Site, browser: Browser, path: str) -> None:
-    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.goto(standing.address + path)
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    context.close()
-    assert wide <= PHONE["width"]
+    with phone(browser) as page:
+        page.goto(standing.address + path)
+        assert not sticks_out(page)
 
 
 def test_the_language_and_the_colours_that_were_chosen_stay(standing: Site, page: Page) -> None:
@@ -372,15 +339,13 @@ def test_without_script_the_gallery_has_pages(
     for number in range(61):
         paint(inbox / f"{number:03}.png", RED, number)
     site.daemon.wait_for("tagged")
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    while site.get("/stats")["files"]["done"] < 61:
-        page.wait_for_timeout(100)
-    page.goto(site.address)
-    expect(page.locator("li.card")).to_have_count(60)
-    page.get_by_role("link", name="More").click()
-    expect(page.locator("li.card")).to_have_count(1)
-    context.close()
+    with tab(browser, java_script_enabled=False) as page:
+        while site.get("/stats")["files"]["done"] < 61:
+            page.wait_for_timeout(100)
+        page.goto(site.address)
+        expect(page.locator("li.card")).to_have_count(60)
+        page.get_by_role("link", name="More").click()
+        expect(page.locator("li.card")).to_have_count(1)
 
 
 def test_a_browser_says_the_token_once(browser: Browser, tmp_path: Path, inbox: Path, page: Page) -> None:

@@ -1,54 +1,33 @@
 """Own labels on the page, in a real browser: pictures are selected, reviewed and taught."""
 
 import re
-import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tagger.records import Label
+from tagger.store.core.database import Database
+from tagger.store.tags import heads
+from tests.e2e.browser import PHONE, WIDE, phone, sticks_out, tab
 from tests.e2e.command import PATIENCE, rows, running, tagger
 from tests.e2e.site import Site, serve, site_of
 
 pytestmark = pytest.mark.long
 
-expect.set_options(timeout=30_000)
 WARM = ("red", "orange", "pink", "rose")
 COLOURS = {
     "red": (255, 0, 0), "orange": (255, 130, 0), "pink": (255, 0, 130), "rose": (255, 90, 90),
     "blue": (0, 0, 255), "violet": (130, 0, 255), "sky": (0, 130, 255), "navy": (0, 0, 120),
 }  # fmt: skip
-PHONE = {"width": 390, "height": 844}
 GIVEN = "SELECT file.path, label.key FROM verdict JOIN file USING (sha256) JOIN label ON label.id = label_id ORDER BY 1"
 
 LEARNED_WITHIN = 1000 * PATIENCE
 """Milliseconds: another process learns, which leaves the processor to all others."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A tab. What its console complains of fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    page, complaints = context.new_page(), list[str]()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    yield page
-    context.close()
-    assert complaints == []
 
 
 @pytest.fixture
@@ -139,21 +118,31 @@ SWIPE = """([x, y]) => {
 
 def test_on_a_phone_a_swipe_is_an_answer(site: Site, browser: Browser, tmp_path: Path) -> None:
     give(site, "blue")
-    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)  # type: ignore[arg-type]
-    page = context.new_page()
-    page.goto(f"{site.address}/review/mood")
-    expect(page.get_by_text("None of them ·")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     shown = []
-    for move in ((20, 10), (150, 0), (-150, 10), (0, -150)):
-        shown.append(str(page.locator(".queue img").first.get_attribute("alt")).removesuffix(".png"))
-        page.evaluate(SWIPE, move)
-    expect(page.locator("#said")).to_have_text("Labelled: 2")
-    page.wait_for_load_state("networkidle")
-    context.close()
+    with phone(browser) as page:
+        page.goto(f"{site.address}/review/mood")
+        expect(page.get_by_text("None of them ·")).to_be_visible()
+        assert not sticks_out(page)
+        for move in ((20, 10), (150, 0), (-150, 10), (0, -150)):
+            shown.append(str(page.locator(".queue img").first.get_attribute("alt")).removesuffix(".png"))
+            page.evaluate(SWIPE, move)
+        expect(page.locator("#said")).to_have_text("Labelled: 2")
+        page.wait_for_load_state("networkidle")
     new = {name: key for name, key in given(tmp_path).items() if name not in (*WARM, "blue")}
     assert shown[0] == shown[1]
     assert new == {shown[1]: "mood/warm", shown[2]: "mood/none"}
+
+
+def test_on_a_phone_a_swipe_is_named_in_the_readers_language(
+    browser: Browser, tmp_path: Path, inbox: Path
+) -> None:
+    with closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database, database.write() as told:
+        heads.register(told, "mood", False, [Label("mood/warm", "warm", "暖色")])
+    Image.new("RGB", (64, 48), "red").save(inbox / "red.png")
+    with serve(tmp_path) as daemon, site_of(daemon) as site, phone(browser, locale="zh-CN") as page:
+        daemon.wait_for("red.png: ")
+        page.goto(f"{site.address}/review/mood")
+        expect(page.locator(".swipes")).to_contain_text("暖色 →")
 
 
 def test_a_head_is_taught_again_and_its_page_tells_how_good_it_is(site: Site, page: Page) -> None:
@@ -201,22 +190,20 @@ def test_why_it_was_not_learned_is_shown(site: Site, page: Page, tmp_path: Path)
 
 
 def test_without_script_labels_are_given_by_forms(site: Site, browser: Browser, tmp_path: Path) -> None:
-    context = browser.new_context(java_script_enabled=False, locale="en-GB")
-    page = context.new_page()
-    page.goto(site.address)
-    box(page, "red").check()
-    box(page, "rose").check()
-    page.get_by_label("Label as").fill("mood:warm")
-    page.get_by_role("button", name="Label", exact=True).click()
-    page.wait_for_url("**/teach/mood")
-    assert given(tmp_path) == {"red": "mood/warm", "rose": "mood/warm"}
-    page.get_by_role("link", name="Label pictures").click()
-    page.get_by_role("button", name="None of them").click()
-    page.wait_for_url("**/review/mood")
-    assert sorted(given(tmp_path).values()) == ["mood/none", "mood/warm", "mood/warm"]
-    page.get_by_role("button", name="Teach again").click()
-    page.wait_for_url("**/teach/mood")
-    context.close()
+    with tab(browser, java_script_enabled=False) as page:
+        page.goto(site.address)
+        box(page, "red").check()
+        box(page, "rose").check()
+        page.get_by_label("Label as").fill("mood:warm")
+        page.get_by_role("button", name="Label", exact=True).click()
+        page.wait_for_url("**/teach/mood")
+        assert given(tmp_path) == {"red": "mood/warm", "rose": "mood/warm"}
+        page.get_by_role("link", name="Label pictures").click()
+        page.get_by_role("button", name="None of them").click()
+        page.wait_for_url("**/review/mood")
+        assert sorted(given(tmp_path).values()) == ["mood/none", "mood/warm", "mood/warm"]
+        page.get_by_role("button", name="Teach again").click()
+        page.wait_for_url("**/teach/mood")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -227,20 +214,16 @@ def test_every_page_of_heads_can_be_used_by_everybody(
     give(site, "blue", "violet", "sky")
     site.client.post("/heads/mood/teach")
     site.daemon.wait_for("head mood was learned")
-    context = browser.new_context(color_scheme=scheme, locale=language)  # type: ignore[arg-type]
-    page, complaints = context.new_page(), list[str]()
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    for path in ("/teach", "/teach/mood", "/review/mood", "/"):
-        page.goto(site.address + path)
-        if path == "/":
-            page.get_by_role("checkbox").first.check()
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
-        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
-        page.set_viewport_size({"width": 1280, "height": 800})
-    context.close()
-    assert complaints == []
+    with tab(browser, color_scheme=scheme, locale=language) as page:
+        for path in ("/teach", "/teach/mood", "/review/mood", "/"):
+            page.goto(site.address + path)
+            if path == "/":
+                page.get_by_role("checkbox").first.check()
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+            page.set_viewport_size(PHONE)
+            assert not sticks_out(page), path
+            page.set_viewport_size(WIDE)
 
 
 def test_tagger_web_tells_of_heads_and_changes_nothing(page: Page, tmp_path: Path, inbox: Path) -> None:
