@@ -152,7 +152,7 @@ def test_a_head_is_taught_again_and_its_page_tells_how_good_it_is(site: Site, pa
     expect(page.locator("#head")).to_contain_text("not learned")
     page.get_by_role("button", name="Teach").click()
     expect(page.locator("#head")).to_contain_text("in use", timeout=LEARNED_WITHIN)
-    expect(page.get_by_role("region", name="What is taken for what").locator("tbody tr")).to_have_count(3)
+    expect(page.get_by_role("region", name="What is taken for what").locator("tbody tr")).to_have_count(2)
     expect(page.locator(".figure").first).to_contain_text("Right")
     expect(page.get_by_role("region", name="Examples", exact=True).locator("img")).to_have_count(7)
     page.get_by_role("link", name="Label pictures").click()
