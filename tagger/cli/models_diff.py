@@ -113,7 +113,7 @@ def _read(settings: "Settings", files: Sequence[Path]) -> dict[Path, "Reading"]:
     from tagger.runtime.single import tags_of
 
     say(f"reading {len(files)} pictures with {settings.model.name}", err=True)
-    _, outcomes = tags_of(settings, files)
+    _, _, outcomes = tags_of(settings, files)
     return {file: outcome.reading for file, outcome in outcomes if isinstance(outcome, Tagged)}
 
 

@@ -1,7 +1,7 @@
 """`tagger tag` tags pictures as the daemon does, and stores nothing."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,11 +14,14 @@ import typer
 from tagger.cli.logs import log_to_stderr
 from tagger.cli.options import Config, Database, load_settings
 from tagger.cli.output import print_json, print_lines, say
+from tagger.heads.names import NONE
 from tagger.wording.escape import shown
 
 if TYPE_CHECKING:
     from tagger.config.settings import Settings
+    from tagger.heads.head import Head, HeadTag
     from tagger.records import Outcome, Reading, Tag, Taxonomy
+    from tagger.runtime.single import HeadsBySource
 
 
 class Crop(StrEnum):
@@ -38,6 +41,12 @@ class TaggedFile:
     instead: tuple[str, str] | None = None
     """Where the best tag is not sure, this is printed in its place: a category and its score, or that nothing is sure."""
     conditions: tuple[str, ...] = ()
+    heads: "Sequence[tuple[Head, HeadTag]]" = ()
+
+    @property
+    def own_labels(self) -> list[tuple[str, float]]:
+        """What heads call it, as a search asks for it, with the scores; a head that has no label for the picture is left out."""
+        return [(f"{head.name}:{tag.label}", tag.score) for head, tag in self.heads if tag.label != NONE]
 
 
 def tag(
@@ -57,8 +66,8 @@ def tag(
     log_to_stderr("warning", settings.log_format)
     from tagger.runtime.single import tags_of
 
-    taxonomy, outcomes = tags_of(settings, files, crop.value if crop else None)
-    told = partial(_tagged_file, taxonomy=taxonomy, settings=settings)
+    taxonomy, heads, outcomes = tags_of(settings, files, crop.value if crop else None)
+    told = partial(_tagged_file, taxonomy=taxonomy, heads=heads, settings=settings)
     with closing(outcomes):
         tagged = _watched(told(file, outcome) for file, outcome in outcomes)
         if as_json:
@@ -69,7 +78,10 @@ def tag(
             print_lines(_rows(tagged))
 
 
-def _tagged_file(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings: "Settings") -> TaggedFile:
+def _tagged_file(
+    file: Path, outcome: "Outcome", taxonomy: "Taxonomy", heads: "HeadsBySource", settings: "Settings"
+) -> TaggedFile:
+    from tagger.heads.head import said_of
     from tagger.records import Failed, Gone, Tagged
     from tagger.search.conditions import conditions_of
 
@@ -77,7 +89,8 @@ def _tagged_file(file: Path, outcome: "Outcome", taxonomy: "Taxonomy", settings:
         reading = outcome.reading
         conditions = conditions_of(outcome.facts, reading.outdoor, settings.conditions)
         instead = _instead(reading, taxonomy, settings.search.min_score)
-        return TaggedFile(str(file), reading.tags, None, instead, conditions)
+        said = said_of(outcome.features, heads[outcome.target.source])
+        return TaggedFile(str(file), reading.tags, None, instead, conditions, said)
     if isinstance(outcome, Failed):
         return TaggedFile(str(file), (), outcome.reason)
     if file.is_dir():
@@ -128,19 +141,24 @@ def _show(tagged: Iterable[TaggedFile]) -> None:
 def _lines(one: TaggedFile) -> Iterator[tuple[str, str]]:
     """Yield the lines below a file, each with its style."""
     tags = [(tag.label.name, f"{tag.score:.3f}") for tag in one.tags]
-    width = max(len(name) for name, _ in tags) + 4
+    own = [(name, f"{score:.3f}") for name, score in one.own_labels]
+    width = max(len(name) for name, _ in (*tags, *own)) + 4
     if one.instead:
         name, score = one.instead
         yield f"  {name:{width}}{score}".rstrip(), ""
     indent, style = ("    ", "dim") if one.instead else ("  ", "")
     for name, score in tags:
         yield f"{indent}{name:{width + 2 - len(indent)}}{score}", style
+    for name, score in own:
+        yield f"  {name:{width}}{score}", ""
 
 
 def _rows(tagged: Iterable[TaggedFile]) -> Iterator[tuple[str, str, str]]:
     for one in tagged:
         for found in one.tags:
             yield shown(one.file), found.label.name, f"{found.score:.3f}"
+        for name, score in one.own_labels:
+            yield shown(one.file), name, f"{score:.3f}"
 
 
 def _object(one: TaggedFile) -> dict[str, Any]:
@@ -149,4 +167,19 @@ def _object(one: TaggedFile) -> dict[str, Any]:
         for tag in one.tags
     ]
     conditions = list(one.conditions)
-    return {"file": one.file, "tags": tags, "conditions": conditions, "error": one.error}
+    heads = [_by_head(*said) for said in one.heads]
+    return {"file": one.file, "tags": tags, "conditions": conditions, "error": one.error, "heads": heads}
+
+
+def _by_head(head: "Head", tag: "HeadTag") -> dict[str, Any]:
+    """Return what a head says as `tagger search --json` does."""
+    label = head.label(tag.label)
+    return {
+        "head": head.name,
+        "label": label.name,
+        "name_zh": label.name_zh,
+        "key": label.key,
+        "by": "model",
+        "state": head.state(tag.label),
+        "score": round(tag.score, 4),
+    }

@@ -9,7 +9,7 @@ head of `any` labels has a score for each, from 0 to 1. Below its label's thresh
 has the label `none`, or `unsure` where the head was taught to tell what people should look at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -114,6 +114,14 @@ class Head:
 def key_of(head: str, label: str) -> str:
     """Return the key of a head's label in the database."""
     return f"{head}/{label}"
+
+
+def said_of(features: Features | None, heads: Iterable[tuple[Head, Fit]]) -> list[tuple[Head, HeadTag]]:
+    """Return all that heads say of a picture; nothing where it has no features."""
+    if features is None:
+        return []
+    vectors = vectors_of([features])
+    return [(head, tag) for head, fit in heads for tag in head.tags(fit, vectors)[0]]
 
 
 def vectors_of(features: Sequence[Features]) -> NDArray[np.float32]:

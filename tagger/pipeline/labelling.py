@@ -13,7 +13,7 @@ from threading import Event
 
 from tagger.errors import ModelError
 from tagger.heads import files
-from tagger.heads.head import Fit, Head, HeadTag, vectors_of
+from tagger.heads.head import Fit, Head, HeadTag, said_of
 from tagger.pipeline.recent_events import RecentEvents
 from tagger.records import ModelIdentity, Tagged
 from tagger.store.core.registry import set_thresholds
@@ -89,11 +89,8 @@ class Labelling:
 
     def said(self, picture: Tagged) -> list[tuple[Head, HeadTag]]:
         """Return all that heads say of a picture that was handed in; nothing where it has no features."""
-        if picture.features is None:
-            return []
-        vectors = vectors_of([picture.features])
         heads_of = self._writer.heads.of(picture.target.source)
-        return [(known.head, tag) for known, fit in heads_of for tag in known.head.tags(fit, vectors)[0]]
+        return said_of(picture.features, ((known.head, fit) for known, fit in heads_of))
 
     def unfit(self) -> list[str]:
         """Return the heads that are learned, but not for the model that reads some of their sources."""

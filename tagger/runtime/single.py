@@ -1,8 +1,9 @@
-"""What the model says of single files: in the daemon's own way, but to whoever asks, and not into a database."""
+"""What the model and heads say of single files: in the daemon's own way, but to whoever asks, and not into a database."""
 
+import logging
 import os
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -10,32 +11,41 @@ from queue import Empty, SimpleQueue
 from tagger.config.folders import cache_home, data_home
 from tagger.config.settings import Settings
 from tagger.config.sources import Crop
+from tagger.errors import ModelError
+from tagger.heads import files as head_files
+from tagger.heads.head import Fit, Head
 from tagger.host import garbage
 from tagger.ingest.filters import Filters
 from tagger.pipeline.channel import Channel
 from tagger.pipeline.stats import Stats
 from tagger.records import ModelIdentity, Outcome, Stamp, Taxonomy
 from tagger.runtime import build, model_choice
+from tagger.store.core.location import locate
 from tagger.supervision import Closed, Supervisor
 from tagger.vision.classify import Classifier
 from tagger.vision.decode import SUFFIXES
 from tagger.vision.load import load_classifier
 from tagger.vision.memory import give_back_what_is_freed
 
+log = logging.getLogger(__name__)
+
 Arrivals = SimpleQueue[BaseException | Sequence[Outcome]]
+HeadsBySource = Mapping[str, Sequence[tuple[Head, Fit]]]
 
 
 def tags_of(
     settings: Settings, files: Sequence[Path], crop: Crop | None = None
-) -> tuple[Taxonomy, Generator[tuple[Path, Outcome], None, None]]:
-    """Return what the model says of each file, in the order given, and the categories it speaks of. Raises TaggerError.
+) -> tuple[Taxonomy, HeadsBySource, Generator[tuple[Path, Outcome], None, None]]:
+    """Return what the model says of each file, in the order given, the categories it speaks of, and the heads that label files.
 
-    A file is cropped as its source's are, or as `crop` says. To be closed by whoever does not want them all.
+    A file is cropped as its source's are, or as `crop` says, and has that source's heads; files of no source have those under the
+    empty name. To be closed by whoever does not want them all. Raises TaggerError.
     """
     give_back_what_is_freed()
     settings = model_choice.for_reading(settings, data_home())
     classifier = load_classifier(settings, data_home(), cache_home())
-    return classifier.taxonomy, tagged(settings, classifier, files, crop)
+    heads = _heads(settings, classifier, _crops(settings, classifier, crop))
+    return classifier.taxonomy, heads, tagged(settings, classifier, files, crop)
 
 
 def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
@@ -49,9 +59,8 @@ def look(settings: Settings, file: Path) -> tuple[ModelIdentity, Outcome]:
 def tagged(
     settings: Settings, classifier: Classifier, files: Sequence[Path], crop: Crop | None = None
 ) -> Generator[tuple[Path, Outcome], None, None]:
-    sources = () if crop else settings.sources
-    crops = {"": crop or classifier.preprocessing.frame} | {source.name: source.crop for source in sources}
-    filters = Filters(sources, SUFFIXES)
+    crops = _crops(settings, classifier, crop)
+    filters = Filters(settings.sources, SUFFIXES)
     stamps = [_stamp(file, filters) for file in files]
     supply: Channel[Stamp] = Channel(len(stamps))
     for stamp in stamps:
@@ -69,6 +78,36 @@ def tagged(
         with suppress(Closed):
             supply.take(len(stamps))
         pipeline.drain(time.monotonic() + build.STOP_WITHIN)
+
+
+def _crops(settings: Settings, classifier: Classifier, crop: Crop | None) -> dict[str, Crop]:
+    its = {source.name: crop or source.crop for source in settings.sources}
+    return {"": crop or classifier.preprocessing.frame} | its
+
+
+def _heads(settings: Settings, classifier: Classifier, crops: Mapping[str, Crop]) -> HeadsBySource:
+    """Return the heads that the config names, of which each has learned of the model as it sees a source's pictures."""
+    learned = {name: one for name in settings.every_head() if (one := _learned(settings, name))}
+    wanted = {"": settings.heads} | {source.name: settings.heads_of(source) for source in settings.sources}
+    identities = dict.fromkeys(wanted, classifier.identity) | classifier.identities(crops)
+    return {
+        source: [
+            (learned[name], fit)
+            for name in names
+            if name in learned and (fit := learned[name].fit_for(identities[source]))
+        ]
+        for source, names in wanted.items()
+    }
+
+
+def _learned(settings: Settings, name: str) -> Head | None:
+    """Return the head of that name; None where it is not learned, or damaged: the log says which, and what to do."""
+    folder = head_files.beside(locate(settings.database))
+    try:
+        return head_files.read(folder, name) if folder else None
+    except ModelError as error:
+        log.warning("%s", error)
+        return None
 
 
 def _stamp(file: Path, filters: Filters) -> Stamp:

@@ -99,6 +99,54 @@ def test_a_search_on_a_terminal_and_for_programs_tells_them(home: Path) -> None:
     assert (hit["label"], own(hit)) == ("angry", [("mood", "angry", "flagged")])
 
 
+def test_tag_tells_them_of_any_picture_without_the_database(home: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.png" for name in ("red", "green")]
+    for file, colour in zip(files, (RED, GREEN), strict=True):
+        file.write_bytes(picture(colour))
+    ask = ("--database", home / "tags.db")
+    before = (home / "tags.db").read_bytes()
+    red, green = map(json.loads, tagger(home, "tag", *files, "--json", *ask, **OWN).stdout.splitlines())
+    assert [own(one) for one in (red, green)] == [
+        [("mood", "angry", "flagged")],
+        [("mood", "none", "clear")],
+    ]
+    found = tagger(home, "search", "mood:angry", "--json", "--database", "tags.db").stdout
+    assert red["heads"] == json.loads(found)["heads"]
+    lines = [line.split("\t") for line in tagger(home, "tag", *files, *ask, **OWN).stdout.splitlines()]
+    assert [(file, label) for file, label, _ in lines if ":" in label] == [(str(files[0]), "mood:angry")]
+    assert "mood:angry" in on_a_terminal(home, "tag", *files, *ask, **OWN)
+    assert (home / "tags.db").read_bytes() == before
+
+
+def test_tag_tells_those_of_the_pictures_source_as_it_is_cropped(tmp_path: Path) -> None:
+    home_of(tmp_path)
+    (tmp_path / "config.yaml").write_text(
+        "database: tags.db\nheads: [mood]\nsources: [{path: inbox, heads: []}, {path: wide, crop: squash}]\n"
+    )
+    (tmp_path / "wide").mkdir()
+    files = [tmp_path / folder / "red.png" for folder in ("inbox", "wide", ".")]
+    for file in files:
+        file.write_bytes(picture(RED))
+
+    def heads(*options: str) -> list[list[tuple[Any, ...]]]:
+        said = tagger(tmp_path, "tag", *files, "--json", "-c", "config.yaml", *options).stdout
+        return [own(json.loads(line)) for line in said.splitlines()]
+
+    angry = [("mood", "angry", "flagged")]
+    assert heads() == [[], [], angry], "one has no head, and of the other crop nothing was learned"
+    assert heads("--crop", "center") == [[], angry, angry]
+
+
+def test_tag_tells_what_is_wrong_with_a_head_and_goes_on(tmp_path: Path) -> None:
+    home_of(tmp_path)
+    (tmp_path / "heads/mood.json").write_text("{")
+    done = tagger(tmp_path, "tag", "inbox/red.png", "--database", "tags.db", **OWN)
+    assert (done.returncode, "tagger teach mood" in done.stderr) == (0, True)
+    assert "\tred\t" in done.stdout
+    off = tagger(tmp_path, "tag", "inbox/red.png", "--database", "tags.db", TAGGER_FEATURES="false", **OWN)
+    assert off.stdout == done.stdout
+
+
 def test_an_export_and_sidecars_have_them(home: Path) -> None:
     rows = csv.DictReader(io.StringIO(tagger(home, "export", "mood:angry", "--database", "tags.db").stdout))
     [row] = [row for row in rows if row["kind"] == "head"]
