@@ -2,7 +2,7 @@
 
 A million pictures with features as an earlier release has stored them are labelled by a new head, while others come: how long it
 takes, and how long a batch of new ones waits at most until its tags are stored. Then, what one more head adds to storing
-a picture, in runs that take turns. Four gigabytes are written to FOLDER for a million, and deleted again.
+a picture, in runs that take turns, and how long the page takes to choose pictures to label next. Four gigabytes are written to FOLDER for a million, and deleted again.
 """
 
 import hashlib
@@ -23,12 +23,14 @@ from tagger.heads.head import Fit, Head
 from tagger.pipeline.labelling import Labelling
 from tagger.pipeline.recent_events import RecentEvents
 from tagger.records import Facts, Label, ModelIdentity, Origin, Reading, Stamp, Tag, Tagged, Taxonomy
+from tagger.similar.suggest import Candidates, suggested
 from tagger.store.core.database import Database
 from tagger.store.queue.file_queue import FileQueue
 from tagger.store.tags.heads import HeadsInUse
 from tagger.store.tags.writer import Writer
 from tagger.supervision import Closed
 from tagger.vision.features import features_of
+from tagger.web.page.own_labels import AMONG, QUEUE
 
 MODEL = ModelIdentity("resnet18", "0", "none")
 WIDTH, LABELS = 1280, 6
@@ -49,6 +51,7 @@ def main() -> None:
             line = _Line(database)
             _report_backlog(line, folder, count)
             _report_cost(line)
+            _report_queue(database, folder)
     finally:
         file.unlink()
         for name in ("scene.json", "scene.safetensors"):
@@ -130,6 +133,16 @@ def _report_cost(line: _Line) -> None:
             found.append((time.process_time() - start) / BATCHES / BATCH * 1e6)
     none, one = (statistics.median(found) for found in times.values())
     print(f"storing a picture: {none:.0f} µs of processor without a head, {one:.0f} µs with one")
+
+
+def _report_queue(database: Database, folder: Path) -> None:
+    head, times = files.read(folder / "heads", "scene"), []
+    assert head
+    for turn in range(ROUNDS):
+        start = time.perf_counter()
+        suggested(database, head, {MODEL: ["cam"]}, QUEUE, Candidates(AMONG, turn))
+        times.append(time.perf_counter() - start)
+    print(f"pictures to label next: {statistics.median(times):.2f} s, {max(times):.2f} s at most")
 
 
 if __name__ == "__main__":

@@ -110,6 +110,19 @@ def test_some_of_the_library_are_of_the_sources_that_are_asked_for(shelf: Shelf)
         assert list(examples.some(connection, replace(RESNET, preprocessing="x"), ["phone"], 5)) == []
 
 
+def test_a_source_that_has_few_of_many_pictures_gives_some_too(shelf: Shelf) -> None:
+    phone = {seen(shelf, f"first {at}.jpg", NORTH, "phone") for at in range(3)}
+    for at in range(60):
+        seen(shelf, f"{at}.jpg", EAST)
+    phone |= {seen(shelf, f"last {at}.jpg", NORTH, "phone") for at in range(3)}
+    with shelf.database.read() as connection:
+        some = {seed: [*examples.some(connection, RESNET, ["phone"], 3, seed)] for seed in range(9)}
+    contents = [[one.sha256 for one in found] for found in some.values()]
+    assert {len(set(found)) for found in contents} == {3}
+    assert {one for found in contents for one in found} <= phone
+    assert len({tuple(sorted(found)) for found in contents}) > 1, "each seed draws others"
+
+
 def test_what_is_forgotten_leaves_no_trace_and_other_heads_stay(shelf: Shelf) -> None:
     give(shelf, {"battle": [sha("a")]})
     with shelf.database.write() as connection:

@@ -79,7 +79,15 @@ _BY_ID = Prepared(
     .join(reading, reading.c.file_id == file.c.id)
     .join(model, model.c.id == reading.c.model_id)
     .join(feature, feature.c.file_id == file.c.id)
-    .where(file.c.id.in_(listed("ids")), file.c.missing_since.is_(None), *_IS_IT)
+    .where(
+        file.c.id.in_(listed("ids")),
+        source.c.name.in_(listed("sources")),
+        file.c.missing_since.is_(None),
+        *_IS_IT,
+    )
+)
+_BOUNDS = Prepared(
+    select(select(func.min(file.c.id)).scalar_subquery(), select(func.max(file.c.id)).scalar_subquery())
 )
 _COUNT = Prepared(
     select(func.count())
@@ -257,18 +265,37 @@ def some(
 
     The same seed gives the same pictures as long as the library stays the same.
     """
-    ids = array("q", (id_ for (id_,) in _IDS.rows(connection, sources=as_list(sources))))
-    chosen = random.Random(seed).sample(ids, min(len(ids), _SPARE * most))  # noqa: S311
+    asked = {"sources": as_list(sources), **_as_values(identity)}
     left = most
-    for first in range(0, len(chosen), _PAGE):
-        page = as_list(chosen[first : first + _PAGE])
-        rows = _BY_ID.rows(connection, ids=page, **_as_values(identity))
+    for page in _drawn(connection, asked["sources"], most, random.Random(seed)):  # noqa: S311
+        rows = _BY_ID.rows(connection, ids=as_list(page), **asked)
         found = [(*row, vector) for *row, stored in rows if (vector := unpacked(stored))]
         for id_, sha256, root, path, vector in found[:left]:
             yield StoredPicture(id_, sha256, _whole(root, path), vector)
         left -= min(left, len(found))
         if not left:
             return
+
+
+def _drawn(connection: Connection, sources: str, most: int, chance: random.Random) -> Iterator[Sequence[int]]:
+    """Yield ids at random, a page at a time, none twice: of whatever file, then of these sources' alone.
+
+    Nearly every number between the first id and the last is a file's, so a million files need not be listed; only where these
+    sources have few of them are they, and then they are not many.
+    """
+    first, last = _BOUNDS.rows(connection)[0]
+    every = range(first, last + 1) if last else range(0)
+    drawn = chance.sample(every, min(len(every), _SPARE * most))
+    yield from _pages(drawn)
+    if len(drawn) < len(every):
+        seen = set(drawn)
+        rows = _IDS.pages(connection, _PAGE, sources=sources)
+        rest = array("q", (id_ for page in rows for (id_,) in page if id_ not in seen))
+        yield from _pages(chance.sample(rest, min(len(rest), _SPARE * most)))
+
+
+def _pages(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE))
 
 
 def numbers(vectors: Sequence[bytes]) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ from tagger.web.small_body import SmallBody
 QUEUE = 20
 """Pictures that are offered at a time."""
 AMONG = 3000
-"""Pictures, chosen at random, of which those are: a tenth of a second, and 30 MB."""
+"""Pictures, chosen at random, of which those are: half a second, and 40 MB, of however many."""
 SHOWN = 50
 """Labels whose examples are shown."""
 KEYS = "123456789abcdefghijklmnopqrstuvwxy"
