@@ -1,7 +1,7 @@
 """From the settings to a classifier that is ready: the one place that builds an engine."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -132,8 +132,22 @@ def check(settings: Settings, home: Path) -> None:
         fitted(weights)
 
 
+def refuse_heads_called_as(labels: Sequence[Label], heads: Iterable[str], weights: str) -> None:
+    """Raise ConfigError where a head has the name of the model's weights file: the labels of both have keys `name/label`."""
+    taken = {one.key.partition("/")[0] for one in labels if "/" in one.key}
+    for name in sorted(taken.intersection(heads)):
+        what = f"the labels of {weights} have keys {name}/…, as those of a head of this name do"
+        hint = f"call the head something else; or, where that is older, rename the weights file and {name}.json beside it"
+        raise ConfigError(f"head {name}", what, hint)
+
+
 def _categories(settings: Settings, labels: Sequence[Label]) -> Categories:
-    """Return the settings' categories. Raises ConfigError, also where a threshold is for what neither a label nor a category is called."""
+    """Return the settings' categories.
+
+    Raises ConfigError, also where a threshold is for what neither a label nor a category is called, and where a head is called as the
+    model's weights file is.
+    """
+    refuse_heads_called_as(labels, settings.every_head(), settings.model.weights)
     own = categories.load(settings.categories, labels)
     named = [one.names for one in labels] + [one.names for one in own.categories]
     known = {name.casefold() for names in named for name in names}

@@ -177,3 +177,20 @@ def test_a_group_of_paths_that_is_called_as_a_head_comes_first_and_the_log_says_
     for query, found in (("mood:green", "green.png"), ("mood:angry", ""), ("angry", "red.png")):
         said = tagger(tmp_path, "search", query, "--nl", "-c", "config.yaml").stdout
         assert said.strip().rpartition("/")[2] == found
+
+
+def test_a_head_that_is_called_as_the_weights_file_is_refused_before_labels_are_mixed(tmp_path: Path) -> None:
+    home_of(tmp_path)
+    (tmp_path / "mood.safetensors").write_bytes(b"tensors")
+    (tmp_path / "mood.json").write_text('["angry", "calm"]')
+    (tmp_path / "config.yaml").write_text(
+        "database: tags.db\nheads: [mood]\nsources: [{path: inbox}]\n"
+        f"model: {{name: resnet18, weights: {tmp_path}/mood.safetensors}}\n"
+    )
+    for command in (("config", "check"), ("scan",), ("tag", "inbox/red.png")):
+        done = tagger(tmp_path, *command, "-c", "config.yaml", TAGGER_ENGINE__BACKEND="auto")
+        assert done.returncode == 2
+        assert f"head mood: the labels of {tmp_path}/mood.safetensors" in done.stderr
+        assert "call the head something else" in done.stderr
+    (tmp_path / "config.yaml").write_text("database: tags.db\nheads: [mood]\nsources: [{path: inbox}]\n")
+    assert tagger(tmp_path, "config", "check", "-c", "config.yaml").returncode == 0

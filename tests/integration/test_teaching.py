@@ -75,6 +75,13 @@ def test_a_folder_for_each_label_is_enough(home: Path) -> None:
     assert said.waiting == 0
 
 
+def test_a_head_is_not_taught_that_is_called_as_what_the_models_labels_are_of(home: Path) -> None:
+    head = TeachTask("mean-colour", given.of_folder(home / "shots"))
+    with pytest.raises(ConfigError, match=r"head mean-colour.*\n.*call the head something else"):
+        teach(settings(home), head, lambda *_: None)
+    assert not (home / "heads").exists()
+
+
 def test_what_is_remembered_is_enough_for_the_next_time(home: Path) -> None:
     first = taught(home).head
     for one in (home / "shots/warm").iterdir():

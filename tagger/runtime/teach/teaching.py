@@ -32,7 +32,7 @@ from tagger.store.tags import examples
 from tagger.store.tags.examples import KnownExample
 from tagger.teach.examples import Aims
 from tagger.teach.given import Given
-from tagger.vision.load import labels
+from tagger.vision.load import labels, refuse_heads_called_as
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class Taught:
 def teach(settings: Settings, wanted: TeachTask, progress: Progress) -> Taught:
     """Teach a head, and return what came of it. Raises TaggerError, and nothing is half-written then."""
     with _opened(settings) as database:
-        return _Teaching(database, _settled(settings, database), wanted, progress).taught()
+        settled = _settled(settings, database)
+        refuse_heads_called_as(labels(settled, data_home()), [wanted.head], settled.model.weights)
+        return _Teaching(database, settled, wanted, progress).taught()
 
 
 def forget(settings: Settings, head: str) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import Insert
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from tagger.errors import ConfigError
 from tagger.records import Category, Label, ModelIdentity, Taxonomy
 from tagger.store.core.prepared import Prepared
 from tagger.store.core.schema import (
@@ -72,8 +73,10 @@ def register(
 ) -> Registered:
     """Register what a model needs in order to store readings, and make it the one in use. `labels` are in class order.
 
-    `identities` are the model's for sources whose pictures it reads in another way, by their names.
+    `identities` are the model's for sources whose pictures it reads in another way, by their names. Raises ConfigError where a head's
+    label has the key of one of the model's.
     """
+    _refuse_keys_of_heads(connection, labels)
     others = {one: register_model(connection, one, description, now) for one in {*identities.values()}}
     registered = Registered(
         register_model(connection, identity, description, now),
@@ -87,6 +90,17 @@ def register(
     _register_members(connection, categories, registered)
     _register_words(connection, labels, categories.categories, registered)
     return registered
+
+
+def _refuse_keys_of_heads(connection: Connection, labels: Iterable[Label]) -> None:
+    """Raise ConfigError where labels that a weights file's name tells apart are a head's: the keys of both are `name/label`."""
+    keys = [one.key for one in labels if "/" in one.key]
+    query = select(label.c.head, label.c.key).where(label.c.head.is_not(None))
+    taken = next((row for row in connection.execute(query) if row.key in keys), None)
+    if taken:
+        what = f"the database has labels of a head {taken.head}, and the model has the same: {taken.key}"
+        hint = f"rename the weights file and {taken.head}.json beside it, and name it in the config as it is called then"
+        raise ConfigError("model.weights", what, hint)
 
 
 def register_model(

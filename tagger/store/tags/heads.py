@@ -10,6 +10,7 @@ from numpy import float16, float32, frombuffer
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from tagger.errors import ConfigError
 from tagger.heads.head import Fit, Head, HeadTag, key_of
 from tagger.heads.names import FLAGGED, NONE, UNSURE
 from tagger.records import Label
@@ -149,13 +150,14 @@ def register(
     """Make a head and its labels known, `none` and `unsure` too, and return its id.
 
     `labels` have keys `head/label`. What was known stays known: verdicts are on it. `flagged` are the names of those that must not
-    be missed; None leaves that as it is.
+    be missed; None leaves that as it is. Raises ConfigError where a model's own label has the key of one.
     """
+    own = [Label(key_of(name, one), f"{one} ({name})") for one in (NONE, UNSURE)]
+    every = {one.key: one for one in (*labels, *own)}
+    _refuse_keys_of_a_model(connection, name, every)
     add = upsert(head).values(name=name, any=any_)
     same = add.on_conflict_do_update(index_elements=[head.c.name], set_={"any": add.excluded.any})
     id_ = int(connection.execute(same.returning(head.c.id)).scalar_one())
-    own = [Label(key_of(name, one), f"{one} ({name})") for one in (NONE, UNSURE)]
-    every = {one.key: one for one in (*labels, *own)}
     ids = register_labels(connection, list(every.values()))
     roles: dict[str, str | None] = {key_of(name, one): one for one in (NONE, UNSURE)}
     if flagged is not None:
@@ -165,6 +167,13 @@ def register(
         connection.execute(update(label).where(label.c.id == ids[key]).values(head=name, **role))
         _set_words(connection, ids[key], one, is_named=one not in own)
     return id_
+
+
+def _refuse_keys_of_a_model(connection: Connection, name: str, keys: Collection[str]) -> None:
+    taken = connection.scalar(select(label.c.key).where(label.c.key.in_(keys), label.c.head.is_(None)))
+    if taken:
+        what = f"{taken} is a label of a model already, whose weights file was called {name}, too"
+        raise ConfigError(f"head {name}", what, "call the head something else")
 
 
 def known(connection: Connection, learned: Head) -> KnownHead:
