@@ -15,7 +15,7 @@ from tagger.records import Label
 from tagger.store.core.database import Database
 from tagger.store.tags import heads
 from tagger.teach.evaluate import advice
-from tests.e2e.command import rows, tagger
+from tests.e2e.command import rows, running, tagger
 from tests.e2e.site import Site, picture, serve, served, site_of
 
 KINDS = {
@@ -141,3 +141,21 @@ def test_a_heads_page_is_chinese_where_its_reader_is(tmp_path: Path) -> None:
         assert words in page
     assert [own for own in ("warm", "cold", ">none<", "Add pictures", "Give") if own in page] == []
     assert "Give cold more examples" in english
+
+
+def test_the_api_and_the_page_list_a_head_that_the_config_names_for_one_source(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    tagger(tmp_path, "scan", tmp_path / "inbox", "--database", tmp_path / "tags.db")
+    (tmp_path / "config.yaml").write_text(
+        "database: tags.db\nsources: [{path: inbox, heads: [mood]}]\nweb: {port: 0}\n"
+    )
+    for command, enabled in (("web", "false"), ("run", "true")):
+        options = ("-c", tmp_path / "config.yaml")
+        with (
+            running(tmp_path, *options, command=command, first="web:", TAGGER_WEB__ENABLED=enabled) as server,
+            site_of(server) as site,
+        ):
+            [head] = site.get("/heads")
+            assert (head["name"], head["state"], head["labels"]) == ("mood", "not learned", [])
+            assert site.get("/heads/mood")["state"] == "not learned"
+            assert 'href="/teach/mood"' in site.client.get("/teach").text
