@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
-from tagger.errors import ModelError
+from sqlalchemy import Connection
+
+from tagger.errors import ConfigError, ModelError
 from tagger.heads import files
 from tagger.heads.head import Fit, Head, HeadTag, said_of
 from tagger.pipeline.recent_events import RecentEvents
@@ -104,13 +106,24 @@ class Labelling:
     def _use(self) -> None:
         """Make the heads known to the database and to the writer, in one transaction: no picture falls between."""
         with self._database.write() as connection:
-            known = {name: heads.known(connection, one) for name, one in self._heads.items() if one}
+            known = dict(self._known(connection))
             set_thresholds(connection, self._writer.thresholds)  # a new label may have one
             by_source = {source: [*self._fits(source, known)] for source in self._wanted}
             model_of = self._writer.registered.model_of
             self._writer.heads = HeadsInUse(by_source, {source: model_of(source) for source in by_source})
-            head_backlog.plan(connection, {source: self._plan(source) for source in self._wanted if source})
+            head_backlog.plan(
+                connection, {source: self._plan(source, known) for source in self._wanted if source}
+            )
         self.is_done = False
+
+    def _known(self, connection: Connection) -> Iterator[tuple[str, KnownHead]]:
+        """Yield heads as the database knows them, by their names, but for one whose labels a model has: it labels nothing."""
+        for name, one in self._heads.items():
+            try:
+                if one:
+                    yield name, heads.known(connection, one)
+            except ConfigError as error:
+                log.warning("%s", error)
 
     def _progress(self) -> Progress | None:
         """Label some pictures; where none is left, nobody is kept from writing. Return what was done; None for nothing."""
@@ -125,11 +138,10 @@ class Labelling:
             if name in known and (fit := known[name].head.fit_for(self._identities[source])):
                 yield known[name], fit
 
-    def _plan(self, source: str) -> dict[str, str]:
+    def _plan(self, source: str, known: Mapping[str, KnownHead]) -> dict[str, str]:
         """Return the hashes of a source's heads; empty for one that cannot label, whatever it said before."""
-        learned = {name: self._heads[name] for name in self._wanted[source]}
-        identity = self._identities[source]
-        return {name: one.sha256 if one and one.fit_for(identity) else "" for name, one in learned.items()}
+        labels = {one.head.name: one.head.sha256 for one, _ in self._fits(source, known)}
+        return {name: labels.get(name, "") for name in self._wanted[source]}
 
     def _look(self, name: str) -> _Seen | None:
         try:
