@@ -8,7 +8,8 @@ and none is learned from. With `--fine-tune`, the whole network is trained on th
 
 Foreign are pictures of sets that mean something else; the background that is learned from are 300 photos of anything, so
 that foreign pictures are of a sort that was never seen. Asked is how many of them get a label at the threshold at which
-90 % of known pictures keep theirs, and at the one that was learned, beside how many known ones keep theirs at that.
+90 % of known pictures keep theirs, and at the one that was learned, beside how many known ones keep theirs at that. At last, the
+pictures that are told are a part of the library that is learned from, from none to all of it.
 """
 
 import statistics
@@ -55,6 +56,8 @@ _FOREIGN = {
     "weather": ("game-titles", "rooms", "weapons"),
     "weapons": ("game-titles", "rooms", "weather", "daynight"),
 }
+PARTS = (0.0, 0.3, 0.6, 0.85, 1.0)
+"""Of a library's pictures, those that have a label."""
 _TWO_SIDED = 2.26
 """Of Student's distribution with nine degrees of freedom: 95 % lie within."""
 EPOCHS, RATE, BATCH = 12, 3e-4, 16
@@ -98,6 +101,8 @@ def main() -> None:
         "\n| set, 20 examples a label | foreign at 90 % kept | foreign at the threshold | known kept at it |"
     )
     print("|---|---|---|---|", *foreign, sep="\n")
+    print("\n| set, part of the library that has a label | right | foreign that get a label |\n|---|---|---|")
+    print(*_libraries(whole[0]), sep="\n")
     if "--fine-tune" in sys.argv:
         _fine_tuned(*whole)
 
@@ -213,6 +218,38 @@ def _labels_given(sets: dict[str, Labelled], name: str, foreign: Numbers, seed: 
         float((others >= least).mean()),
         float((own >= least).mean()),
     )
+
+
+def _libraries(sets: dict[str, Labelled]) -> Iterator[str]:
+    for name, draw, count in (("game-titles", _apart, 20), ("rooms", _drawn, 10), ("weather", _drawn, 10)):
+        for part in PARTS:
+            shares = [_of_a_library(sets, name, draw, count, part, seed) for seed in range(DRAWS)]
+            row = " | ".join(_mean(column) for column in zip(*shares, strict=True))
+            yield f"| {name}, {count}: {part:.0%} | {row} |"
+
+
+def _of_a_library(
+    sets: dict[str, Labelled],
+    name: str,
+    draw: Callable[[Labelled, np.random.Generator, int], tuple[Classes, Classes]],
+    count: int,
+    part: float,
+    seed: int,
+) -> tuple[float, float]:
+    """Return how many pictures are told right of which a library's labelled part is, and how many of others get a label."""
+    rng = np.random.default_rng(seed)
+    chosen, told = draw(sets[name], rng, count)
+    foreign = np.concatenate([sets[other].vectors for other in (*_FOREIGN[name], _ANYTHING)])
+    foreign, most = rng.permutation(foreign), min(BACKGROUND, len(foreign) // 2)
+    some = min(len(told), int(most * part / (1 - part))) if part < 1 else len(told)
+    others = int(some * (1 - part) / part) if part else most
+    library = np.concatenate([sets[name].vectors[rng.permutation(told)[:some]], foreign[:others]])
+    known = sets[name].vectors[told]
+    logits, least = _logits(sets[name].examples(chosen, library), np.concatenate([known, foreign[most:]]))
+    scores = thresholds.scores(logits, any_=False)[:, :-1]
+    given = scores.max(axis=1) >= least
+    right = scores[: len(known)].argmax(axis=1) == sets[name].classes[told]
+    return float((right & given[: len(known)]).mean()), float(given[len(known) :].mean())
 
 
 def _mean(shares: Sequence[float]) -> str:
