@@ -33,7 +33,7 @@ def nothing_is_left_behind() -> Iterator[None]:
     assert kernel.open_files() - files == Counter(), "a file is left open"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def paint() -> Painter:
     """Writes a picture of one colour; a different number makes different content of the same colour."""
 

@@ -32,13 +32,41 @@ def site(tmp_path: Path, inbox: Path, cache: Path, paint: Painter) -> Iterator[S
         yield site
 
 
-def test_the_file_is_sent_as_it_is_and_once(site: Site, inbox: Path) -> None:
-    answer = site.client.get("/images/1/file")
-    assert answer.content == (inbox / "day" / "red.png").read_bytes()
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("standing")
+
+
+@pytest.fixture(scope="module")
+def standing(home: Path, paint: Painter) -> Iterator[Site]:
+    """The same for all tests that leave no trace but in a folder of their own."""
+    paint(home / "inbox" / "day" / "red.png")
+    with serve(home, {"CACHE_DIRECTORY": str(home / "cache")}) as daemon, site_of(daemon) as site:
+        daemon.wait_for("red.png: red")
+        yield site
+
+
+@pytest.fixture
+def folder(home: Path, standing: Site) -> Path:
+    """A folder of a test's own in that inbox."""
+    return Path(tempfile.mkdtemp(dir=home / "inbox"))
+
+
+def number_of(site: Site, file: Path) -> int:
+    """Of a picture, once it is tagged."""
+    while True:
+        for one in site.get("/images")["images"]:
+            if Path(one["path"]) == file:
+                return int(one["id"])
+
+
+def test_the_file_is_sent_as_it_is_and_once(standing: Site, home: Path) -> None:
+    answer = standing.client.get("/images/1/file")
+    assert answer.content == (home / "inbox" / "day" / "red.png").read_bytes()
     assert answer.headers["content-type"] == "image/png"
     assert answer.headers["content-disposition"] == "inline; filename*=UTF-8''red.png"
     assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
-    again = site.client.get("/images/1/file", headers={"If-None-Match": answer.headers["etag"]})
+    again = standing.client.get("/images/1/file", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
@@ -58,10 +86,11 @@ def test_a_jpeg_without_its_end_is_tagged_and_called_damaged_wherever_it_is_show
 
 
 @pytest.mark.parametrize("name", ['a"b;c\r\nSet-Cookie: x.png', "größe 图.png", "%2e%2e.png"])
-def test_any_name_is_told_to_the_browser_unharmed(site: Site, inbox: Path, paint: Painter, name: str) -> None:
-    paint(inbox / name, (0, 0, 255))
-    site.daemon.wait_for("blue")
-    answer = site.client.get("/images/2/file")
+def test_any_name_is_told_to_the_browser_unharmed(
+    standing: Site, folder: Path, paint: Painter, name: str
+) -> None:
+    number = number_of(standing, paint(folder / name, (0, 0, 255)))
+    answer = standing.client.get(f"/images/{number}/file")
     assert answer.status_code == 200
     assert "set-cookie" not in answer.headers
     assert answer.headers["content-disposition"].isascii()
@@ -97,18 +126,19 @@ def test_a_file_of_any_time_is_sent() -> None:
                 assert site.client.get("/images/1/file").content == picture()
 
 
-def test_clients_that_leave_at_once_leave_no_file_open(site: Site, inbox: Path) -> None:
-    Image.new("RGB", (2000, 2000), (0, 0, 255)).save(inbox / "large.bmp")
-    site.daemon.wait_for("large.bmp: blue")
-    port = int(site.address.rsplit(":", 1)[1])
+def test_clients_that_leave_at_once_leave_no_file_open(standing: Site, folder: Path) -> None:
+    large = folder / "large.bmp"
+    Image.new("RGB", (2000, 2000), (0, 0, 255)).save(large)
+    path = f"/images/{number_of(standing, large)}/file"
+    port = int(standing.address.rsplit(":", 1)[1])
     for number in range(60):
         with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(b"GET /images/2/file HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             if number % 3 == 0:
                 client.recv(1)
     for _ in range(1000):  # until the last one's has been served, which nobody tells us
-        site.get("/healthz")
-        if not is_open(site, inbox / "large.bmp"):
+        standing.get("/healthz")
+        if not is_open(standing, large):
             return
     pytest.fail("the file is still open")
 
@@ -118,34 +148,34 @@ def is_open(site: Site, file: Path) -> bool:
     return str(file) in {os.path.realpath(one) for one in descriptors.iterdir()}
 
 
-def swap_file(inbox: Path, outside: Path) -> None:
-    (inbox / "day" / "red.png").unlink()
-    (inbox / "day" / "red.png").symlink_to(outside / "red.png")
+def swap_file(folder: Path, outside: Path) -> None:
+    (folder / "red.png").unlink()
+    (folder / "red.png").symlink_to(outside / "red.png")
 
 
-def swap_folder(inbox: Path, outside: Path) -> None:
-    shutil.rmtree(inbox / "day")
-    (inbox / "day").symlink_to(outside)
+def swap_folder(folder: Path, outside: Path) -> None:
+    shutil.rmtree(folder)
+    folder.symlink_to(outside)
 
 
-def swap_pipe(inbox: Path, _: Path) -> None:
-    (inbox / "day" / "red.png").unlink()
-    os.mkfifo(inbox / "day" / "red.png")
+def swap_pipe(folder: Path, _: Path) -> None:
+    (folder / "red.png").unlink()
+    os.mkfifo(folder / "red.png")
 
 
-def swap_nothing(inbox: Path, _: Path) -> None:
-    shutil.rmtree(inbox / "day")
+def swap_nothing(folder: Path, _: Path) -> None:
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("swap", [swap_file, swap_folder, swap_pipe, swap_nothing])
 def test_what_was_put_in_its_place_is_not_shown(
-    site: Site, inbox: Path, tmp_path: Path, swap: Callable[[Path, Path], None]
+    standing: Site, folder: Path, paint: Painter, tmp_path: Path, swap: Callable[[Path, Path], None]
 ) -> None:
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "red.png").write_bytes(SECRET)
-    swap(inbox, tmp_path / "outside")
+    number = number_of(standing, paint(folder / "red.png"))
+    (tmp_path / "red.png").write_bytes(SECRET)
+    swap(folder, tmp_path)
     for what in ("file", "thumbnail"):
-        answer = site.client.get(f"/images/1/{what}")
+        answer = standing.client.get(f"/images/{number}/{what}")
         assert (answer.status_code, SECRET in answer.content) == (404, False)
         assert answer.headers["content-type"] == "application/problem+json"
 
@@ -161,8 +191,8 @@ def test_what_was_put_in_its_place_is_not_shown(
         "/static//etc/passwd",
     ],
 )
-def test_no_path_leads_anywhere_else(site: Site, path: str) -> None:
-    assert site.client.get(path).status_code in (404, 422)
+def test_no_path_leads_anywhere_else(standing: Site, path: str) -> None:
+    assert standing.client.get(path).status_code in (404, 422)
 
 
 def test_a_thumbnail_is_made_once_and_found_again(site: Site, inbox: Path, cache: Path) -> None:
