@@ -1,26 +1,36 @@
 """People correct tags, and models change, with the command as it is used."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.e2e.command import rows, tagger
+from tests.e2e.command import restored, rows, tagger
 
 pytestmark = pytest.mark.long
 
 COLOURS = {"red.png": (255, 0, 0), "blue.png": (0, 0, 255), "white.png": (255, 255, 255)}
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """With three pictures that were tagged."""
-    (tmp_path / "inbox").mkdir()
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A home with three pictures that were tagged, and a copy of it."""
+    folder = tmp_path_factory.mktemp("scanned")
+    home, kept = folder / "home", folder / "kept"
+    (home / "inbox").mkdir(parents=True)
     for name, colour in COLOURS.items():
-        Image.new("RGB", (64, 48), colour).save(tmp_path / "inbox" / name)
-    (tmp_path / "config.yaml").write_text("sources: [inbox]\ndatabase: tags.db\n")
-    assert run(tmp_path, "scan").returncode == 0
-    return tmp_path
+        Image.new("RGB", (64, 48), colour).save(home / "inbox" / name)
+    (home / "config.yaml").write_text("sources: [inbox]\ndatabase: tags.db\n")
+    assert run(home, "scan").returncode == 0
+    shutil.copytree(home, kept)
+    return home, kept
+
+
+@pytest.fixture
+def home(scanned: tuple[Path, Path]) -> Path:
+    """With three pictures that were tagged."""
+    return restored(*scanned)
 
 
 def run(home: Path, *arguments: object):  # type: ignore[no-untyped-def]

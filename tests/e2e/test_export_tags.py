@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from tests.conftest import Painter
-from tests.e2e.command import TAGGER, environment, rows, tagger
+from tests.e2e.command import TAGGER, environment, restored, rows, tagger
 
 pytestmark = pytest.mark.long
 
@@ -29,15 +29,24 @@ exiftool = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(scope="module")
+def scanned(tmp_path_factory: pytest.TempPathFactory, paint: Painter) -> tuple[Path, Path]:
+    """A home with a scanned folder `pictures` in `tags.db`, and a copy of it."""
+    folder = tmp_path_factory.mktemp("scanned")
+    home, kept = folder / "home", folder / "kept"
+    paint(home / "pictures" / "sky.png", (0, 0, 255))
+    paint(home / "pictures" / "garden" / "rose.png", (255, 0, 0))
+    (home / "tagger.yaml").write_text(CONFIG)
+    (home / "categories.yaml").write_text(CATEGORIES)
+    assert scan(home).returncode == 0
+    shutil.copytree(home, kept)
+    return home, kept
+
+
 @pytest.fixture
-def tagged(tmp_path: Path, paint: Painter) -> Path:
-    """A home with a scanned folder `pictures` in `tags.db`: a blue sky and a red rose, and colours for categories."""
-    (tmp_path / "tagger.yaml").write_text(CONFIG)
-    (tmp_path / "categories.yaml").write_text(CATEGORIES)
-    paint(tmp_path / "pictures" / "sky.png", (0, 0, 255))
-    paint(tmp_path / "pictures" / "garden" / "rose.png", (255, 0, 0))
-    assert scan(tmp_path).returncode == 0
-    return tmp_path
+def tagged(scanned: tuple[Path, Path]) -> Path:
+    """That home, just scanned: a blue sky and a red rose, and colours for categories."""
+    return restored(*scanned)
 
 
 def scan(home: Path) -> subprocess.CompletedProcess[str]:
