@@ -13,14 +13,15 @@ from tests.e2e.command import TAGGER, environment, on_a_terminal, rows, tagger
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture
-def tagged(tmp_path: Path, paint: Painter) -> Path:
-    """A home with a scanned folder `pictures` in `tags.db`: two good pictures and a bad one."""
-    paint(tmp_path / "pictures" / "sky.png", (0, 0, 255))
-    paint(tmp_path / "pictures" / "rose.png", (255, 0, 0))
-    (tmp_path / "pictures" / "bad.jpg").write_text("no picture")
-    tagger(tmp_path, "scan", "pictures", "--database", "tags.db")
-    return tmp_path
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory, paint: Painter) -> Path:
+    """A home with a scanned folder `pictures` in `tags.db`: two good pictures and a bad one. It is only read."""
+    home = tmp_path_factory.mktemp("tagged")
+    paint(home / "pictures" / "sky.png", (0, 0, 255))
+    paint(home / "pictures" / "rose.png", (255, 0, 0))
+    (home / "pictures" / "bad.jpg").write_text("no picture")
+    tagger(home, "scan", "pictures", "--database", "tags.db")
+    return home
 
 
 def test_scan_says_what_it_did_and_fails_where_a_file_failed(tmp_path: Path, paint: Painter) -> None:
