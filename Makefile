@@ -21,6 +21,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-b
 # The file on standard input that names them.
 NO_TORCH = printf 'torch\ntorchvision\n' |
 
+# Each of a thousand processes would compile Tagger anew where the environment says to keep no bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Many tests wait, for a daemon or a health check: two workers more than there are cores have something to do meanwhile.
 PYTEST = $(BIN)/pytest --numprocesses=$$(($$(nproc) + 2)) --durations=20
 
