@@ -27,17 +27,18 @@ ODD = os.fsdecode(b"new\nline \xff '.png")
 """A name with a line break and a byte that is no text."""
 
 
-@pytest.fixture
-def tagged(tmp_path: Path, paint: Painter) -> Path:
-    """A home with pictures in three colours, and a file that is no picture, in `tags.db`."""
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory, paint: Painter) -> Path:
+    """A home with pictures in three colours, and a file that is no picture, in `tags.db`: who searches changes none of it."""
+    home = tmp_path_factory.mktemp("tagged")
     for number, (name, colour) in enumerate(
         (("sky.png", (0, 0, 255)), ("rose.png", (255, 0, 0)), (ODD, (0, 0, 255)))
     ):
-        picture = paint(tmp_path / "pictures" / name, colour, number)
+        picture = paint(home / "pictures" / name, colour, number)
         os.utime(picture, (1_700_000_000 + number, 1_700_000_000 + number))
-    (tmp_path / "pictures" / "bad.jpg").write_text("no picture")
-    tagger(tmp_path, "scan", "pictures", *DATABASE)
-    return tmp_path
+    (home / "pictures" / "bad.jpg").write_text("no picture")
+    tagger(home, "scan", "pictures", *DATABASE)
+    return home
 
 
 def search(home: Path, *arguments: str) -> bytes:
