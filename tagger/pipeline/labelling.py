@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
-from sqlalchemy import Connection
-
-from tagger.errors import ConfigError, ModelError
+from tagger.errors import ModelError
 from tagger.heads import files
 from tagger.heads.head import Fit, Head, HeadTag, said_of
 from tagger.pipeline.recent_events import RecentEvents
@@ -106,7 +104,7 @@ class Labelling:
     def _use(self) -> None:
         """Make the heads known to the database and to the writer, in one transaction: no picture falls between."""
         with self._database.write() as connection:
-            known = dict(self._known(connection))
+            known = heads.all_known(connection, filter(None, self._heads.values()))
             set_thresholds(connection, self._writer.thresholds)  # a new label may have one
             by_source = {source: [*self._fits(source, known)] for source in self._wanted}
             model_of = self._writer.registered.model_of
@@ -115,15 +113,6 @@ class Labelling:
                 connection, {source: self._plan(source, known) for source in self._wanted if source}
             )
         self.is_done = False
-
-    def _known(self, connection: Connection) -> Iterator[tuple[str, KnownHead]]:
-        """Yield heads as the database knows them, by their names, but for one whose labels a model has: it labels nothing."""
-        for name, one in self._heads.items():
-            try:
-                if one:
-                    yield name, heads.known(connection, one)
-            except ConfigError as error:
-                log.warning("%s", error)
 
     def _progress(self) -> Progress | None:
         """Label some pictures; where none is left, nobody is kept from writing. Return what was done; None for nothing."""

@@ -3,6 +3,7 @@
 `store.core.heads` has the tables, and why they are so.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ from tagger.store.core.prepared import Prepared
 from tagger.store.core.registry import register_labels
 from tagger.store.core.schema import label, tag, word
 from tagger.store.tags.verdicts import HUMAN, VerdictIndex
+
+log = logging.getLogger(__name__)
 
 _MOST = RANKS - 1
 """Of a head's tags of one picture."""
@@ -181,6 +184,17 @@ def known(connection: Connection, learned: Head) -> KnownHead:
     labels = [learned.label(name) for name in learned.labels]
     id_ = register(connection, learned.name, learned.any, labels, learned.recalls)
     return KnownHead(id_, learned, label_ids(connection, learned.name))
+
+
+def all_known(connection: Connection, learned: Iterable[Head]) -> dict[str, KnownHead]:
+    """Return heads as the database knows them, by their names, without those whose labels a model has: the log tells of them."""
+    found = {}
+    for one in learned:
+        try:
+            found[one.name] = known(connection, one)
+        except ConfigError as error:
+            log.warning("%s", error)
+    return found
 
 
 def stored(connection: Connection, learned: Head) -> KnownHead | None:
