@@ -28,7 +28,8 @@ from benchmarks.agreement import decoded
 from tagger.config.folders import cache_home, data_home
 from tagger.config.settings import Settings
 from tagger.config.tagging import ModelSettings
-from tagger.heads.head import vectors_of
+from tagger.heads.head import numbers
+from tagger.heads.light import LIGHT, seen
 from tagger.records import ModelIdentity
 from tagger.teach import thresholds
 from tagger.teach.examples import Aims, Examples
@@ -69,7 +70,7 @@ Method = Callable[[Examples, Numbers], Classes]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A set: the file of each picture, its features, and the class that is its folder's."""
+    """A set: the file of each picture, its features and light, and the class that is its folder's."""
 
     name: str
     labels: tuple[str, ...]
@@ -79,7 +80,7 @@ class Labelled:
 
     def examples(self, chosen: Classes, background: Numbers) -> Examples:
         truth = np.eye(len(self.labels), dtype=bool)[self.classes[chosen]]
-        return Examples(self.labels, self.vectors[chosen], truth, background)
+        return Examples(self.labels, self.vectors[chosen], truth, background, light=len(LIGHT))
 
 
 def main() -> None:
@@ -111,10 +112,15 @@ def _labelled(classifier: Classifier, decoder: Decoder, folder: Path) -> Labelle
     paths = tuple(path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
     names = [path.parent.name for path in paths]
     labels = tuple(sorted(set(names)))
-    rows = (classifier.engine.infer(decoded(decoder, path).frames).features for path in paths)
-    found = [features_of(row, [len(row)])[0] for row in rows]
-    vectors = vectors_of([one for one in found if one])
+    vectors = numbers([_seen(classifier, decoder, path) for path in paths])
     return Labelled(folder.name, labels, paths, vectors, np.array([labels.index(name) for name in names]))
+
+
+def _seen(classifier: Classifier, decoder: Decoder, path: Path) -> bytes:
+    picture = decoded(decoder, path)
+    row = classifier.engine.infer(picture.frames).features
+    found = features_of(row, [len(row)])[0]
+    return seen(found, picture.facts.health) if found else b""
 
 
 def _accuracy(sets: dict[str, Labelled], crop: str) -> None:
@@ -176,7 +182,7 @@ def _background(sets: dict[str, Labelled], rng: np.random.Generator) -> Numbers:
 def _logits(examples: Examples, vectors: Numbers) -> tuple[Numbers, float]:
     """Return logits of pictures by a head, none's the last, and the score from which on it gives a label."""
     fit = learn(examples, ModelIdentity(MODEL, "", ""), Aims()).fit
-    return vectors @ fit.weights + fit.bias, fit.least[0]
+    return vectors[:, : len(fit.weights)] @ fit.weights + fit.bias, fit.least[0]
 
 
 def _learned(examples: Examples, vectors: Numbers) -> Classes:
@@ -184,12 +190,12 @@ def _learned(examples: Examples, vectors: Numbers) -> Classes:
 
 
 def _class_mean(examples: Examples, vectors: Numbers) -> Classes:
-    means = np.stack([examples.vectors[has].mean(axis=0) for has in examples.truth.T])
-    return _best(vectors @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T)
+    means = np.stack([examples.features[has].mean(axis=0) for has in examples.truth.T])
+    return _best(vectors[:, : -len(LIGHT)] @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T)
 
 
 def _nearest(examples: Examples, vectors: Numbers) -> Classes:
-    return examples.classes[_best(vectors @ examples.vectors.T)]
+    return examples.classes[_best(vectors[:, : -len(LIGHT)] @ examples.features.T)]
 
 
 def _best(columns: Numbers) -> Classes:
@@ -284,7 +290,7 @@ def _network(one: Labelled, decoder: Decoder, chosen: Classes, told: Classes) ->
     graph = load_graph(resolve(ModelSettings(name=MODEL), data_home()))
     for parameter in graph.parameters():
         parameter.requires_grad_(True)
-    graph.head = torch.nn.Linear(one.vectors.shape[1], len(one.labels))
+    graph.head = torch.nn.Linear(one.vectors.shape[1] - len(LIGHT), len(one.labels))
     truth, frames = torch.tensor(one.classes[chosen]), _frames(one, decoder, chosen)
     optimiser = torch.optim.AdamW(graph.parameters(), RATE, weight_decay=0.01)
     batches = -(-len(truth) // BATCH)

@@ -89,7 +89,7 @@ def _tagged_file(
         reading = outcome.reading
         conditions = conditions_of(outcome.facts, reading.outdoor, settings.conditions)
         instead = _instead(reading, taxonomy, settings.search.min_score)
-        said = said_of(outcome.features, heads[outcome.target.source])
+        said = said_of(outcome, heads[outcome.target.source])
         return TaggedFile(str(file), reading.tags, None, instead, conditions, said)
     if isinstance(outcome, Failed):
         return TaggedFile(str(file), (), outcome.reason)

@@ -1,7 +1,7 @@
 """A head: a user's own labels, told from the features that a model gives of a picture anyway.
 
 For each model, and each way in which it crops pictures, a head has one matrix and one row (`Fit`): a picture's features,
-scaled to length 1, times the one and plus the other, are the logits of its labels. Whatever learning did besides, such as
+scaled to length 1, and its light, times the one and plus the other, are the logits of its labels. Whatever learning did besides, such as
 to centre features or to calibrate scores, is folded into these numbers, so that a picture costs one product.
 
 A head of one label a picture has one class more, of pictures that show none of them, and its scores are shares of 1. A
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tagger.heads import light
 from tagger.heads.names import CLEAR, FLAGGED, NONE, UNSURE
-from tagger.records import Features, Label, ModelIdentity
+from tagger.records import Label, ModelIdentity, Tagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Fit:
     """What a head learned of the features of one model, whose crop is a part of its identity.
 
     `weights` are F×C and `bias` C, float32; C is the number of labels, and one more for none where a picture has one label.
+    F counts features, and the numbers of light behind them where it goes by light (`light`).
     `least` are the scores from which on each label is given, and `maybe` those from which on a picture is `unsure` of it;
     the two are equal but for a label that must not be missed.
     """
@@ -43,6 +45,11 @@ class Fit:
     bias: NDArray[np.float32]
     least: tuple[float, ...]
     maybe: tuple[float, ...]
+
+    def reads(self, sight: bytes) -> bytes:
+        """Return the part that it goes by of what a head sees of a picture; empty where the features are another model's."""
+        size = 2 * len(self.weights)
+        return sight[:size] if len(sight) in (size, size + light.SIZE) else b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +87,7 @@ class Head:
         return CLEAR if self.recalls else None
 
     def tags(self, fit: Fit, vectors: NDArray[np.float32]) -> list[tuple[HeadTag, ...]]:
-        """Return what is said of N×F features of length 1: the labels of each picture, best first, `unsure`, or `none`.
+        """Return what is said of N×F numbers that `Fit.reads` gave: the labels of each picture, best first, `unsure`, or `none`.
 
         A label that must not be missed comes before a better one.
         """
@@ -88,7 +95,7 @@ class Head:
         return [self._given(fit, row) for row in scores.tolist()]
 
     def scores(self, fit: Fit, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return N×C scores of N×F features of length 1. Where a picture has one label, the last class is `none`."""
+        """Return N×C scores of N×F numbers. Where a picture has one label, the last class is `none`."""
         logits = vectors @ fit.weights + fit.bias
         if self.any:
             return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)
@@ -116,18 +123,19 @@ def key_of(head: str, label: str) -> str:
     return f"{head}/{label}"
 
 
-def said_of(features: Features | None, heads: Iterable[tuple[Head, Fit]]) -> list[tuple[Head, HeadTag]]:
+def said_of(picture: Tagged, heads: Iterable[tuple[Head, Fit]]) -> list[tuple[Head, HeadTag]]:
     """Return all that heads say of a picture; nothing where it has no features."""
-    if features is None:
+    if picture.features is None:
         return []
-    vectors = vectors_of([features])
-    return [(head, tag) for head, fit in heads for tag in head.tags(fit, vectors)[0]]
+    sight = light.seen(picture.features, picture.facts.health)
+    each = [(head, fit, fit.reads(sight)) for head, fit in heads]
+    return [(head, tag) for head, fit, read in each if read for tag in head.tags(fit, numbers([read]))[0]]
 
 
-def vectors_of(features: Sequence[Features]) -> NDArray[np.float32]:
-    """Return features as they are stored as N×F numbers."""
-    stored = np.frombuffer(b"".join(one.vector for one in features), np.float16)
-    return stored.reshape(len(features), -1).astype(np.float32)
+def numbers(vectors: Sequence[bytes]) -> NDArray[np.float32]:
+    """Return vectors of float16 numbers, all of one length, as N×F."""
+    stored = np.frombuffer(b"".join(vectors), np.float16).astype(np.float32)
+    return stored.reshape(len(vectors), -1) if vectors else stored.reshape(0, 0)
 
 
 def _first(found: tuple[bool, float, str]) -> tuple[bool, float]:

@@ -90,7 +90,7 @@ class Labelling:
     def said(self, picture: Tagged) -> list[tuple[Head, HeadTag]]:
         """Return all that heads say of a picture that was handed in; nothing where it has no features."""
         heads_of = self._writer.heads.of(picture.target.source)
-        return said_of(picture.features, ((known.head, fit) for known, fit in heads_of))
+        return said_of(picture, ((known.head, fit) for known, fit in heads_of))
 
     def unfit(self) -> list[str]:
         """Return the heads that are learned, but not for the model that reads some of their sources."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tagger.heads.head import Head
+from tagger.heads.head import Head, numbers
+from tagger.heads.light import features_alone
 from tagger.records import ModelIdentity
 from tagger.store.core.database import Database
 from tagger.store.tags import examples
-from tagger.store.tags.examples import StoredPicture, numbers
+from tagger.store.tags.examples import StoredPicture
 
 LOOKED_AT = 20_000
 """Pictures, chosen at random, among which the most telling are looked for: some seconds, and 200 MB."""
@@ -58,12 +59,12 @@ def suggested(
     doubt = [np.zeros(0, np.float32)]
     for identity, fit in fits.items():
         some = _unlabelled(database, head.name, identity, readers[identity], among, len(readers))
-        new = [one for one in some if len(one.vector) == 2 * len(fit.weights)]
+        new = [one for one in some if fit.reads(one.sight)]
         if new:
-            scores = head.scores(fit, numbers([one.vector for one in new]))
+            scores = head.scores(fit, numbers([fit.reads(one.sight) for one in new]))
             best = scores[:, : len(head.labels)].argmax(axis=1).tolist()
             pictures += (_suggestion(one, head.labels[at]) for one, at in zip(new, best, strict=True))
-            vectors += (one.vector for one in new)
+            vectors += (features_alone(one.sight) for one in new)
             doubt.append(doubts(scores, head.any))
     order = _order(database, head.name, fits, vectors, np.concatenate(doubt), most)
     return [pictures[at] for at in order]
@@ -82,10 +83,9 @@ def unlike(
         for identity, sources in readers.items()
         for one in _unlabelled(database, name, identity, sources, among, len(readers))
     ]
-    same = [one for one in found if len(one.vector) == len(found[0].vector)]
-    order = _order(
-        database, name, readers, [one.vector for one in same], np.ones(len(same), np.float32), most
-    )
+    same = [one for one in found if len(one.sight) == len(found[0].sight)]
+    vectors = [features_alone(one.sight) for one in same]
+    order = _order(database, name, readers, vectors, np.ones(len(same), np.float32), most)
     return [_suggestion(same[at], "") for at in order]
 
 
@@ -123,8 +123,9 @@ def _order(
     rows = numbers(vectors)
     with database.read() as connection:
         known = [one.sha256 for one in examples.of(connection, name)]
-        stored = [examples.vectors(connection, one, known).values() for one in identities]
-    its = [one for some in stored for one in some if len(one) == 2 * rows.shape[1]]
+        stored = [examples.sights(connection, one, known).values() for one in identities]
+    features = (features_alone(one) for some in stored for one in some)
+    its = [one for one in features if len(one) == 2 * rows.shape[1]]
     return chosen(doubt, rows, numbers(its).reshape(-1, rows.shape[1]), most)
 
 

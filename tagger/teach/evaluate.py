@@ -209,11 +209,11 @@ def _contradicted(examples: Examples, at: int, row: NDArray[np.float32]) -> tupl
 def _misleads(examples: Examples, judged: Judged, said: Truth) -> NDArray[np.intp]:
     """Count, for each example, mistaken pictures that got a label of its own and are like no other example of it as much."""
     counts = np.zeros(len(examples.vectors), np.intp)
-    truth, vectors = examples.truth[judged.known], examples.vectors[judged.known]
+    truth, vectors = examples.truth[judged.known], examples.features[judged.known]
     for at, has in enumerate(examples.truth.T):
         mistaken, own = vectors[said[:, at] & ~truth[:, at]][:_COMPARED], np.flatnonzero(has)
         if len(mistaken):
-            np.add.at(counts, own[(mistaken @ examples.vectors[own].T).argmax(axis=1)], 1)
+            np.add.at(counts, own[(mistaken @ examples.features[own].T).argmax(axis=1)], 1)
     return counts
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from tagger.heads.head import Fit
 from tagger.records import ModelIdentity
-from tagger.teach import folds, logistic, nearness, thresholds
-from tagger.teach.examples import MOST_BACKGROUND, Aims, Examples, Truth, Vectors
+from tagger.teach import by_light, folds, logistic, nearness, thresholds
+from tagger.teach.examples import MOST_BACKGROUND, Aims, Examples, Vectors
 
 _NEARLY = 0.9
 """Of how near the label's own pictures usually lie: the part from which on a picture of the library is left out."""
@@ -46,20 +46,24 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """What was learned of all examples, and how each was judged by what was learned of others."""
+    """What was learned of all examples, how each was judged by what was learned of others, and how much `light` counts."""
 
     fit: Fit
     judged: Judged
+    light: float
 
 
 def learn(examples: Examples, identity: ModelIdentity, aims: Aims) -> Lesson:
     """Return what the examples teach. Raises ConfigError where they teach nothing."""
     examples.check()
+    light = by_light.weight(examples, far(examples))
+    examples = examples.weighed(light)
     background = far(examples)
     judged = judge(examples, background, aims)
     line = logistic.fitted(examples, background)
     scale = np.float32(1 / judged.heat)
-    return Lesson(Fit(identity, scale * line.weights, scale * line.bias, judged.least, judged.maybe), judged)
+    weights = scale * _unweighed(line.weights, examples.light, light)
+    return Lesson(Fit(identity, weights, scale * line.bias, judged.least, judged.maybe), judged, light)
 
 
 def judge(
@@ -87,6 +91,12 @@ def far(examples: Examples) -> Vectors:
     return background[np.sort(np.argsort(near)[:count])]
 
 
+def _unweighed(weights: Vectors, count: int, light: float) -> Vectors:
+    """Return weights for pictures whose light is not weighed, its last `count` rows; without these where it does not count."""
+    features = len(weights) - count
+    return np.concatenate([weights[:features], light * weights[features:]]) if light else weights[:features]
+
+
 def _crossed(
     examples: Examples, background: Vectors, chosen: NDArray[np.bool_] | None
 ) -> tuple[Vectors, NDArray[np.bool_], Vectors]:
@@ -106,15 +116,12 @@ def _crossed(
 
 
 def _temperature(examples: Examples, logits: Vectors, known: NDArray[np.bool_], others: Vectors) -> float:
-    truth = _with_none(examples.truth[known], examples.any)
-    foreign = _with_none(np.zeros((len(others), len(examples.labels)), bool), examples.any)
+    truth = examples.answers[known]
+    foreign = np.zeros((len(others), truth.shape[1]), bool)
+    foreign[:, len(examples.labels) :] = True
     return thresholds.temperature(
         np.concatenate([logits, others]), np.concatenate([truth, foreign]), examples.any
     )
-
-
-def _with_none(truth: Truth, any_: bool) -> Truth:
-    return truth if any_ else np.column_stack([truth, ~truth.any(axis=1)])
 
 
 def _thresholds(

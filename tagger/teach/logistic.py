@@ -66,6 +66,13 @@ def fitted(examples: Examples, background: Vectors) -> Linear:
     return _joined(whole, _classes(vectors[own], classes[own], count, float(alike)))
 
 
+def among(examples: Examples) -> Linear:
+    """Return what tells the examples' labels from one another, and from none where some have none."""
+    if examples.any:
+        return _each(examples.vectors, examples.truth)
+    return _classes(examples.vectors, examples.classes, len(examples.labels) + 1)
+
+
 def _joined(whole: Linear, labels: Linear) -> Linear:
     """Return what tells labels from one another by the one, and from none, the last class, by the other."""
     weights, bias = whole.weights.copy(), whole.bias.copy()
@@ -80,7 +87,7 @@ def _with_nearness(labels: Linear, examples: Examples) -> Linear:
     weights, bias = labels.weights.copy(), labels.bias.copy()
     weights[:, :-1] -= weights[:, :-1].mean(axis=1, keepdims=True)
     bias[:-1] -= bias[:-1].mean()
-    weights[:, :-1] += _STEEP * nearness.middles(examples).T
+    weights[: examples.width - examples.light, :-1] += _STEEP * nearness.middles(examples).T
     bias[-1] = _STEEP * nearness.usual(examples)
     return Linear(weights, bias)
 

@@ -21,18 +21,21 @@ _SINGLE = 0.55
 
 def middles(examples: Examples) -> Vectors:
     """Return the middle of each label's examples, of length 1: L×F for F features."""
-    return _of_length_1(np.stack([examples.vectors[has].mean(axis=0) for has in examples.truth.T]))
+    return _of_length_1(np.stack([examples.features[has].mean(axis=0) for has in examples.truth.T]))
 
 
 def to_a_label(vectors: Vectors, examples: Examples) -> Vectors:
     """Return how near each picture lies to the label that it is nearest to, from -1 to 1."""
-    return np.asarray((vectors @ middles(examples).T).max(axis=1, initial=-1), np.float32)
+    return np.asarray(
+        (vectors[:, : examples.width - examples.light] @ middles(examples).T).max(axis=1, initial=-1),
+        np.float32,
+    )
 
 
 def usual(examples: Examples) -> float:
     """Return how near nearly all pictures that have a label lie to it: as examples lie to its others, of other sessions if there are."""
     groups = np.asarray(examples.groups or range(len(examples.vectors)))
-    found = [_to_the_others(examples.vectors[has], groups[has]) for has in examples.truth.T if has.sum() > 1]
+    found = [_to_the_others(examples.features[has], groups[has]) for has in examples.truth.T if has.sum() > 1]
     return float(np.quantile(np.concatenate(found), 1 - _MOST)) if found else _SINGLE
 
 

@@ -33,10 +33,19 @@ def temperature(logits: Vectors, truth: Truth, any_: bool) -> float:
 
     Few pictures, or none, leave it near 1.
     """
-    weights = 1 / np.maximum(truth.sum(axis=0), 1)
-    losses = [_loss(scores(logits / one, any_), truth, weights, any_) for one in _TEMPERATURES]
+    losses = _losses(logits, truth, any_)
     held = np.log(_TEMPERATURES) ** 2 / (1 + len(logits))
     return float(_TEMPERATURES[int(np.argmin(losses + held))])
+
+
+def least_loss(logits: Vectors, truth: Truth, any_: bool) -> float:
+    """Return how unlikely N×C truth is at the best temperature."""
+    return min(_losses(logits, truth, any_))
+
+
+def _losses(logits: Vectors, truth: Truth, any_: bool) -> list[float]:
+    weights = 1 / np.maximum(truth.sum(axis=0), 1)
+    return [_loss(scores(logits / one, any_), truth, weights, any_) for one in _TEMPERATURES]
 
 
 def _loss(found: Scores, truth: Truth, weights: NDArray[np.float64], any_: bool) -> float:

@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from tagger.heads import light
 from tagger.records import Features, Label
 from tagger.store.tags import examples
 from tests.integration.shelf import NOON, RESNET, Shelf, sha, tagged
 
 EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 LABELS = [Label("scene/battle", "battle", "战斗"), Label("scene/city", "city")]
+USUAL_LIGHT = bytes(light.SIZE)
+"""Of a picture whose light nobody measured."""
 
 
 def packed(features: tuple[float, ...]) -> bytes:
@@ -72,9 +75,9 @@ def test_features_are_those_of_the_library_or_those_that_were_kept(shelf: Shelf)
         examples.keep(connection, RESNET, "a model", {elsewhere: packed(NORTH)})
         examples.keep(connection, squashed, "a model", {stored: packed(NORTH)})
     with shelf.database.read() as connection:
-        both = examples.vectors(connection, RESNET, [stored, elsewhere])
-        assert both == {stored: packed(EAST), elsewhere: packed(NORTH)}
-        assert examples.vectors(connection, squashed, [stored, elsewhere]) == {stored: packed(NORTH)}
+        both = examples.sights(connection, RESNET, [stored, elsewhere])
+        assert both == {stored: packed(EAST) + USUAL_LIGHT, elsewhere: packed(NORTH)}
+        assert examples.sights(connection, squashed, [stored, elsewhere]) == {stored: packed(NORTH)}
     assert shelf.sql("SELECT preprocessing FROM model ORDER BY used_at DESC LIMIT 1") == [
         (RESNET.preprocessing,)
     ]
@@ -104,7 +107,7 @@ def test_some_of_the_library_are_of_the_sources_that_are_asked_for(shelf: Shelf)
     with shelf.database.read() as connection:
         some = list(examples.some(connection, RESNET, ["phone"], 5))
         assert len({one.path for one in some}) == 5
-        assert {one.vector for one in some} == {packed(NORTH)}
+        assert {one.sight for one in some} == {packed(NORTH) + USUAL_LIGHT}
         assert list(examples.some(connection, RESNET, ["phone"], 5)) == some
         assert len(list(examples.some(connection, RESNET, ["phone"], 99))) == 8
         assert list(examples.some(connection, replace(RESNET, preprocessing="x"), ["phone"], 5)) == []

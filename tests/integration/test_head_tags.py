@@ -13,7 +13,7 @@ from tagger.heads import files
 from tagger.heads.head import Fit, Head
 from tagger.pipeline.labelling import Labelling
 from tagger.pipeline.recent_events import RecentEvents
-from tagger.records import Features, Known, ModelIdentity, Stamp
+from tagger.records import Features, Health, Known, ModelIdentity, Stamp
 from tagger.store.core.heads import RANKS
 from tagger.store.tags import corrections, head_backlog
 from tagger.store.tags.corrections import Correction
@@ -56,14 +56,20 @@ def learned(shelf: Shelf, new: Head | None = None) -> None:
 
 
 def seen(
-    shelf: Shelf, name: str, features: tuple[float, ...], source: str = "cam", content: str = ""
+    shelf: Shelf,
+    name: str,
+    features: tuple[float, ...],
+    source: str = "cam",
+    content: str = "",
+    health: Health | None = None,
 ) -> Stamp:
     """Tag a picture with these features."""
     stamp = shelf.stamp(name, source)
     shelf.admitted(stamp)
     vector = np.array(features, np.float16).tobytes()
     one = tagged(stamp, {"tabby": 0.9, "web site": 0.1}, content)
-    shelf.writer.write([replace(one, features=Features(vector, bytes(64), 0))])
+    facts = replace(one.facts, health=health)
+    shelf.writer.write([replace(one, facts=facts, features=Features(vector, bytes(64), 0))])
     return stamp
 
 
@@ -88,6 +94,32 @@ def test_pictures_that_were_stored_before_are_labelled_without_a_new_seq(shelf: 
     at_work(shelf)
     assert [said(shelf, stamp) for stamp in stamps] == [[("battle", "model")], [("none", "model")]]
     assert shelf.sql("SELECT seq, path, label, score, rank FROM top_tag ORDER BY seq") == before
+
+
+def test_light_tells_labels_wherever_a_picture_is_labelled(shelf: Shelf) -> None:
+    """Of pictures with the same features: when it is stored, as backlog, as a copy, and after a correction."""
+    weights = np.zeros((8, 3), np.float32)
+    weights[3] = (9, -9, 0)  # by brightness alone
+    fit = Fit(RESNET, weights, np.zeros(3, np.float32), (0.5, 0.5), (0.5, 0.5))
+    bright, dark = Health(0.9, 0.2, 0.3, 40, False), Health(0.05, 0.2, 0.3, 40, False)
+    old = [seen(shelf, "old.jpg", OTHER, health=bright), seen(shelf, "older.jpg", OTHER, health=dark)]
+    learned(shelf, head(fits=(fit,)))
+    at_work(shelf)
+    new = [
+        seen(shelf, "new.jpg", OTHER, health=bright),
+        seen(shelf, "newer.jpg", OTHER, content="newer", health=dark),
+    ]
+    copy = shelf.stamp("copy.jpg")
+    shelf.admitted(copy)
+    shelf.writer.write([Known(copy, sha("newer"))])
+    for stamp, label in zip(
+        [*old, *new, copy], ["battle", "main city", "battle", "main city", "main city"], strict=True
+    ):
+        assert said(shelf, stamp) == [(label, "model")]
+    corrections.apply(shelf.database, [old[1].path], Correction(right=("scene:battle",)), NOON)
+    assert said(shelf, old[1]) == [("battle", "human")]
+    corrections.apply(shelf.database, [old[1].path], Correction(open=("scene:battle",)), NOON)
+    assert said(shelf, old[1]) == [("main city", "model")]
 
 
 def test_ranks_of_the_model_and_what_asks_by_them_stay_the_models(shelf: Shelf) -> None:

@@ -11,10 +11,10 @@ import pytest
 from safetensors.numpy import save
 
 from tagger.errors import ConfigError, ModelError
-from tagger.heads import files
+from tagger.heads import files, light
 from tagger.heads.head import Fit, Head
 from tagger.heads.names import check_head, check_label
-from tagger.records import ModelIdentity
+from tagger.records import Features, Health, ModelIdentity
 
 REFUSED = r"scene\.json.*\n.*tagger teach scene"
 MODEL = ModelIdentity("fake", "0" * 64, "center")
@@ -40,6 +40,23 @@ def test_a_picture_has_the_label_that_its_features_are_like_or_none() -> None:
     assert said(head, 0, 1, 0) == ["main city"]
     assert said(head, 0, 0, 1) == ["none"]
     assert said(head, 0.6, 0.55, 0.6) == ["none"]
+
+
+def test_a_head_goes_by_light_where_it_learned_to() -> None:
+    sight = light.seen(Features(np.ones(3, np.float16).tobytes(), b"", 0), Health(0.85, 0.2, 0.29, 40, False))
+    numbers = np.frombuffer(sight, np.float16)
+    assert list(numbers[:3]) == [1, 1, 1]
+    assert numbers[3] == pytest.approx(2, abs=0.01), "brighter than is usual by two deviations"
+    assert list(numbers[4:]) == [0, 0, 0, 0], "as usual, and not known"
+    for width, read in ((3, sight[:6]), (8, sight), (4, b"")):
+        fit = Fit(MODEL, np.zeros((width, 3), np.float32), np.zeros(3, np.float32), (0.5, 0.5), (0.5, 0.5))
+        assert fit.reads(sight) == read
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 1e30])
+def test_light_that_is_no_number_is_bounded(number: float) -> None:
+    numbers = np.frombuffer(light.with_light(b"\0\0", [number] * 5), np.float16)
+    assert np.isfinite(numbers).all() and np.abs(numbers).max() <= 3
 
 
 def test_a_head_of_any_labels_gives_as_many_as_there_are() -> None:

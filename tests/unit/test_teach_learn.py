@@ -139,6 +139,41 @@ def test_a_library_of_nothing_else_than_the_label_is_not_taken_for_none() -> Non
     assert isinstance(learn(one, MODEL, Aims()).fit, Fit)
 
 
+LIGHT = 5
+
+
+def lit(given: Examples, differs: float) -> Examples:
+    """Return the same examples with light, that of the second label being so much greater; all else is chance."""
+    chance = np.random.default_rng(4)
+    light, behind = (chance.normal(0, 0.5, (len(rows), LIGHT)) for rows in (given.vectors, given.background))
+    light[given.truth[:, 1], 0] += differs
+    rows = [
+        np.concatenate(both, axis=1, dtype=np.float32)
+        for both in ((given.vectors, light), (given.background, behind))
+    ]
+    return replace(given, vectors=rows[0], background=rows[1], light=LIGHT)
+
+
+def test_labels_of_what_looks_alike_are_told_by_light() -> None:
+    one = examples(20, 20)
+    one = replace(one, vectors=np.concatenate([pictures(0, 20), pictures(0, 20, seed=1)]))
+    lesson = learn(lit(one, differs=2), MODEL, Aims())
+    assert lesson.light > 0
+    told = lit(
+        replace(one, vectors=np.concatenate([pictures(0, 20, seed=2), pictures(0, 20, seed=3)])), differs=2
+    )
+    names = said(told, lesson, told.vectors)
+    assert names[:20].count("label 0") >= 18
+    assert names[20:].count("label 1") >= 18
+
+
+def test_light_that_tells_nothing_is_left_out() -> None:
+    given = examples(20, 20, spread=2)
+    lesson = learn(lit(given, differs=0), MODEL, Aims())
+    assert lesson.light == 0
+    assert len(lesson.fit.weights) == WIDTH
+
+
 def test_a_picture_may_have_several_labels() -> None:
     one = examples(15, 15)
     both = pictures(0, 15, seed=5, spread=0.3) + pictures(1, 15, seed=6, spread=0.3)

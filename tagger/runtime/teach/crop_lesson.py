@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tagger.config.sources import Crop, Source
 from tagger.errors import ConfigError
+from tagger.heads.head import numbers
+from tagger.heads.light import LIGHT
 from tagger.heads.names import NONE
 from tagger.runtime.teach.example_features import ExampleFeatures
 from tagger.store.tags import examples
-from tagger.store.tags.examples import KnownExample, numbers
+from tagger.store.tags.examples import KnownExample
 from tagger.teach.evaluate import Evaluation, evaluate
 from tagger.teach.examples import Aims, Examples, Truth, Vectors
 from tagger.teach.learn import Lesson, learn
@@ -73,11 +75,13 @@ class Course:
         truth = np.array([[label in one.labels for label in self.labels] for one in rows.known], bool)
         truth = truth.reshape(len(rows.known), len(self.labels))
         self._expect_some(truth, rows.missing)
-        kept = np.flatnonzero(originals(rows.vectors, truth) == np.arange(len(truth))).tolist()
-        background = self._background(crop, sources, rows.vectors.shape[1])
+        every = Examples(self.labels, rows.sights, truth, rows.sights[:0], self.any, light=len(LIGHT))
+        kept = np.flatnonzero(originals(every.features, truth) == np.arange(len(truth))).tolist()
+        background = self._background(crop, sources, every.width)
         groups = [rows.groups[at] or rows.paths[at] for at in kept] if any(rows.groups) else None
-        its = Examples(self.labels, rows.vectors[kept], truth[kept], background, self.any, groups)
+        its = replace(every.only(np.array(kept, np.intp)), background=background, groups=groups)
         lesson = learn(its, self.features.identity(crop), self.aims)
+        its = its.weighed(lesson.light)
         report = evaluate(its, lesson, self.aims)
         paths = [rows.paths[at] for at in kept]
         contents = [rows.known[at].sha256 for at in kept]
@@ -103,24 +107,24 @@ class Course:
         there = [one for one in self.known if one.sha256 in seen.found]
         groups = [next((place.group for place in places.get(one.sha256, ())), None) for one in there]
         missing = {(paths[sha256] or [sha256])[0]: why for sha256, why in seen.missing.items()}
-        vectors = [seen.found[one.sha256] for one in there]
+        sights = [seen.found[one.sha256] for one in there]
         where = [(paths[one.sha256] or [one.sha256])[0] for one in there]
-        return _Rows(there, numbers(vectors), where, groups, missing)
+        return _Rows(there, numbers(sights), where, groups, missing)
 
     def _background(self, crop: Crop, sources: Sequence[Source], width: int) -> Vectors:
         contents, names = {one.sha256 for one in self.known}, [one.name for one in sources]
         with self.features.database.read() as connection:
             some = examples.some(connection, self.features.identity(crop), names, BACKGROUND)
-            others = [one.vector for one in some if one.sha256 not in contents]
+            others = [one.sight for one in some if one.sha256 not in contents]
         return numbers([one for one in others if len(one) == 2 * width]).reshape(-1, width)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Examples with their features, places and groups, and the paths of those that are missing, with the reasons."""
+    """Examples with what heads see of them, places and groups, and the paths of those that are missing, with the reasons."""
 
     known: Sequence[KnownExample]
-    vectors: Vectors
+    sights: Vectors
     paths: Sequence[str]
     groups: Sequence[str | None]
     missing: Mapping[str, str]

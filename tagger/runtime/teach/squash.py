@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tagger.config.sources import Crop, Source
+from tagger.heads.head import numbers
 from tagger.runtime.teach.crop_lesson import CropLesson
 from tagger.runtime.teach.example_features import ExampleFeatures
-from tagger.store.tags.examples import numbers
 from tagger.teach.examples import Aims, Examples
 from tagger.teach.learn import judge
 
@@ -52,7 +52,8 @@ def compared(features: ExampleFeatures, lesson: CropLesson) -> Squash | None:
         return None
     some = replace(examples.only(np.array(chosen, np.intp)), background=examples.background[:0])
     right, known = _right(some)
-    right_too, _ = _right(replace(some, vectors=numbers([seen[contents[at]] for at in chosen])))
+    squashed = replace(some, vectors=numbers([seen[contents[at]] for at in chosen]))
+    right_too, _ = _right(squashed.weighed(lesson.lesson.light))
     if not known.any():
         return None
     return Squash(

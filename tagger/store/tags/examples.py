@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from tagger.heads.light import LIGHT, with_light
 from tagger.heads.names import NONE, UNSURE
 from tagger.records import Label, ModelIdentity
 from tagger.store.core import pathtext
@@ -35,6 +34,7 @@ _SPARE = 4
 """So many times the pictures that are wanted are looked for: some have no features, or another model's."""
 
 
+_LIGHT = [file.c[name] for name in LIGHT]
 _IS_IT = (
     model.c.name == bindparam("name"),
     model.c.weights_sha256 == bindparam("weights_sha256"),
@@ -57,7 +57,7 @@ _PLACES = Prepared(
     .order_by(file.c.id)
 )  # fmt: skip
 _STORED = Prepared(
-    select(file.c.sha256, cast(feature.c.vector, LargeBinary))
+    select(file.c.sha256, cast(feature.c.vector, LargeBinary), *_LIGHT)
     .join(reading, reading.c.file_id == file.c.id)
     .join(model, model.c.id == reading.c.model_id)
     .join(feature, feature.c.file_id == file.c.id)
@@ -74,7 +74,7 @@ _IDS = Prepared(
     .where(source.c.name.in_(listed("sources")))
 )
 _BY_ID = Prepared(
-    select(file.c.id, file.c.sha256, source.c.root, file.c.path, cast(feature.c.vector, LargeBinary))
+    select(file.c.id, file.c.sha256, source.c.root, file.c.path, cast(feature.c.vector, LargeBinary), *_LIGHT)
     .join(source, source.c.id == file.c.source_id)
     .join(reading, reading.c.file_id == file.c.id)
     .join(model, model.c.id == reading.c.model_id)
@@ -136,12 +136,12 @@ class KnownExample:
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A picture of the library with its vector of float16 numbers."""
+    """A picture of the library with what heads see of it."""
 
     id: int
     sha256: str
     path: str
-    vector: bytes
+    sight: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,17 +237,19 @@ def contents(connection: Connection, ids: Iterable[int]) -> list[tuple[str, str]
     return [(sha256, _whole(root, path)) for sha256, root, path in rows]
 
 
-def vectors(connection: Connection, identity: ModelIdentity, contents: Sequence[str]) -> dict[str, bytes]:
-    """Return the features of contents that are stored, as this model reads them: float16 numbers, by the contents' hashes."""
+def sights(connection: Connection, identity: ModelIdentity, contents: Sequence[str]) -> dict[str, bytes]:
+    """Return what is stored of what heads see of contents, as this model reads them, by the contents' hashes."""
     asked = {"contents": as_list(contents), **_as_values(identity)}
-    rows = [*_KEPT.rows(connection, **asked), *_STORED.rows(connection, **asked)]
-    return {sha256: vector for sha256, stored in rows if (vector := unpacked(stored))}
+    kept = ((sha256, unpacked(stored)) for sha256, stored in _KEPT.rows(connection, **asked))
+    rows = _STORED.rows(connection, **asked)
+    of_files = ((sha256, with_light(unpacked(stored), light)) for sha256, stored, *light in rows)
+    return {sha256: sight for sha256, sight in (*kept, *of_files) if sight}
 
 
 def keep(
     connection: Connection, identity: ModelIdentity, description: str, found: Mapping[str, bytes]
 ) -> None:
-    """Store features of contents, by their hashes, that no file in the library has."""
+    """Store what heads see of contents, by their hashes, that no file in the library has."""
     values = {**_as_values(identity), "description": description, "used_at": _NEVER}
     connection.execute(upsert(model).values(**values).on_conflict_do_nothing())
     query = select(model.c.id).where(
@@ -269,9 +271,12 @@ def some(
     left = most
     for page in _drawn(connection, asked["sources"], most, random.Random(seed)):  # noqa: S311
         rows = _BY_ID.rows(connection, ids=as_list(page), **asked)
-        found = [(*row, vector) for *row, stored in rows if (vector := unpacked(stored))]
-        for id_, sha256, root, path, vector in found[:left]:
-            yield StoredPicture(id_, sha256, _whole(root, path), vector)
+        found = [
+            StoredPicture(id_, sha256, _whole(root, path), sight)
+            for id_, sha256, root, path, stored, *light in rows
+            if (sight := with_light(unpacked(stored), light))
+        ]
+        yield from found[:left]
         left -= min(left, len(found))
         if not left:
             return
@@ -296,12 +301,6 @@ def _drawn(connection: Connection, sources: str, most: int, chance: random.Rando
 
 def _pages(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE))
-
-
-def numbers(vectors: Sequence[bytes]) -> NDArray[np.float32]:
-    """Return vectors of float16 numbers, all of one length, as N×F."""
-    stored = np.frombuffer(b"".join(vectors), np.float16).astype(np.float32)
-    return stored.reshape(len(vectors), -1) if vectors else stored.reshape(0, 0)
 
 
 def count(connection: Connection, identities: Iterable[ModelIdentity], sources: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from tagger.heads.light import LIGHT, with_light
 from tagger.store.core.heads import head, head_source
 from tagger.store.core.listed import as_list, listed
 from tagger.store.core.prepared import Prepared
@@ -26,6 +27,8 @@ AT_A_TIME, WINDOW = 500, 10_000
 """Pictures of one transaction, and ids that it looks through for them: some hundredths of a second, in which nobody stores tags."""
 
 _TAKEN_AWAY = ""
+_PICTURE = 6
+"""Columns of `_NEXT` that tell which picture it is; its model is the last of them, and behind it is what heads see of it."""
 _DUE = select(head_source.c.head_id, head_source.c.source_id, head_source.c.below, source.c.name, head.c.name)
 _DUE = _DUE.join(source, source.c.id == head_source.c.source_id).join(
     head, head.c.id == head_source.c.head_id
@@ -33,7 +36,7 @@ _DUE = _DUE.join(source, source.c.id == head_source.c.source_id).join(
 _DUE = _DUE.where(head_source.c.below > 0)
 _NEXT = Prepared(
     select(file.c.id, file.c.source_id, file.c.sha256, file.c.captured_at, file.c.seen_at, reading.c.model_id,
-           cast(feature.c.vector, LargeBinary))
+           cast(feature.c.vector, LargeBinary), *(file.c[name] for name in LIGHT))
     .join(reading, reading.c.file_id == file.c.id)
     .outerjoin(feature, feature.c.file_id == file.c.id)
     .where(
@@ -125,19 +128,23 @@ def _label(
     counts = Counter({one.head: 0 for one in now})
     for one in now:
         its = [row for row in rows if row[1] == one.source_id]
-        pictures = [PictureRow(id_, *rest) for id_, _, *rest, _ in its]
+        pictures = [PictureRow(id_, *rest) for id_, _, *rest in (row[:_PICTURE] for row in its)]
         heads.forget(connection, one.head_id, pictures)
         for known, fit in in_use.of(one.source):
             if known.id == one.head_id:
-                new = list(known.rows(fit, pictures, _vectors(its, in_use.models[one.source]), given))
+                new = list(known.rows(fit, pictures, _sights(its, in_use.models[one.source]), given))
                 heads.add(connection, new)
                 counts[one.head] += len({row["file_id"] for row in new})
     yield from counts.items()
 
 
-def _vectors(rows: Sequence[tuple[Any, ...]], model: int) -> list[bytes]:
-    """Return their vectors; one of another model, whose file waits to be tagged anew, is empty."""
-    return [unpacked(vector) if vector and its == model else b"" for *_, its, vector in rows]
+def _sights(rows: Sequence[tuple[Any, ...]], model: int) -> list[bytes]:
+    """Return what heads see of them; that is empty for one of another model, whose file waits to be tagged anew."""
+    each = (row[_PICTURE - 1 :] for row in rows)
+    return [
+        with_light(unpacked(vector), light) if vector and its == model else b""
+        for its, vector, *light in each
+    ]
 
 
 def _ask(connection: Connection, head_id: int, source_id: int, sha256: str, top: int) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, LargeBinary, bindparam, cast, delete, select
 
 from tagger.errors import ModelError
 from tagger.heads import files
+from tagger.heads.light import LIGHT, with_light
 from tagger.records import ModelIdentity
 from tagger.store.core.heads import head, head_source
 from tagger.store.core.listed import as_list, listed
@@ -26,7 +27,7 @@ _IDENTITY = (model.c.name, model.c.weights_sha256, model.c.preprocessing)
 _PICTURES = Prepared(
     select(
         file.c.id, file.c.sha256, file.c.captured_at, file.c.seen_at, reading.c.model_id,
-        cast(feature.c.vector, LargeBinary), *_IDENTITY,
+        *_IDENTITY, cast(feature.c.vector, LargeBinary), *(file.c[name] for name in LIGHT),
     )
     .join(reading, reading.c.file_id == file.c.id)
     .join(feature, feature.c.file_id == file.c.id)
@@ -71,12 +72,11 @@ def relabel(connection: Connection, folder: Path | None, ids: Sequence[int], nam
         known = heads.stored(connection, learned) if learned else None
         if learned is None or known is None:
             continue
-        for *of_picture, vector, model_name, weights, preprocessing in _PICTURES.rows(
-            connection, files=as_list(ids), head=known.id
-        ):
+        for row in _PICTURES.rows(connection, files=as_list(ids), head=known.id):
+            of_picture, identity, (vector, *light) = row[:5], row[5:8], row[8:]
             picture = PictureRow(*of_picture)
-            if fit := learned.fit_for(ModelIdentity(model_name, weights, preprocessing)):
+            if fit := learned.fit_for(ModelIdentity(*identity)):
                 heads.forget(connection, known.id, [picture])
                 given = verdicts_on(connection, [picture.sha256])
                 in_use = HeadsInUse({"": [(known, fit)]})
-                in_use.label(connection, "", [picture], [unpacked(vector)], given)
+                in_use.label(connection, "", [picture], [with_light(unpacked(vector), light)], given)

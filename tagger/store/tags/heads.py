@@ -7,12 +7,11 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from numpy import float16, float32, frombuffer
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from tagger.errors import ConfigError
-from tagger.heads.head import Fit, Head, HeadTag, key_of
+from tagger.heads.head import Fit, Head, HeadTag, key_of, numbers
 from tagger.heads.names import FLAGGED, NONE, UNSURE
 from tagger.records import Label
 from tagger.store.core.heads import RANKS, head
@@ -64,17 +63,15 @@ class KnownHead:
     labels: Mapping[str, int]
 
     def rows(
-        self, fit: Fit, pictures: Sequence[PictureRow], vectors: Sequence[bytes], verdicts: VerdictIndex
+        self, fit: Fit, pictures: Sequence[PictureRow], sights: Sequence[bytes], verdicts: VerdictIndex
     ) -> Iterator[dict[str, object]]:
-        """Yield rows of `tag`: what it says of pictures by their vectors (as `vectors.unpacked` gives them), and what people say.
+        """Yield rows of `tag`: what it says of pictures by what it sees of them (`heads.light`), and what people say.
 
-        A vector of another length than the model's says nothing, and its picture gets no row.
+        Features of another model say nothing, and their picture gets no row.
         """
-        size = len(fit.weights) * 2
-        right = [at for at, vector in enumerate(vectors) if len(vector) == size]
-        features = frombuffer(b"".join(vectors[at] for at in right), float16).astype(float32)
-        said = self.head.tags(fit, features.reshape(len(right), -1)) if right else []
-        for at, tags in zip(right, said, strict=True):
+        read = {at: one for at, sight in enumerate(sights) if (one := fit.reads(sight))}
+        said = self.head.tags(fit, numbers([*read.values()])) if read else []
+        for at, tags in zip(read, said, strict=True):
             given = verdicts.on_heads.get(pictures[at].sha256, {})
             yield from self._rows(pictures[at], self._judged(tags, given))
 
@@ -135,12 +132,12 @@ class HeadsInUse:
         connection: Connection,
         source: str,
         pictures: Sequence[PictureRow],
-        vectors: Sequence[bytes],
+        sights: Sequence[bytes],
         verdicts: VerdictIndex,
     ) -> None:
         """Store what the heads of a source say of its pictures, of which nothing that heads said may be stored."""
         for known, fit in self.of(source):
-            add(connection, known.rows(fit, pictures, vectors, verdicts))
+            add(connection, known.rows(fit, pictures, sights, verdicts))
 
 
 def register(

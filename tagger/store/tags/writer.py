@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, bindparam, cast, select
 
 from tagger.config.path_rules import PathRules
+from tagger.heads.light import LIGHT, seen, with_light
 from tagger.host.beneath import Reach
 from tagger.host.failpoints import reach
 from tagger.records import (
@@ -238,9 +239,8 @@ class _Batch:
         facts = _facts(outcome.facts) if outcome.facts else dict(zip(_FACTS, values, strict=True))
         metadata = self._metadata(outcome.stamp, row, facts)
         self._take_tags(row, outcome, original, model, metadata["captured_at"])
-        self._label_copy(
-            outcome, PictureRow(row.id, outcome.sha256, metadata["captured_at"], row.seen_at, model)
-        )
+        picture = PictureRow(row.id, outcome.sha256, metadata["captured_at"], row.seen_at, model)
+        self._label_copy(outcome, picture, [facts[name] for name in LIGHT])
         finish_done(self.connection, [{"this_file": row.id, **facts, **metadata}])
 
     def _label(self, outcomes: Sequence[Tagged], new: Sequence[NewReading], verdicts: VerdictIndex) -> None:
@@ -250,21 +250,22 @@ class _Batch:
             if outcome.features and self.heads.of(outcome.stamp.source):
                 sha256 = outcome.facts.sha256
                 picture = PictureRow(one.file_id, sha256, one.captured_at, one.seen_at, one.model_id)
-                by_source[outcome.stamp.source].append((picture, outcome.features.vector))
+                by_source[outcome.stamp.source].append(
+                    (picture, seen(outcome.features, outcome.facts.health))
+                )
         for source, found in by_source.items():
-            pictures, vectors = zip(*found, strict=True)
-            self.heads.label(self.connection, source, pictures, vectors, verdicts)
+            pictures, sights = zip(*found, strict=True)
+            self.heads.label(self.connection, source, pictures, sights, verdicts)
 
-    def _label_copy(self, outcome: Known, picture: PictureRow) -> None:
+    def _label_copy(self, outcome: Known, picture: PictureRow, light: Sequence[float | None]) -> None:
         """Store what the heads of its source say of a picture whose reading is there; it may have come from another source."""
         heads.forget_all(self.connection, picture)
         if self.heads.of(outcome.stamp.source):
-            vectors = [
-                unpacked(stored) for (stored,) in _VECTOR.rows(self.connection, this_file=picture.file_id)
-            ]
+            rows = _VECTOR.rows(self.connection, this_file=picture.file_id)
+            sights = [with_light(unpacked(stored), light) for (stored,) in rows]
             verdicts = verdicts_on(self.connection, [outcome.sha256])
             self.heads.label(
-                self.connection, outcome.stamp.source, [picture][: len(vectors)], vectors, verdicts
+                self.connection, outcome.stamp.source, [picture][: len(sights)], sights, verdicts
             )
 
     def failed(self, outcome: Failed) -> None:
