@@ -7,6 +7,7 @@ here once more where it leaves: `errors`, `cli.output` and `cli.logs`.
 import re
 
 _PASSWORD = re.compile(r"(://[^/@\s:]*):[^\s@]*@")
+_NAMED_PASSWORD = re.compile(r"([?&]\w*password=)[^&\s]*", re.IGNORECASE)
 
 
 def shown(text: str) -> str:
@@ -25,7 +26,7 @@ def shown_lines(text: str, indent: str = "") -> str:
 
 def without_password(text: str) -> str:
     """Return the text with no password in any URL."""
-    return _PASSWORD.sub(r"\1:***@", text)
+    return _NAMED_PASSWORD.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
 
 
 def cut(text: str, longest: int) -> str:

@@ -253,6 +253,8 @@ def test_a_damaged_database_is_explained(file: Path) -> None:
     ("address", "message"),
     [
         ("postgresql://ada:secret@db/tags", "postgresql is not supported"),
+        ("postgresql://ada:secret@db:port/tags", "not a database URL"),
+        ("postgresql://ada@db/tags?password=secret&sslpassword=secret", "postgresql is not supported"),
         ("nonsense://", "not supported"),
         ("://", "not a database URL"),
         (".", "is not a file"),

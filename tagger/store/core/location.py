@@ -22,7 +22,7 @@ def locate(address: str) -> Path | None:
     hint = "name a file, or sqlite:///FILE"
     try:
         url = make_url(address)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the latter of a port that is no number
         raise DatabaseError(address, "is not a database URL", hint) from None
     if url.get_backend_name() != "sqlite":
         raise DatabaseError(url.render_as_string(), f"{url.get_backend_name()} is not supported", hint)
