@@ -8,8 +8,8 @@ Rejected: a table of its own, since the numbers are there, and a finer look at t
 """
 
 from collections.abc import Sequence
-
-import numpy as np
+from math import isnan
+from struct import pack
 
 from tagger.records import Features, Health
 
@@ -17,10 +17,10 @@ LIGHT = ("brightness", "contrast", "sharpness", "colourfulness", "flatness")
 """The numbers of `Health`, and the columns of `file`, in their order."""
 SIZE = 2 * len(LIGHT)
 """Bytes of them behind a vector: float16, as features are."""
-_USUAL = np.array((0.45, 0.2, 0.29, 40, 0.12), np.float32)
-_SPREAD = np.array((0.2, 0.07, 0.11, 27, 0.17), np.float32)
+_USUAL, _SPREAD = (0.45, 0.2, 0.29, 40, 0.12), (0.2, 0.07, 0.11, 27, 0.17)
 """Mean and standard deviation of 1,640 pictures: games, rooms, cameras, weather, weapons, and photos of anything."""
 _MOST = 3.0
+"""Deviations from what is usual, at the most: else one odd number would outweigh all features."""
 
 
 def with_light(vector: bytes, light: Sequence[float | None]) -> bytes:
@@ -30,9 +30,13 @@ def with_light(vector: bytes, light: Sequence[float | None]) -> bytes:
     """
     if not vector:
         return b""
-    known = np.array([np.nan if one is None else one for one in light], np.float32)
-    told = np.clip(np.nan_to_num((known - _USUAL) / _SPREAD, posinf=_MOST, neginf=-_MOST), -_MOST, _MOST)
-    return b"".join((vector, told.astype(np.float16).tobytes()))
+    return vector + pack(f"={len(LIGHT)}e", *map(_told, light, _USUAL, _SPREAD))
+
+
+def _told(number: float | None, usual: float, spread: float) -> float:
+    if number is None or isnan(number):
+        return 0.0
+    return max(-_MOST, min(_MOST, (number - usual) / spread))
 
 
 def seen(features: Features, health: Health | None) -> bytes:
