@@ -2,11 +2,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page
 
-from tests.e2e.browser import chromium, tab
+if TYPE_CHECKING:  # `make lowest` runs without it
+    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture
@@ -31,12 +32,16 @@ def ear(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> "Iterator[Browser]":
+    from tests.e2e.browser import chromium
+
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: "Browser") -> "Iterator[Page]":
+    from tests.e2e.browser import tab
+
     with tab(browser) as page:
         yield page
