@@ -14,7 +14,6 @@ from tagger.heads.head import Head
 from tagger.records import Label
 from tagger.store.core.database import Database
 from tagger.store.tags import heads
-from tagger.teach.evaluate import advice
 from tests.e2e.command import rows, running, tagger
 from tests.e2e.site import Site, picture, serve, served, site_of
 
@@ -127,6 +126,9 @@ def test_a_server_that_only_reads_tells_of_heads_and_teaches_none(tmp_path: Path
 
 
 def test_a_heads_page_is_chinese_where_its_reader_is(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    from tagger.teach.evaluate import advice
+
     names = {"warm": "暖色", "cold": "冷色", "3": "三楼"}
     with closing(Database.open(str(tmp_path / "tags.db"), create=True)) as database, database.write() as told:
         heads.register(told, "mood", False, [Label(f"mood/{own}", own, zh) for own, zh in names.items()])
