@@ -29,7 +29,7 @@ from tagger.config.folders import cache_home, data_home
 from tagger.config.settings import Settings
 from tagger.config.tagging import ModelSettings
 from tagger.heads.head import numbers
-from tagger.heads.light import LIGHT, seen
+from tagger.heads.light import LIGHT, lit
 from tagger.records import ModelIdentity
 from tagger.teach import thresholds
 from tagger.teach.examples import Aims, Examples
@@ -112,15 +112,15 @@ def _labelled(classifier: Classifier, decoder: Decoder, folder: Path) -> Labelle
     paths = tuple(path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
     names = [path.parent.name for path in paths]
     labels = tuple(sorted(set(names)))
-    vectors = numbers([_seen(classifier, decoder, path) for path in paths])
+    vectors = numbers([_lit(classifier, decoder, path) for path in paths])
     return Labelled(folder.name, labels, paths, vectors, np.array([labels.index(name) for name in names]))
 
 
-def _seen(classifier: Classifier, decoder: Decoder, path: Path) -> bytes:
+def _lit(classifier: Classifier, decoder: Decoder, path: Path) -> bytes:
     picture = decoded(decoder, path)
     row = classifier.engine.infer(picture.frames).features
     found = features_of(row, [len(row)])[0]
-    return seen(found, picture.facts.health) if found else b""
+    return lit(found, picture.facts.health) if found else b""
 
 
 def _accuracy(sets: dict[str, Labelled], crop: str) -> None:

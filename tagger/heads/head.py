@@ -46,10 +46,10 @@ class Fit:
     least: tuple[float, ...]
     maybe: tuple[float, ...]
 
-    def reads(self, sight: bytes) -> bytes:
-        """Return the part that it goes by of what a head sees of a picture; empty where the features are another model's."""
+    def reads(self, vector: bytes) -> bytes:
+        """Return the part of a lit vector that it goes by; empty where the features are another model's."""
         size = 2 * len(self.weights)
-        return sight[:size] if len(sight) in (size, size + light.SIZE) else b""
+        return vector[:size] if len(vector) in (size, size + light.SIZE) else b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,8 +127,8 @@ def said_of(picture: Tagged, heads: Iterable[tuple[Head, Fit]]) -> list[tuple[He
     """Return all that heads say of a picture; nothing where it has no features."""
     if picture.features is None:
         return []
-    sight = light.seen(picture.features, picture.facts.health)
-    each = [(head, fit, fit.reads(sight)) for head, fit in heads]
+    vector = light.lit(picture.features, picture.facts.health)
+    each = [(head, fit, fit.reads(vector)) for head, fit in heads]
     return [(head, tag) for head, fit, read in each if read for tag in head.tags(fit, numbers([read]))[0]]
 
 

@@ -1,4 +1,4 @@
-"""A picture's light, as numbers behind its features: what a head sees of a picture is both.
+"""A picture's light, as numbers behind its features. Both together are its lit vector, of which a head tells its labels.
 
 Networks learn to see what is there in any light, so their features hardly keep it. But health is measured of each picture anyway,
 and where labels differ in light, it tells them: of day and night, with 5 examples each, 96 in place of 87 % are right. Where labels
@@ -24,7 +24,7 @@ _MOST = 3.0
 
 
 def with_light(vector: bytes, light: Sequence[float | None]) -> bytes:
-    """Return what a head sees of a picture: its features, and its light, LIGHT, where what is not known is as usual.
+    """Return the lit vector of features (float16) and numbers of light, in the order of LIGHT; what is not known is as usual.
 
     It is empty where there are no features.
     """
@@ -39,11 +39,11 @@ def _told(number: float | None, usual: float, spread: float) -> float:
     return max(-_MOST, min(_MOST, (number - usual) / spread))
 
 
-def seen(features: Features, health: Health | None) -> bytes:
-    """Return what a head sees of a picture that was just looked at."""
+def lit(features: Features, health: Health | None) -> bytes:
+    """Return the lit vector of a picture that was just looked at."""
     return with_light(features.vector, [getattr(health, name, None) for name in LIGHT])
 
 
-def features_alone(sight: bytes) -> bytes:
-    """Return the features of what a head sees."""
-    return sight[:-SIZE]
+def features_alone(vector: bytes) -> bytes:
+    """Return the features of a lit vector."""
+    return vector[:-SIZE]

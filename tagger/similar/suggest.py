@@ -59,12 +59,12 @@ def suggested(
     doubt = [np.zeros(0, np.float32)]
     for identity, fit in fits.items():
         some = _unlabelled(database, head.name, identity, readers[identity], among, len(readers))
-        new = [one for one in some if fit.reads(one.sight)]
+        new = [one for one in some if fit.reads(one.vector)]
         if new:
-            scores = head.scores(fit, numbers([fit.reads(one.sight) for one in new]))
+            scores = head.scores(fit, numbers([fit.reads(one.vector) for one in new]))
             best = scores[:, : len(head.labels)].argmax(axis=1).tolist()
             pictures += (_suggestion(one, head.labels[at]) for one, at in zip(new, best, strict=True))
-            vectors += (features_alone(one.sight) for one in new)
+            vectors += (features_alone(one.vector) for one in new)
             doubt.append(doubts(scores, head.any))
     order = _order(database, head.name, fits, vectors, np.concatenate(doubt), most)
     return [pictures[at] for at in order]
@@ -83,8 +83,8 @@ def unlike(
         for identity, sources in readers.items()
         for one in _unlabelled(database, name, identity, sources, among, len(readers))
     ]
-    same = [one for one in found if len(one.sight) == len(found[0].sight)]
-    vectors = [features_alone(one.sight) for one in same]
+    same = [one for one in found if len(one.vector) == len(found[0].vector)]
+    vectors = [features_alone(one.vector) for one in same]
     order = _order(database, name, readers, vectors, np.ones(len(same), np.float32), most)
     return [_suggestion(same[at], "") for at in order]
 
@@ -123,7 +123,7 @@ def _order(
     rows = numbers(vectors)
     with database.read() as connection:
         known = [one.sha256 for one in examples.of(connection, name)]
-        stored = [examples.sights(connection, one, known).values() for one in identities]
+        stored = [examples.vectors(connection, one, known).values() for one in identities]
     features = (features_alone(one) for some in stored for one in some)
     its = [one for one in features if len(one) == 2 * rows.shape[1]]
     return chosen(doubt, rows, numbers(its).reshape(-1, rows.shape[1]), most)

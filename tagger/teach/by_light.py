@@ -12,7 +12,7 @@ from tagger.teach import folds, logistic, thresholds
 from tagger.teach.examples import Examples, Vectors
 
 WEIGHTS = (0.0, 0.1, 0.2)
-"""Parts of full weight, at which a number that is usual by one deviation counts as much as all features."""
+"""At 1, a number that is one deviation from what is usual would count as much as all features together."""
 _LEAST = 0.02
 """Nats a picture by which light must make the right labels likelier: less is chance, or a trait of these examples."""
 _ENOUGH = 1000

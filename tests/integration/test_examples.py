@@ -75,9 +75,9 @@ def test_features_are_those_of_the_library_or_those_that_were_kept(shelf: Shelf)
         examples.keep(connection, RESNET, "a model", {elsewhere: packed(NORTH)})
         examples.keep(connection, squashed, "a model", {stored: packed(NORTH)})
     with shelf.database.read() as connection:
-        both = examples.sights(connection, RESNET, [stored, elsewhere])
+        both = examples.vectors(connection, RESNET, [stored, elsewhere])
         assert both == {stored: packed(EAST) + USUAL_LIGHT, elsewhere: packed(NORTH)}
-        assert examples.sights(connection, squashed, [stored, elsewhere]) == {stored: packed(NORTH)}
+        assert examples.vectors(connection, squashed, [stored, elsewhere]) == {stored: packed(NORTH)}
     assert shelf.sql("SELECT preprocessing FROM model ORDER BY used_at DESC LIMIT 1") == [
         (RESNET.preprocessing,)
     ]
@@ -107,7 +107,7 @@ def test_some_of_the_library_are_of_the_sources_that_are_asked_for(shelf: Shelf)
     with shelf.database.read() as connection:
         some = list(examples.some(connection, RESNET, ["phone"], 5))
         assert len({one.path for one in some}) == 5
-        assert {one.sight for one in some} == {packed(NORTH) + USUAL_LIGHT}
+        assert {one.vector for one in some} == {packed(NORTH) + USUAL_LIGHT}
         assert list(examples.some(connection, RESNET, ["phone"], 5)) == some
         assert len(list(examples.some(connection, RESNET, ["phone"], 99))) == 8
         assert list(examples.some(connection, replace(RESNET, preprocessing="x"), ["phone"], 5)) == []

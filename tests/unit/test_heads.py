@@ -43,14 +43,14 @@ def test_a_picture_has_the_label_that_its_features_are_like_or_none() -> None:
 
 
 def test_a_head_goes_by_light_where_it_learned_to() -> None:
-    sight = light.seen(Features(np.ones(3, np.float16).tobytes(), b"", 0), Health(0.85, 0.2, 0.29, 40, False))
-    numbers = np.frombuffer(sight, np.float16)
+    vector = light.lit(Features(np.ones(3, np.float16).tobytes(), b"", 0), Health(0.85, 0.2, 0.29, 40, False))
+    numbers = np.frombuffer(vector, np.float16)
     assert list(numbers[:3]) == [1, 1, 1]
     assert numbers[3] == pytest.approx(2, abs=0.01), "brighter than is usual by two deviations"
     assert list(numbers[4:]) == [0, 0, 0, 0], "as usual, and not known"
-    for width, read in ((3, sight[:6]), (8, sight), (4, b"")):
+    for width, read in ((3, vector[:6]), (8, vector), (4, b"")):
         fit = Fit(MODEL, np.zeros((width, 3), np.float32), np.zeros(3, np.float32), (0.5, 0.5), (0.5, 0.5))
-        assert fit.reads(sight) == read
+        assert fit.reads(vector) == read
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 1e30])

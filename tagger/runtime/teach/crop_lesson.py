@@ -75,7 +75,7 @@ class Course:
         truth = np.array([[label in one.labels for label in self.labels] for one in rows.known], bool)
         truth = truth.reshape(len(rows.known), len(self.labels))
         self._expect_some(truth, rows.missing)
-        every = Examples(self.labels, rows.sights, truth, rows.sights[:0], self.any, light=len(LIGHT))
+        every = Examples(self.labels, rows.vectors, truth, rows.vectors[:0], self.any, light=len(LIGHT))
         kept = np.flatnonzero(originals(every.features, truth) == np.arange(len(truth))).tolist()
         background = self._background(crop, sources, every.width)
         groups = [rows.groups[at] or rows.paths[at] for at in kept] if any(rows.groups) else None
@@ -107,24 +107,24 @@ class Course:
         there = [one for one in self.known if one.sha256 in seen.found]
         groups = [next((place.group for place in places.get(one.sha256, ())), None) for one in there]
         missing = {(paths[sha256] or [sha256])[0]: why for sha256, why in seen.missing.items()}
-        sights = [seen.found[one.sha256] for one in there]
+        vectors = [seen.found[one.sha256] for one in there]
         where = [(paths[one.sha256] or [one.sha256])[0] for one in there]
-        return _Rows(there, numbers(sights), where, groups, missing)
+        return _Rows(there, numbers(vectors), where, groups, missing)
 
     def _background(self, crop: Crop, sources: Sequence[Source], width: int) -> Vectors:
         contents, names = {one.sha256 for one in self.known}, [one.name for one in sources]
         with self.features.database.read() as connection:
             some = examples.some(connection, self.features.identity(crop), names, BACKGROUND)
-            others = [one.sight for one in some if one.sha256 not in contents]
+            others = [one.vector for one in some if one.sha256 not in contents]
         return numbers([one for one in others if len(one) == 2 * width]).reshape(-1, width)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Examples with what heads see of them, places and groups, and the paths of those that are missing, with the reasons."""
+    """Examples with their lit vectors, places and groups, and the paths of those that are missing, with the reasons."""
 
     known: Sequence[KnownExample]
-    sights: Vectors
+    vectors: Vectors
     paths: Sequence[str]
     groups: Sequence[str | None]
     missing: Mapping[str, str]

@@ -11,7 +11,7 @@ from pathlib import Path
 from tagger.config.folders import cache_home, data_home
 from tagger.config.settings import Settings
 from tagger.config.sources import Crop
-from tagger.heads.light import seen
+from tagger.heads.light import lit
 from tagger.records import Content, Failed, ModelIdentity, Outcome, Stamp, Tagged
 from tagger.runtime.single import tagged
 from tagger.vision import cores
@@ -75,10 +75,10 @@ def _hashed(file: Path, max_bytes: int) -> tuple[Path, str | None, str]:
     return path, None, content.reason if isinstance(content, Failed) else "it is being written just now"
 
 
-def sights(outcomes: Sequence[tuple[Path, Outcome]]) -> Mapping[str, bytes]:
-    """Return what heads see of what could be read, by the contents' hashes."""
+def vectors(outcomes: Sequence[tuple[Path, Outcome]]) -> Mapping[str, bytes]:
+    """Return lit vectors of what could be read, by the contents' hashes."""
     return {
-        outcome.facts.sha256: seen(outcome.features, outcome.facts.health)
+        outcome.facts.sha256: lit(outcome.features, outcome.facts.health)
         for _, outcome in outcomes
         if isinstance(outcome, Tagged) and outcome.features
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tagger.config.sources import Crop
 from tagger.records import ModelIdentity
-from tagger.runtime.teach.embedding import Embedding, reason, sights
+from tagger.runtime.teach.embedding import Embedding, reason, vectors
 from tagger.store.core.database import Database
 from tagger.store.tags import examples
 
@@ -17,8 +17,8 @@ _PAGE = 1000
 
 
 @dataclass(frozen=True)
-class ExampleSights:
-    """What heads see of contents as one crop reads them, by their hashes, and those that have no features, with the reasons."""
+class ExampleVectors:
+    """Lit vectors of contents as one crop reads them, by their hashes, and those that have no features, with the reasons."""
 
     found: Mapping[str, bytes]
     missing: Mapping[str, str]
@@ -36,28 +36,28 @@ class ExampleFeatures:
         """Return what the model is where it crops pictures so. Raises ModelError."""
         return self.embedding.identity(crop)
 
-    def of(self, crop: Crop, paths: Mapping[str, Sequence[str]]) -> ExampleSights:
-        """Return what heads see of contents, which lie at these paths, by their hashes. Those that are made are kept in the database."""
+    def of(self, crop: Crop, paths: Mapping[str, Sequence[str]]) -> ExampleVectors:
+        """Return lit vectors of contents, which lie at these paths, by their hashes. Those that are made are kept in the database."""
         have = self._stored(crop, list(paths))
         todo = {sha256: file for sha256, at in paths.items() if sha256 not in have and (file := _there(at))}
         reasons: dict[str, str] = {}
         done = 0
         for outcomes in self.embedding.made(list(todo.values()), crop):
-            new = {sha256: sight for sha256, sight in sights(outcomes).items() if sha256 in paths}
+            new = {sha256: vector for sha256, vector in vectors(outcomes).items() if sha256 in paths}
             self._keep(crop, new)
             have |= new
             reasons |= {str(file): why for file, outcome in outcomes if (why := reason(outcome))}
             done += len(outcomes)
             self.progress("looking at", done, len(todo))
         missing = {sha256: _why(todo.get(sha256), reasons) for sha256 in paths if sha256 not in have}
-        return ExampleSights(have, missing)
+        return ExampleVectors(have, missing)
 
     def _stored(self, crop: Crop, contents: Sequence[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for first in range(0, len(contents), _PAGE):
             with self.database.read() as connection:
                 page = contents[first : first + _PAGE]
-                found |= examples.sights(connection, self.identity(crop), page)
+                found |= examples.vectors(connection, self.identity(crop), page)
         return found
 
     def _keep(self, crop: Crop, new: Mapping[str, bytes]) -> None:

@@ -49,7 +49,7 @@ example_vector = Table(
     metadata,
     Column("sha256", String, primary_key=True),
     Column("model_id", ForeignKey("model.id"), primary_key=True),
-    Column("vector", LargeBinary, nullable=False),  # what heads see of it, packed as in `feature`
+    Column("vector", LargeBinary, nullable=False),  # lit (`heads.light`), and packed as in `feature`
     sqlite_with_rowid=False,
 )
-"""What heads see of examples that no file in the database has: of pictures elsewhere, and of those under another crop."""
+"""Lit vectors of examples that no file in the database has: of pictures elsewhere, and of those under another crop."""

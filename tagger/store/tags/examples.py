@@ -136,12 +136,12 @@ class KnownExample:
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A picture of the library with what heads see of it."""
+    """A picture of the library with its lit vector (`heads.light`)."""
 
     id: int
     sha256: str
     path: str
-    sight: bytes
+    vector: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,19 +237,19 @@ def contents(connection: Connection, ids: Iterable[int]) -> list[tuple[str, str]
     return [(sha256, _whole(root, path)) for sha256, root, path in rows]
 
 
-def sights(connection: Connection, identity: ModelIdentity, contents: Sequence[str]) -> dict[str, bytes]:
-    """Return what is stored of what heads see of contents, as this model reads them, by the contents' hashes."""
+def vectors(connection: Connection, identity: ModelIdentity, contents: Sequence[str]) -> dict[str, bytes]:
+    """Return lit vectors of contents as far as they are stored, as this model reads them, by the contents' hashes."""
     asked = {"contents": as_list(contents), **_as_values(identity)}
     kept = ((sha256, unpacked(stored)) for sha256, stored in _KEPT.rows(connection, **asked))
     rows = _STORED.rows(connection, **asked)
     of_files = ((sha256, with_light(unpacked(stored), light)) for sha256, stored, *light in rows)
-    return {sha256: sight for sha256, sight in (*kept, *of_files) if sight}
+    return {sha256: vector for sha256, vector in (*kept, *of_files) if vector}
 
 
 def keep(
     connection: Connection, identity: ModelIdentity, description: str, found: Mapping[str, bytes]
 ) -> None:
-    """Store what heads see of contents, by their hashes, that no file in the library has."""
+    """Store lit vectors of contents, by their hashes, that no file in the library has."""
     values = {**_as_values(identity), "description": description, "used_at": _NEVER}
     connection.execute(upsert(model).values(**values).on_conflict_do_nothing())
     query = select(model.c.id).where(
@@ -272,9 +272,9 @@ def some(
     for page in _drawn(connection, asked["sources"], most, random.Random(seed)):  # noqa: S311
         rows = _BY_ID.rows(connection, ids=as_list(page), **asked)
         found = [
-            StoredPicture(id_, sha256, _whole(root, path), sight)
+            StoredPicture(id_, sha256, _whole(root, path), vector)
             for id_, sha256, root, path, stored, *light in rows
-            if (sight := with_light(unpacked(stored), light))
+            if (vector := with_light(unpacked(stored), light))
         ]
         yield from found[:left]
         left -= min(left, len(found))

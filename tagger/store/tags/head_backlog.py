@@ -28,7 +28,7 @@ AT_A_TIME, WINDOW = 500, 10_000
 
 _TAKEN_AWAY = ""
 _PICTURE = 6
-"""Columns of `_NEXT` that tell which picture it is; its model is the last of them, and behind it is what heads see of it."""
+"""Columns of `_NEXT` that tell which picture it is; its model is the last of them, and behind it is of what its lit vector is made."""
 _DUE = select(head_source.c.head_id, head_source.c.source_id, head_source.c.below, source.c.name, head.c.name)
 _DUE = _DUE.join(source, source.c.id == head_source.c.source_id).join(
     head, head.c.id == head_source.c.head_id
@@ -132,14 +132,14 @@ def _label(
         heads.forget(connection, one.head_id, pictures)
         for known, fit in in_use.of(one.source):
             if known.id == one.head_id:
-                new = list(known.rows(fit, pictures, _sights(its, in_use.models[one.source]), given))
+                new = list(known.rows(fit, pictures, _vectors(its, in_use.models[one.source]), given))
                 heads.add(connection, new)
                 counts[one.head] += len({row["file_id"] for row in new})
     yield from counts.items()
 
 
-def _sights(rows: Sequence[tuple[Any, ...]], model: int) -> list[bytes]:
-    """Return what heads see of them; that is empty for one of another model, whose file waits to be tagged anew."""
+def _vectors(rows: Sequence[tuple[Any, ...]], model: int) -> list[bytes]:
+    """Return their lit vectors; one of another model, whose file waits to be tagged anew, is empty."""
     each = (row[_PICTURE - 1 :] for row in rows)
     return [
         with_light(unpacked(vector), light) if vector and its == model else b""

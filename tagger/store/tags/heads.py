@@ -63,13 +63,13 @@ class KnownHead:
     labels: Mapping[str, int]
 
     def rows(
-        self, fit: Fit, pictures: Sequence[PictureRow], sights: Sequence[bytes], verdicts: VerdictIndex
+        self, fit: Fit, pictures: Sequence[PictureRow], vectors: Sequence[bytes], verdicts: VerdictIndex
     ) -> Iterator[dict[str, object]]:
-        """Yield rows of `tag`: what it says of pictures by what it sees of them (`heads.light`), and what people say.
+        """Yield rows of `tag`: what it says of pictures by their lit vectors (`heads.light`), and what people say.
 
         Features of another model say nothing, and their picture gets no row.
         """
-        read = {at: one for at, sight in enumerate(sights) if (one := fit.reads(sight))}
+        read = {at: one for at, vector in enumerate(vectors) if (one := fit.reads(vector))}
         said = self.head.tags(fit, numbers([*read.values()])) if read else []
         for at, tags in zip(read, said, strict=True):
             given = verdicts.on_heads.get(pictures[at].sha256, {})
@@ -132,12 +132,12 @@ class HeadsInUse:
         connection: Connection,
         source: str,
         pictures: Sequence[PictureRow],
-        sights: Sequence[bytes],
+        vectors: Sequence[bytes],
         verdicts: VerdictIndex,
     ) -> None:
         """Store what the heads of a source say of its pictures, of which nothing that heads said may be stored."""
         for known, fit in self.of(source):
-            add(connection, known.rows(fit, pictures, sights, verdicts))
+            add(connection, known.rows(fit, pictures, vectors, verdicts))
 
 
 def register(

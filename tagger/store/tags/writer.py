@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, bindparam, cast, select
 
 from tagger.config.path_rules import PathRules
-from tagger.heads.light import LIGHT, seen, with_light
+from tagger.heads.light import LIGHT, lit, with_light
 from tagger.host.beneath import Reach
 from tagger.host.failpoints import reach
 from tagger.records import (
@@ -250,22 +250,20 @@ class _Batch:
             if outcome.features and self.heads.of(outcome.stamp.source):
                 sha256 = outcome.facts.sha256
                 picture = PictureRow(one.file_id, sha256, one.captured_at, one.seen_at, one.model_id)
-                by_source[outcome.stamp.source].append(
-                    (picture, seen(outcome.features, outcome.facts.health))
-                )
+                by_source[outcome.stamp.source].append((picture, lit(outcome.features, outcome.facts.health)))
         for source, found in by_source.items():
-            pictures, sights = zip(*found, strict=True)
-            self.heads.label(self.connection, source, pictures, sights, verdicts)
+            pictures, vectors = zip(*found, strict=True)
+            self.heads.label(self.connection, source, pictures, vectors, verdicts)
 
     def _label_copy(self, outcome: Known, picture: PictureRow, light: Sequence[float | None]) -> None:
         """Store what the heads of its source say of a picture whose reading is there; it may have come from another source."""
         heads.forget_all(self.connection, picture)
         if self.heads.of(outcome.stamp.source):
             rows = _VECTOR.rows(self.connection, this_file=picture.file_id)
-            sights = [with_light(unpacked(stored), light) for (stored,) in rows]
+            vectors = [with_light(unpacked(stored), light) for (stored,) in rows]
             verdicts = verdicts_on(self.connection, [outcome.sha256])
             self.heads.label(
-                self.connection, outcome.stamp.source, [picture][: len(sights)], sights, verdicts
+                self.connection, outcome.stamp.source, [picture][: len(vectors)], vectors, verdicts
             )
 
     def failed(self, outcome: Failed) -> None:
